@@ -1,0 +1,15 @@
+// The one vitest configuration. Everything here runs in Node; browsers are real Chromiums driven by playwright-core.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/bench/**'],
+    globalSetup: [],
+    // Two cores: media tests measure time, so files run one after another.
+    fileParallelism: false,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
