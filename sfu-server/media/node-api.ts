@@ -1,0 +1,184 @@
+// The contract between the control plane and one media node, the same for a thread next door and a host near the venue.
+// Pure: shapes and names only. The node's side is node.ts; the control plane's side is show/placement.ts.
+import * as z from 'zod/mini';
+import {
+  consumerOffer,
+  dtlsParameters,
+  iceParameters,
+  mediaKind,
+  rtpCapabilities,
+  rtpParameters,
+  srtpParameters,
+  transportOffer,
+  videoCodec,
+} from '../protocol/media.ts';
+import type { Contract } from '../protocol/channel.ts';
+import { onAirSource, switchReason } from '../protocol/state.ts';
+
+const id = z.string().check(z.minLength(1), z.maxLength(64));
+const port = z.int().check(z.minimum(0), z.maximum(65535));
+const nothing = z.object({});
+
+/** What a node is told when its thread starts (workerData); it answers by the `ready` event or the thread ends with an error. */
+export const nodeConfig = z.object({
+  name: z.string(),
+  role: z.enum(['origin', 'edge']),
+  /** Address the sockets bind to, and the one written into ICE candidates. */
+  listenIp: z.string(),
+  announcedAddress: z.string(),
+  /** One port for UDP and the same for TCP; 0 lets the system choose. */
+  rtcPort: port,
+  program: z.object({
+    codec: videoCodec,
+    /** Simulcast layers from low to high. */
+    layers: z.int().check(z.minimum(1), z.maximum(3)),
+  }),
+  /** Standby clip files, one per layer from low to high, in the program's codec. Origin only; empty elsewhere. */
+  standbyFiles: z.array(z.string()),
+  workerBin: z.optional(z.string()),
+  logLevel: z.enum(['debug', 'warn', 'error', 'none']),
+});
+export type NodeConfig = z.infer<typeof nodeConfig>;
+
+/** One stream of the program as it travels through a pipe (mediasoup `PipeConsumer` → `PipeTransport.produce`). */
+const pipedProducer = z.object({ producerId: id, kind: mediaKind, rtpParameters });
+
+const layerHealth = z.object({ kbps: z.number(), fps: z.number() });
+/** Health of what the studio sends, seen from the origin node. Rates over the last second. */
+export const ingestHealth = z.object({
+  layers: z.array(layerHealth),
+  audioKbps: z.number(),
+  /** Share of packets lost on the way in, 0-100, and the sender's round trip. */
+  lossPct: z.number(),
+  rttMs: z.number(),
+  /** Arrival minus capture by the sender's own reports; null until two have come. */
+  transitMs: z.nullable(z.number()),
+});
+export type IngestHealth = z.infer<typeof ingestHealth>;
+
+export const nodeContract = {
+  name: 'media-node',
+  version: 1,
+  requests: {
+    /** Opens a WebRtcTransport on the node's one WebRtcServer. `maxIncomingBitrate` in bit/s guards the laptop's link. */
+    openTransport: {
+      from: ['control'],
+      params: z.object({ participantId: id, maxIncomingBitrate: z.optional(z.int()) }),
+      result: transportOffer,
+    },
+    connectTransport: {
+      from: ['control'],
+      params: z.object({ transportId: id, dtlsParameters }),
+      result: nothing,
+    },
+    restartIce: { from: ['control'], params: z.object({ transportId: id }), result: iceParameters },
+    /** Closing what is already gone is not an error. */
+    closeTransport: { from: ['control'], params: z.object({ transportId: id }), result: nothing },
+
+    produce: {
+      from: ['control'],
+      params: z.object({ transportId: id, kind: mediaKind, rtpParameters, paused: z.optional(z.boolean()) }),
+      result: z.object({ producerId: id }),
+    },
+    closeProducer: { from: ['control'], params: z.object({ producerId: id }), result: nothing },
+    /** Consumes producers of this node (`producerIds`) and, with `program`, the program's video and audio. */
+    consume: {
+      from: ['control'],
+      params: z.object({
+        transportId: id,
+        producerIds: z.array(id).check(z.maxLength(16)),
+        program: z.enum(['none', 'video', 'both']),
+        rtpCapabilities,
+      }),
+      result: z.object({ consumers: z.array(consumerOffer) }),
+    },
+    closeConsumer: { from: ['control'], params: z.object({ consumerId: id }), result: nothing },
+    /** Highest simulcast layer wanted, 0 = low. Bandwidth may still choose a lower one. */
+    preferLayer: {
+      from: ['control'],
+      params: z.object({ consumerId: id, spatialLayer: z.int().check(z.minimum(0), z.maximum(2)) }),
+      result: nothing,
+    },
+    requestKeyframe: { from: ['control'], params: z.object({ consumerId: id }), result: nothing },
+
+    // Pipes: both nodes open one, each is told the other's address and keys, then the program is sent across.
+    openPipe: {
+      from: ['control'],
+      params: z.object({ pipeId: id }),
+      result: z.object({ address: z.string(), port, srtpParameters }),
+    },
+    connectPipe: {
+      from: ['control'],
+      params: z.object({ pipeId: id, address: z.string(), port, srtpParameters }),
+      result: nothing,
+    },
+    /** Origin: consumes the program into the pipe. */
+    sendProgram: {
+      from: ['control'],
+      params: z.object({ pipeId: id }),
+      result: z.object({ producers: z.array(pipedProducer) }),
+    },
+    /** Edge: produces what comes out of the pipe; from now on `consume` with `program` works here. */
+    receiveProgram: {
+      from: ['control'],
+      params: z.object({ pipeId: id, producers: z.array(pipedProducer) }),
+      result: nothing,
+    },
+    closePipe: { from: ['control'], params: z.object({ pipeId: id }), result: nothing },
+
+    // The program bus (origin only).
+    /** Names the producers that are the studio's program, or takes them away (null). Replaces earlier ones. */
+    attachStudio: {
+      from: ['control'],
+      params: z.object({ videoProducerId: z.nullable(id), audioProducerId: z.nullable(id) }),
+      result: nothing,
+    },
+    /** On air: the chooser runs (studio when healthy, else standby). Off air: nothing is sent. */
+    setOnAir: { from: ['control'], params: z.object({ onAir: z.boolean() }), result: nothing },
+    /** The director's lock; automatics never override `standby`. */
+    lockProgram: {
+      from: ['control'],
+      params: z.object({ lock: z.enum(['none', 'standby']) }),
+      result: nothing,
+    },
+
+    /** For health line, debug page and metrics. */
+    inspect: {
+      from: ['control'],
+      params: nothing,
+      result: z.object({
+        transports: z.number(),
+        producers: z.number(),
+        consumers: z.number(),
+        /** mediasoup worker's CPU so far, milliseconds user + system. */
+        workerCpuMs: z.number(),
+        /** Worst delay of this thread's event loop over the last second. */
+        loopDelayMs: z.number(),
+        ingest: z.nullable(ingestHealth),
+        /** Free-form state of the node's parts for the debug page. */
+        detail: z.record(z.string(), z.unknown()),
+      }),
+    },
+    /** Closes everything; the thread ends by itself afterwards. */
+    shutdown: { from: ['control'], params: nothing, result: nothing },
+  },
+  events: {
+    ready: z.object({ rtpCapabilities, rtcPort: port, workerPid: z.number() }),
+    /** What fans see now and why; sent on every change and when the bus starts. */
+    program: z.object({ source: onAirSource, reason: switchReason }),
+    /** Health of the studio's media as the chooser judges it: `studioReady` = it could go on air now. */
+    studioMedia: z.object({ state: z.enum(['absent', 'warming', 'ready', 'degraded', 'dead']) }),
+    producerClosed: z.object({ producerId: id }),
+    consumerClosed: z.object({ consumerId: id }),
+    transportState: z.object({
+      transportId: id,
+      state: z.enum(['connecting', 'connected', 'disconnected', 'closed']),
+    }),
+    /** A simulcast consumer now gets this layer (null: nothing). */
+    consumerLayer: z.object({ consumerId: id, spatialLayer: z.nullable(z.number()) }),
+    /** The mediasoup worker died: the thread ends after this. */
+    workerDied: z.object({ message: z.string() }),
+  },
+} as const satisfies Contract;
+
+export type NodeContract = typeof nodeContract;
