@@ -1,0 +1,61 @@
+// How numbers become words on every page: money, stock, durations, rates. Pure; the same wording everywhere.
+// Not its job: choosing what to say (each page) or reading clocks.
+import type { Stock } from '../../sfu-server/protocol/state.ts';
+
+/** Decimal places of a currency: 2 for EUR, 0 for JPY (ISO 4217, as the browser knows it). */
+export const currencyDigits = (currency: string): number =>
+  new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+
+/** Minor units as money: `formatMoney(2000, 'GBP')` is "£20", with the pennies only where there are any. */
+export const formatMoney = (priceMinor: number, currency: string, locale?: string): string => {
+  const digits = currencyDigits(currency);
+  const amount = priceMinor / 10 ** digits;
+  return new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency,
+    minimumFractionDigits: Number.isInteger(amount) ? 0 : digits,
+  }).format(amount);
+};
+
+/** What a person types as a price, in minor units; null when it is no amount. Takes "20", "19.90" and "19,90". */
+export const parseMoney = (text: string, currency: string): number | null => {
+  const digits = currencyDigits(currency);
+  const match = /^(\d{1,9})(?:[.,](\d{1,3}))?$/.exec(text.trim());
+  if (!match) return null;
+  const [, whole = '0', fraction = ''] = match;
+  if (fraction.length > digits) return null;
+  return Number(whole) * 10 ** digits + Number(fraction.padEnd(digits, '0') || '0');
+};
+
+/** Minor units as the text of a price field: 1990 GBP is "19.90", 2000 JPY is "2000". */
+export const moneyForField = (priceMinor: number, currency: string): string => {
+  const digits = currencyDigits(currency);
+  return (priceMinor / 10 ** digits).toFixed(priceMinor % 10 ** digits === 0 ? 0 : digits);
+};
+
+export const formatStock = ({ left, total }: Pick<Stock, 'left' | 'total'>): string =>
+  left === 0 ? 'Sold out' : `${left.toLocaleString()} left of ${total.toLocaleString()}`;
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** `m:ss`, or `h:mm:ss` from an hour on. Negative times count as 0. */
+export const formatDuration = (durationMs: number): string => {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = two(seconds % 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+};
+
+/** `hh:mm:ss`: a show's running time, which must not change its width. */
+export const formatRunningTime = (durationMs: number): string => {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+};
+
+/** kbit/s as "850 kb/s" or "1.2 Mb/s". */
+export const formatRate = (kbps: number): string =>
+  kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;
+
+export const formatCount = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString()} ${count === 1 ? one : many}`;
