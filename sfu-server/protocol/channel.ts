@@ -127,7 +127,18 @@ export const describeIssues = (error: z.core.$ZodError): string =>
     .join('; ')
     .slice(0, 900);
 
+/** An event encoded once for many receivers of the same contract. */
+export type EncodedEvent<C extends Contract> = { readonly contract: C; readonly text: string };
+
+export const encodeEvent = <C extends Contract, N extends EventName<C>>(
+  contract: C,
+  name: N,
+  payload: z.input<C['events'][N]>,
+): EncodedEvent<C> => ({ contract, text: JSON.stringify({ n: name, p: payload }) });
+
 export type ServerEnd<C extends Contract> = {
+  /** For one event to many: one encoding, however many viewers. */
+  emitEncoded(event: EncodedEvent<C>): void;
   emit<N extends EventName<C>>(name: N, payload: z.input<C['events'][N]>): void;
   close(reason: CloseReason, text?: string): void;
   /** Called once, however the channel ended. */
@@ -182,12 +193,13 @@ export const serveChannel = <C extends Contract>(options: ServeOptions<C>): Serv
     wire.close(closeCodes[reason].code, (text ?? reason).slice(0, 100));
     ended(reason);
   };
-  const send = (frame: object) => {
+  const sendText = (text: string) => {
     if (state === 'closed') return;
     if (wire.backlog() > limits.maxBacklogChars) return close('slow');
     counts.sent += 1;
-    wire.send(JSON.stringify(frame));
+    wire.send(text);
   };
+  const send = (frame: object) => sendText(JSON.stringify(frame));
 
   const cancelHandshakeTimer = clock.after(limits.handshakeTimeoutMs, () => {
     if (state === 'handshake') close('handshakeTimeout');
@@ -263,7 +275,8 @@ export const serveChannel = <C extends Contract>(options: ServeOptions<C>): Serv
   wire.onClose(() => ended('lost'));
 
   return {
-    emit: (name, payload) => send({ n: name, p: payload }),
+    emit: (name, payload) => sendText(encodeEvent(contract, name, payload).text),
+    emitEncoded: (event) => sendText(event.text),
     close,
     onClose: (listener) => {
       if (endedAs) listener(endedAs);

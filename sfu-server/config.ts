@@ -1,0 +1,144 @@
+// Environment and flags become one frozen Config, parsed once at start. Nothing else reads process.env or argv.
+// Secrets are not settings: the studio key is in access/tokens.ts.
+import { cpus, homedir, networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as z from 'zod/mini';
+import { describeIssues } from './protocol/channel.ts';
+import { AppError } from './protocol/errors.ts';
+import { videoCodec } from './protocol/media.ts';
+
+const portNumber = z.coerce.number().check(z.minimum(0), z.maximum(65535));
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const settings = z.object({
+  /** Folder for the database, the studio key, pictures. */
+  data: z.string(),
+  host: z.string(),
+  port: portNumber,
+  /** Address written into ICE candidates; `loopback` and `lan` are understood. */
+  announcedAddress: z.string(),
+  /** First of the media ports, one per node (UDP and TCP); 0: the system chooses. */
+  rtcPort: portNumber,
+  /** Media nodes that serve viewers. */
+  edges: z.coerce.number().check(z.minimum(1), z.maximum(64)),
+  codec: videoCodec,
+  layers: z.coerce.number().check(z.minimum(1), z.maximum(3)),
+  maxViewers: z.coerce.number().check(z.minimum(1), z.maximum(100_000)),
+  /** Address fans use, when it is not this machine's own (a tunnel, a domain). */
+  publicOrigin: z.optional(z.url('an address such as https://drop.example')),
+  tlsCert: z.optional(z.string()),
+  tlsKey: z.optional(z.string()),
+  pages: z.string(),
+  assets: z.string(),
+  workerBin: z.optional(z.string()),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+});
+
+export type Config = Readonly<z.infer<typeof settings>>;
+
+/** Flag names and the environment variable behind each. A flag wins. */
+const sources = {
+  data: 'LIVE_DROP_DATA',
+  host: 'LIVE_DROP_HOST',
+  port: 'LIVE_DROP_PORT',
+  announcedAddress: 'LIVE_DROP_ANNOUNCED_ADDRESS',
+  rtcPort: 'LIVE_DROP_RTC_PORT',
+  edges: 'LIVE_DROP_EDGES',
+  codec: 'LIVE_DROP_CODEC',
+  layers: 'LIVE_DROP_LAYERS',
+  maxViewers: 'LIVE_DROP_MAX_VIEWERS',
+  publicOrigin: 'LIVE_DROP_PUBLIC_ORIGIN',
+  tlsCert: 'LIVE_DROP_TLS_CERT',
+  tlsKey: 'LIVE_DROP_TLS_KEY',
+  pages: 'LIVE_DROP_PAGES',
+  assets: 'LIVE_DROP_ASSETS',
+  workerBin: 'MEDIASOUP_WORKER_BIN',
+  logLevel: 'LIVE_DROP_LOG',
+} as const satisfies Record<keyof Config, string>;
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The first IPv4 address other machines of the local network can reach, or loopback where there is none. */
+const lanAddress = (): string => {
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const address of addresses ?? []) {
+      if (address.family === 'IPv4' && !address.internal) return address.address;
+    }
+  }
+  return '127.0.0.1';
+};
+
+const defaultDataDir = (env: NodeJS.ProcessEnv): string => {
+  if (process.platform === 'win32') return join(env.APPDATA ?? homedir(), 'Live Drop Studio');
+  if (process.platform === 'darwin')
+    return join(homedir(), 'Library', 'Application Support', 'Live Drop Studio');
+  return join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'live-drop-studio');
+};
+
+/** Throws `badConfig` with the flag's name and what it expects. */
+export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Config => {
+  const names = Object.keys(sources);
+  const flags = readFlags(argv, names);
+  const given = Object.fromEntries(
+    Object.entries(sources).flatMap(([name, variable]) => {
+      const value = flags[kebab(name)] ?? env[variable];
+      return typeof value === 'string' && value !== '' ? [[name, value]] : [];
+    }),
+  );
+  const defaults = {
+    data: defaultDataDir(env),
+    host: '0.0.0.0',
+    port: 4400,
+    announcedAddress: 'lan',
+    rtcPort: 0,
+    // One core is the studio's own; of the rest one is the origin. Viewers always get a node of their own.
+    edges: Math.max(1, cpus().length - 2),
+    codec: 'VP8',
+    layers: 2,
+    maxViewers: 500,
+    pages: join(root, 'dist', 'renderer'),
+    assets: join(root, 'assets'),
+    logLevel: 'info',
+  };
+  const parsed = z.safeParse(settings, { ...defaults, ...given });
+  if (!parsed.success) {
+    const at = String(parsed.error.issues[0]?.path[0] ?? '');
+    throw new AppError(
+      'badConfig',
+      `The setting --${kebab(at)} is not valid. ${describeIssues(parsed.error)}.`,
+    );
+  }
+  const config = parsed.data;
+  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
+    throw new AppError('badConfig', 'Give both --tls-cert and --tls-key, or neither.');
+  }
+  const { announcedAddress } = config;
+  return Object.freeze({
+    ...config,
+    data: resolve(config.data),
+    announcedAddress:
+      announcedAddress === 'lan'
+        ? lanAddress()
+        : announcedAddress === 'loopback'
+          ? '127.0.0.1'
+          : announcedAddress,
+  });
+};
+
+const readFlags = (argv: readonly string[], names: readonly string[]): Record<string, unknown> => {
+  const options = Object.fromEntries(names.map((name) => [kebab(name), { type: 'string' as const }]));
+  try {
+    return parseArgs({ args: [...argv], options, strict: true }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AppError(
+      'badConfig',
+      `${reason} Known flags: ${names.map((name) => `--${kebab(name)}`).join(' ')}`,
+      {
+        cause: error,
+      },
+    );
+  }
+};
