@@ -1,0 +1,71 @@
+// Pictures on crew pages: a live track in a 16:9 frame, and a QR code of a link.
+// Not its job: opening cameras or knowing what is on air; the frame's colour is told to it.
+import { useEffect, useMemo, useRef, type ReactNode } from 'react';
+import { encodeQR } from 'qr';
+
+/** `onAir`: what fans see right now, framed in red. `standby`: fans see the clip, framed in amber. */
+export type Frame = 'plain' | 'onAir' | 'standby';
+
+export const Picture = (props: {
+  /** What the picture is, for those who cannot see it. */
+  label: string;
+  track: MediaStreamTrack | null;
+  /** Heard as well where given; otherwise the picture is silent. */
+  audio?: MediaStreamTrack | null;
+  frame?: Frame;
+  mirrored?: boolean;
+  /** Shown in the frame while there is no track. */
+  placeholder?: ReactNode;
+  /** Laid over the picture's top left corner. */
+  badge?: ReactNode;
+}) => {
+  const video = useRef<HTMLVideoElement>(null);
+  const { track, audio } = props;
+  useEffect(() => {
+    const element = video.current;
+    if (!element) return;
+    const tracks = [track, audio].filter((each) => each !== null && each !== undefined);
+    element.srcObject = tracks.length > 0 ? new MediaStream(tracks) : null;
+    return () => {
+      element.srcObject = null;
+    };
+  }, [track, audio]);
+  return (
+    <figure className={`picture picture-${props.frame ?? 'plain'}`}>
+      <video
+        ref={video}
+        aria-label={props.label}
+        autoPlay
+        playsInline
+        muted={!audio}
+        className={props.mirrored ? 'mirrored' : undefined}
+        hidden={!track}
+      />
+      {!track && <div className="picture-empty">{props.placeholder}</div>}
+      {props.badge !== undefined && <figcaption className="picture-badge">{props.badge}</figcaption>}
+    </figure>
+  );
+};
+
+/** One path of 1×1 squares: crisp at any size, no canvas, no inline style. */
+const qrPath = (text: string): { side: number; path: string } => {
+  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: 0 });
+  const path = rows
+    .flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : '')))
+    .join('');
+  return { side: rows.length, path };
+};
+
+/** Quiet zone on each side, in modules: ISO/IEC 18004 §9.1 asks for four. */
+const quiet = 4;
+
+export const QrCode = (props: { label: string; text: string }) => {
+  const { side, path } = useMemo(() => qrPath(props.text), [props.text]);
+  const whole = side + 2 * quiet;
+  return (
+    <svg className="qr-code" role="img" aria-label={props.label} viewBox={`0 0 ${whole} ${whole}`}>
+      <rect width={whole} height={whole} fill="#fff" />
+      <path d={path} transform={`translate(${quiet} ${quiet})`} fill="#000" shapeRendering="crispEdges" />
+    </svg>
+  );
+};
