@@ -1,0 +1,191 @@
+// What the health line says: the state of the show in plain sentences, worst news first. Pure.
+// Not its job: measuring anything, or drawing the line.
+import type { Health } from '../../sfu-server/protocol/messages.ts';
+import type { ShowState, SwitchReason } from '../../sfu-server/protocol/state.ts';
+import { formatDuration, formatRate } from '../ui/format.ts';
+
+/** `wrong`: fans notice or will soon. `look`: the director should know. `fine`: nothing to do. */
+export type Tone = 'fine' | 'look' | 'wrong';
+export type HealthLine = { tone: Tone; text: string };
+
+/** One input, as far as the line speaks of it. */
+export type InputReport =
+  | { kind: 'off' | 'opening' | 'live' }
+  | { kind: 'unplugged'; sinceMs: number }
+  | { kind: 'failed'; text: string };
+
+export type HealthFacts = {
+  nowMs: number;
+  connection: 'connecting' | 'joined' | 'reconnecting' | 'refused';
+  show: ShowState | null;
+  health: Health | null;
+  camera: InputReport;
+  /** By role, such as "Lav L". */
+  microphones: readonly { role: string; input: InputReport }[];
+  /** Age of the camera's last picture; null before the first. */
+  cameraAgeMs: number | null;
+  sending: 'idle' | 'offerResume' | 'starting' | 'sending' | 'failed';
+  /** A compositor fault in one sentence, or null. */
+  fault: string | null;
+};
+
+/** A camera that gave no picture for this long is said to be frozen; shorter gaps are jitter. */
+const frozenMs = 1_000;
+/** Above this fans are likely to see it: loss that retransmission no longer hides, delay that spoils a sale. */
+const lossToMentionPct = 2;
+const rttToMentionMs = 250;
+const fpsToMention = 20;
+
+const standbyBecause: Record<SwitchReason, string> = {
+  notOnAir: 'the studio has only just gone on air',
+  studioHealthy: 'the studio is coming back',
+  studioSilent: 'nothing came from this studio',
+  studioClosed: 'this studio stopped sending',
+  studioFrozen: 'the picture from this studio stood still',
+  studioNotReady: 'the studio is not sending yet',
+  directorLock: 'you locked it',
+  nodeRestarted: 'the video server restarted',
+};
+
+/** All that is worth saying now, worst first; one calm line when all is well. */
+export const healthLines = (facts: HealthFacts): HealthLine[] => {
+  const lines = [
+    ...connectionLines(facts),
+    ...programLines(facts),
+    ...inputLines(facts),
+    ...uplinkLines(facts),
+  ];
+  if (lines.length === 0) return [calmLine(facts)];
+  const rank = { wrong: 0, look: 1, fine: 2 } as const;
+  return lines.toSorted((a, b) => rank[a.tone] - rank[b.tone]);
+};
+
+const connectionLines = ({ connection, show }: HealthFacts): HealthLine[] => {
+  if (connection === 'reconnecting') {
+    const live = show?.phase.kind === 'live';
+    return [
+      {
+        tone: 'wrong',
+        text: live
+          ? 'The server cannot be reached: fans see the standby clip. Trying again by itself.'
+          : 'The server cannot be reached. Trying again by itself.',
+      },
+    ];
+  }
+  return connection === 'connecting' ? [{ tone: 'look', text: 'Connecting to the server.' }] : [];
+};
+
+const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
+  if (show?.phase.kind !== 'live') return [];
+  if (sending === 'offerResume') {
+    return [{ tone: 'wrong', text: 'Fans see the standby clip. Resume the show when the picture is right.' }];
+  }
+  if (show.program.source !== 'standby') return [];
+  const sinceText = formatDuration(nowMs - show.program.sinceMs);
+  if (show.program.lock === 'standby') {
+    return [{ tone: 'look', text: `Standby clip on air for ${sinceText}: you locked it. Shift+S goes back.` }];
+  }
+  return [
+    {
+      tone: 'wrong',
+      text: `Standby clip on air for ${sinceText}: ${standbyBecause[show.program.reason]}. Back by itself as soon as the picture is healthy.`,
+    },
+  ];
+};
+
+const inputLines = (facts: HealthFacts): HealthLine[] => {
+  const { camera, microphones, cameraAgeMs, nowMs, show, fault } = facts;
+  const live = show?.phase.kind === 'live';
+  const lines: HealthLine[] = [];
+  if (fault !== null) lines.push({ tone: 'wrong', text: fault });
+  if (camera.kind === 'unplugged') {
+    const age = formatDuration(nowMs - camera.sinceMs);
+    lines.push({
+      tone: live ? 'wrong' : 'look',
+      text: `Cam A unplugged ${age} ago, holding its last picture. Plug it back in: it returns by itself.`,
+    });
+  } else if (camera.kind === 'failed') lines.push({ tone: live ? 'wrong' : 'look', text: camera.text });
+  else if (camera.kind === 'live' && cameraAgeMs !== null && cameraAgeMs > frozenMs) {
+    lines.push({
+      tone: 'wrong',
+      text: `Cam A has frozen, holding its last picture. Check its cable or choose it again.`,
+    });
+  }
+  for (const { role, input } of microphones) {
+    if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}` });
+    if (input.kind !== 'unplugged') continue;
+    const age = formatDuration(nowMs - input.sinceMs);
+    lines.push({ tone: live ? 'wrong' : 'look', text: `${role} unplugged ${age} ago. It returns when replugged.` });
+  }
+  return lines;
+};
+
+const uplinkLines = ({ health, show, sending }: HealthFacts): HealthLine[] => {
+  if (!health || sending !== 'sending' || show?.phase.kind !== 'live') return [];
+  const lines: HealthLine[] = [];
+  const top = health.layers.at(-1);
+  if (health.lossPct >= lossToMentionPct) {
+    lines.push({
+      tone: 'look',
+      text: `${health.lossPct.toFixed(1)} % of what you send is lost on the way. Move closer to the network or use a cable.`,
+    });
+  }
+  if (health.rttMs >= rttToMentionMs) {
+    lines.push({ tone: 'look', text: `The network answers slowly (${Math.round(health.rttMs)} ms).` });
+  }
+  if (top && top.fps > 0 && top.fps < fpsToMention) {
+    lines.push({ tone: 'look', text: `Only ${Math.round(top.fps)} pictures a second leave this machine.` });
+  }
+  return lines;
+};
+
+const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLine => {
+  if (!show) return { tone: 'look', text: 'Waiting for the show.' };
+  if (show.phase.kind === 'ended') return { tone: 'fine', text: 'The show has ended. Fans see the closing page.' };
+  if (show.phase.kind === 'setup') {
+    const missing = [
+      ...(camera.kind === 'live' ? [] : ['a camera']),
+      ...(microphones.some(({ input }) => input.kind === 'live') ? [] : ['a microphone']),
+      ...(show.product ? [] : ['something to sell']),
+    ];
+    if (missing.length === 0) return { tone: 'fine', text: 'Ready. Share the link, then go live.' };
+    const list = missing.length === 1 ? missing[0] : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`;
+    return { tone: camera.kind === 'live' ? 'fine' : 'look', text: `Before you go live: ${list}.` };
+  }
+  const seen = health?.viewerDelayMs;
+  return {
+    tone: 'fine',
+    text: seen ? `All well. Fans see you ${Math.round(seen.median)} ms after it happens.` : 'All well.',
+  };
+};
+
+/** One figure of the health line: what it is, its value, and the longer words behind it. */
+export type Figure = { name: string; value: string; detail: string };
+
+/** Numbers beside the sentences; only those that are known. */
+export const healthFigures = (health: Health | null, cameraFps: number | null): Figure[] => {
+  const figures: Figure[] = [];
+  if (cameraFps !== null) {
+    figures.push({ name: 'Camera', value: `${cameraFps.toFixed(1)} fps`, detail: 'Pictures a second from Cam A' });
+  }
+  if (!health) return figures;
+  if (health.layers.length > 0) {
+    const layers = health.layers.map((layer) => formatRate(layer.kbps)).join(' + ');
+    const fps = health.layers.map((layer) => Math.round(layer.fps)).join(' / ');
+    figures.push({ name: 'Sending', value: layers, detail: `Per layer, small to large, at ${fps} fps` });
+  }
+  if (health.audioKbps > 0) {
+    figures.push({ name: 'Sound', value: formatRate(health.audioKbps), detail: 'Program sound as it leaves' });
+  }
+  figures.push({ name: 'Round trip', value: `${Math.round(health.rttMs)} ms`, detail: 'To the server and back' });
+  figures.push({ name: 'Loss', value: `${health.lossPct.toFixed(1)} %`, detail: 'Packets lost on the way up' });
+  if (health.viewerDelayMs) {
+    const { median, p95 } = health.viewerDelayMs;
+    figures.push({
+      name: 'Fans’ delay',
+      value: `${Math.round(median)} ms`,
+      detail: `Half of the fans; 95 of 100 are within ${Math.round(p95)} ms`,
+    });
+  }
+  return figures;
+};
