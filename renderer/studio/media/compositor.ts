@@ -1,0 +1,151 @@
+// The page's side of the compositor: owns the program track and the worker, hands sources and scenes over.
+// Not its job: drawing or timing, which run in compositor.worker.ts so that a busy or hidden page never stops the
+// program; opening cameras (devices.ts); sending the track anywhere.
+
+import type { CompositorCommand, CompositorReport, CompositorStats } from './compositor.worker.ts';
+import type { Output, Scene } from './scene.ts';
+import { checkOutput, layoutScene } from './scene.ts';
+
+export type { CompositorStats, SourceStats } from './compositor.worker.ts';
+
+/** The picture can be held back at most this long: it costs a frame of memory for every frame interval. */
+export const longestVideoDelayMs = 500;
+
+export interface CompositorOptions {
+  readonly output: Output;
+  /** Shown until the first `setScene`; the default slate without one. */
+  readonly scene?: Scene;
+}
+
+export type CompositorState = 'running' | 'failed' | 'closed';
+
+export interface CompositorSnapshot {
+  readonly state: CompositorState;
+  readonly output: Output;
+  readonly scene: Scene;
+  readonly sourceIds: readonly string[];
+  readonly videoDelayMs: number;
+  /** The last second; null before the first second is over. */
+  readonly stats: CompositorStats | null;
+}
+
+export interface Compositor {
+  /** The program picture: always running, at `output.fps`, from creation to `close()`. */
+  readonly track: MediaStreamVideoTrack;
+  /** Takes effect with the next program frame. */
+  setScene(scene: Scene): void;
+  /**
+   * Adds a source, or replaces its track in place (a replugged camera): the last picture stays until the new track
+   * delivers. The track stays the caller's and is not stopped here.
+   */
+  addSource(sourceId: string, track: MediaStreamTrack): void;
+  /** Forgets a source and its last picture. Unknown ids are ignored. */
+  removeSource(sourceId: string): void;
+  /** Calls back once a second. Returns the function that ends it. */
+  onStats(listener: (stats: CompositorStats) => void): () => void;
+  /** Calls back with one sentence when something is wrong though the program goes on. Returns the function that ends it. */
+  onFault(listener: (sentence: string) => void): () => void;
+  /** Holds the picture back to meet a later sound; clamped to 0..{@link longestVideoDelayMs}. */
+  setVideoDelayMs(delayMs: number): void;
+  close(): void;
+  snapshot(): CompositorSnapshot;
+}
+
+/** Starts a compositor. Throws a RangeError for an output no encoder takes. */
+export function createCompositor(options: CompositorOptions): Compositor {
+  const output = checkOutput(options.output);
+  const worker = new Worker(new URL('./compositor.worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'compositor',
+  });
+  const generator = new MediaStreamTrackGenerator({ kind: 'video' });
+  const sourceIds = new Set<string>();
+  const statsListeners = new Set<(stats: CompositorStats) => void>();
+  const faultListeners = new Set<(sentence: string) => void>();
+  let state: CompositorState = 'running';
+  let scene = options.scene ?? layoutScene({ layout: 'full', cameraId: null, guestId: null });
+  let videoDelayMs = 0;
+  let stats: CompositorStats | null = null;
+
+  const send = (command: CompositorCommand, transfer: Transferable[] = []): void => {
+    if (state !== 'closed') worker.postMessage(command, transfer);
+  };
+  const tellFault = (sentence: string): void => faultListeners.forEach((listener) => listener(sentence));
+
+  worker.addEventListener('message', ({ data }: MessageEvent<CompositorReport>) => {
+    if (data.kind === 'fault') {
+      tellFault(data.sentence);
+      return;
+    }
+    const latest = data.stats;
+    stats = latest;
+    statsListeners.forEach((listener) => listener(latest));
+  });
+  worker.addEventListener('error', (event) => {
+    state = 'failed';
+    tellFault(
+      `The compositor stopped (${event.message || 'it could not be loaded'}): reload the studio page.`,
+    );
+  });
+
+  send({ kind: 'start', output, writable: generator.writable }, [generator.writable]);
+  send({ kind: 'scene', scene });
+
+  return {
+    track: generator,
+
+    setScene(next) {
+      scene = next;
+      send({ kind: 'scene', scene });
+    },
+
+    addSource(sourceId, track) {
+      if (state === 'closed') return;
+      // Two frames: enough to ride out a slow moment, too few to add delay.
+      const { readable } = new MediaStreamTrackProcessor({ track: asVideo(track), maxBufferSize: 2 });
+      sourceIds.add(sourceId);
+      send({ kind: 'source', sourceId, readable }, [readable]);
+    },
+
+    removeSource(sourceId) {
+      if (sourceIds.delete(sourceId)) send({ kind: 'remove', sourceId });
+    },
+
+    onStats(listener) {
+      statsListeners.add(listener);
+      return () => statsListeners.delete(listener);
+    },
+
+    onFault(listener) {
+      faultListeners.add(listener);
+      return () => faultListeners.delete(listener);
+    },
+
+    setVideoDelayMs(delayMs) {
+      videoDelayMs = Math.max(0, Math.min(longestVideoDelayMs, delayMs));
+      send({ kind: 'delay', delayMs: videoDelayMs });
+    },
+
+    close() {
+      if (state === 'closed') return;
+      state = 'closed';
+      worker.terminate();
+      generator.stop();
+      sourceIds.clear();
+      statsListeners.clear();
+      faultListeners.clear();
+    },
+
+    snapshot: () => ({ state, output, scene, sourceIds: [...sourceIds], videoDelayMs, stats }),
+  };
+}
+
+function asVideo(track: MediaStreamTrack): MediaStreamVideoTrack {
+  if (!isVideo(track))
+    throw new TypeError('A sound track cannot be shown: give the compositor a video track.');
+  return track;
+}
+
+function isVideo(track: MediaStreamTrack): track is MediaStreamVideoTrack {
+  return track.kind === 'video';
+}
