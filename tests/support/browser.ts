@@ -21,7 +21,7 @@ const baseArgs = [
 ];
 
 /** Flags for a synthetic camera and microphone that are allowed without a question. */
-export const fakeMediaArgs = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream'];
+export const fakeMediaArgs = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'];
 
 /** Launches Chromium (`CHROMIUM_BIN`, else Debian's). The caller closes it. */
 export async function launchBrowser(extraArgs: readonly string[] = []): Promise<Browser> {

@@ -37,13 +37,14 @@ export class QrTooLongError extends Error {
  * Takes the smallest version that holds the text, then the strongest error correction that version allows.
  */
 export function qrModules(text: string): readonly (readonly boolean[])[] {
-  let best = encodeQR(text, 'raw', { ecc: 'low', border: 0 });
+  let best = encodeQR(text, 'raw', { ecc: 'low', border: 1 });
   for (const ecc of ['medium', 'quartile', 'high'] as const) {
-    const stronger = encodeQR(text, 'raw', { ecc, border: 0 });
+    const stronger = encodeQR(text, 'raw', { ecc, border: 1 });
     if (stronger.length > best.length) break;
     best = stronger;
   }
-  return best;
+  // The encoder always adds at least one light module around; the card draws its own quiet zone.
+  return best.slice(1, -1).map((row) => row.slice(1, -1));
 }
 
 /** Side of one module in whole pixels for a code of `modules` on a picture `pictureHeight` high. */
