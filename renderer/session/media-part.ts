@@ -1,0 +1,80 @@
+// The contract between a session and its lazily loaded media part, and the media types pages use. Types only:
+// importing this never pulls the media code into a page.
+import type { StoreApi } from 'zustand/vanilla';
+import type { Clock } from '../../sfu-server/protocol/channel.ts';
+import type { RtpCapabilities } from '../../sfu-server/protocol/media.ts';
+import type {
+  ConsumeTarget,
+  Joined,
+  ProducerUse,
+  ShowParamsInput,
+  ShowRequest,
+  ShowResult,
+} from '../../sfu-server/protocol/messages.ts';
+import type { SessionState } from './session.ts';
+
+export type Tracks = { video: MediaStreamTrack | null; audio: MediaStreamTrack | null };
+
+export type PublishOptions = {
+  /** Simulcast layers of a video, each half the size of the next; 1 when left out. */
+  layers?: 1 | 2 | 3;
+  /** Of the top layer (video) or the whole stream (audio), in kbit/s. */
+  maxKbps?: number;
+};
+
+/** A stream this page sends. It survives reconnects and restarts of the media node by being produced again. */
+export interface Publication {
+  /** Sends another track from now on, without the receivers noticing more than the change of content. */
+  replaceTrack(track: MediaStreamTrack): Promise<void>;
+  /** Null while it is not being sent. */
+  stats(): Promise<RTCStatsReport | null>;
+  /** Idempotent. The track itself is the caller's and goes on. */
+  close(): void;
+}
+
+/** What a target sends, as it comes and goes. */
+export interface Subscription {
+  readonly tracks: Tracks;
+  /** Called with every change from now on; returns its own unsubscribe. */
+  onTracks(listener: (tracks: Tracks) => void): () => void;
+  close(): void;
+}
+
+/** The program as this page plays it. */
+export type ProgramStats = {
+  fps: number;
+  width: number;
+  height: number;
+  /** Sending node to screen: half the round trip, jitter buffer and decoding. Null until frames have been decoded. */
+  delayMs: number | null;
+  /** Since the page was opened. */
+  freezes: number;
+  rttMs: number | null;
+  kbps: number;
+};
+
+export type MediaHost = {
+  clock: Clock;
+  store: StoreApi<SessionState>;
+  call<N extends ShowRequest>(name: N, params: ShowParamsInput<N>): Promise<ShowResult<N>>;
+};
+
+export type MediaSnapshot = {
+  receive: { transport: string; consumers: number; feeds: number; recoveries: number };
+  send: { transport: string; publications: number; sending: number };
+};
+
+export interface MediaPart {
+  /** Learns what the server's routers can do; resolves with what this browser can receive of it. */
+  prepare(offered: RtpCapabilities): Promise<RtpCapabilities>;
+  joined(joined: Joined): void;
+  reset(what: { receive: boolean; send: boolean }): void;
+  consumerClosed(consumerId: string): void;
+  mixMinusChanged(): void;
+  publish(track: MediaStreamTrack, use: ProducerUse, options?: PublishOptions): Promise<Publication>;
+  subscribe(target: ConsumeTarget): Subscription;
+  programStats(): Promise<ProgramStats | null>;
+  preferLayer(height: number): void;
+  close(): void;
+  snapshot(): MediaSnapshot;
+}

@@ -1,0 +1,56 @@
+// The media part of a session: one mediasoup Device, the receiving side and the sending side. Loaded lazily.
+// It decides nothing about the show; it does what session.ts passes on and heals its own transports.
+import { Device } from 'mediasoup-client';
+import * as z from 'zod/mini';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import { rtpCapabilities, type RtpCapabilities } from '../../sfu-server/protocol/media.ts';
+import type { MediaHost, MediaPart } from './media-part.ts';
+import { createReceiving } from './receiving.ts';
+import { createSending } from './sending.ts';
+
+export const createMedia = (host: MediaHost): MediaPart => {
+  let device: Device | null = null;
+  let offeredBefore = '';
+  const currentDevice = (): Device => {
+    if (!device) throw new AppError('mediaUnavailable');
+    return device;
+  };
+  const receiving = createReceiving(host, currentDevice);
+  const sending = createSending(host, currentDevice);
+  const stopFollowing = host.store.subscribe((state, before) => {
+    if (state.show?.guests !== before.show?.guests) receiving.refreshFeeds();
+  });
+
+  return {
+    prepare: async (offered: RtpCapabilities) => {
+      const offer = JSON.stringify(offered);
+      if (!device || offer !== offeredBefore) {
+        const next = await Device.factory();
+        await next.load({ routerRtpCapabilities: offered });
+        device = next;
+        offeredBefore = offer;
+      }
+      return z.parse(rtpCapabilities, device.recvRtpCapabilities);
+    },
+    joined: (joined) => {
+      receiving.open(joined.media);
+      sending.open();
+    },
+    reset: ({ receive, send }) => {
+      if (receive) receiving.reopen();
+      if (send) sending.open();
+    },
+    consumerClosed: (consumerId) => receiving.consumerClosed(consumerId),
+    mixMinusChanged: () => receiving.mixMinusChanged(),
+    publish: (track, use, options) => sending.publish(track, use, options),
+    subscribe: (target) => receiving.subscribe(target),
+    programStats: () => receiving.programStats(),
+    preferLayer: (height) => receiving.preferLayer(height),
+    close: () => {
+      stopFollowing();
+      receiving.close();
+      sending.close();
+    },
+    snapshot: () => ({ receive: receiving.snapshot(), send: sending.snapshot() }),
+  };
+};
