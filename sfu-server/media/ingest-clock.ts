@@ -1,0 +1,85 @@
+// Where a frame of one incoming RTP stream lies in time. Sender reports say when it was captured by the
+// sender's clock; arrivals say how long the way takes; together they give a program time that does not
+// wander with the network's mood. Pure: all instants are passed in. One per stream (source, kind, layer).
+// Two clocks meet here: *capture* is the sender's Unix time, *program* is the node's monotonic time (ms).
+
+import { circularDistance } from './rtp.ts';
+
+/** Transits older than this say nothing about the way now. */
+const windowMs = 2000;
+const maxSamples = 240;
+type Report = { readonly captureMs: number; readonly timestamp: number };
+type Sample = { readonly arrivedMs: number; readonly timestamp: number };
+
+export class IngestClock {
+  readonly #clockRate: number;
+  #report: Report | undefined;
+  #samples: Sample[] = [];
+  #reports = 0;
+
+  constructor(clockRateHz: number) {
+    this.#clockRate = clockRateHz;
+  }
+
+  /** How many reports have come. */
+  get reports(): number {
+    return this.#reports;
+  }
+
+  /** A sender report: the frame stamped `timestamp` was captured at `captureMs` (Unix, sender's clock). */
+  reported(captureMs: number, timestamp: number): void {
+    this.#reports += 1;
+    this.#report = { captureMs, timestamp };
+  }
+
+  /** A packet came. Only the first of each frame counts: the later ones waited for the pacer. */
+  arrived(timestamp: number, nowMs: number): void {
+    const last = this.#samples.at(-1);
+    const elapsed = last ? circularDistance(last.timestamp, timestamp, 32) : 1;
+    // Far back in time is no straggler but a sender that began anew.
+    if (elapsed < -this.#clockRate) this.#samples = [];
+    else if (elapsed <= 0) return;
+    this.#samples.push({ arrivedMs: nowMs, timestamp });
+    while (
+      this.#samples.length > maxSamples ||
+      (this.#samples[0] && this.#samples[0].arrivedMs < nowMs - windowMs)
+    ) {
+      this.#samples.shift();
+    }
+  }
+
+  /** Capture instant of a frame, or `undefined` before the first report. */
+  captureMs(timestamp: number): number | undefined {
+    return this.#report && this.#from(this.#report, timestamp);
+  }
+
+  /**
+   * The shortest way from capture to arrival in the last two seconds, milliseconds. It holds the difference
+   * of the two machines' clocks and so may be any number; `undefined` without reports or packets.
+   */
+  minTransitMs(): number | undefined {
+    const report = this.#report;
+    if (!report || this.#samples.length === 0) return undefined;
+    return Math.min(
+      ...this.#samples.map(({ arrivedMs, timestamp }) => arrivedMs - this.#from(report, timestamp)),
+    );
+  }
+
+  /**
+   * When a frame would have arrived on the shortest way seen: what there is to go by without any report.
+   * `undefined` without packets.
+   */
+  earliestArrivalMs(timestamp: number): number | undefined {
+    if (this.#samples.length === 0) return undefined;
+    return Math.min(
+      ...this.#samples.map(
+        (sample) =>
+          sample.arrivedMs + (circularDistance(sample.timestamp, timestamp, 32) * 1000) / this.#clockRate,
+      ),
+    );
+  }
+
+  #from(report: Report, timestamp: number): number {
+    return report.captureMs + (circularDistance(report.timestamp, timestamp, 32) * 1000) / this.#clockRate;
+  }
+}
