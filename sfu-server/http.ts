@@ -1,0 +1,249 @@
+// The one HTTP door: built pages with hashed assets, the WebSocket, picture upload, health, metrics and the debug snapshot.
+// Decides who may knock (origin, size, rate, studio key); what is said on the socket is show/participant.ts.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import fastifyStatic from '@fastify/static';
+import websocket from '@fastify/websocket';
+import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Registry, collectDefaultMetrics, Gauge } from 'prom-client';
+import type { WebSocket } from 'ws';
+import { strangerLimits, type Wire } from './protocol/channel.ts';
+import { AppError, errorTable, type ErrorCode } from './protocol/errors.ts';
+import { sameToken } from './access/tokens.ts';
+import type { Config } from './config.ts';
+
+export type HttpOptions = {
+  config: Config;
+  studioKey: string;
+  log: Logger;
+  /** A page has opened its socket. */
+  onSocket: (wire: Wire, publicOrigin: string) => void;
+  currentShowId: () => string;
+  /** False while the server cannot serve a join. */
+  healthy: () => boolean;
+  viewers: () => number;
+  snapshot: () => Promise<unknown>;
+};
+
+export type HttpServer = Awaited<ReturnType<typeof startHttp>>;
+
+const maxPictureBytes = 5 * 1024 * 1024;
+const pictureTypes: Readonly<Record<string, { extension: string; matches: (bytes: Buffer) => boolean }>> = {
+  'image/png': { extension: 'png', matches: (bytes) => bytes.readUInt32BE(0) === 0x8950_4e47 },
+  'image/jpeg': { extension: 'jpg', matches: (bytes) => bytes.readUInt16BE(0) === 0xffd8 },
+  'image/webp': { extension: 'webp', matches: (bytes) => bytes.toString('latin1', 8, 12) === 'WEBP' },
+  'image/avif': { extension: 'avif', matches: (bytes) => bytes.toString('latin1', 4, 8) === 'ftyp' },
+};
+
+const statusOf: Partial<Record<ErrorCode, number>> = {
+  badToken: 401,
+  forbidden: 403,
+  revoked: 403,
+  noShow: 404,
+  notFound: 404,
+  invalidParams: 400,
+  malformed: 400,
+  limit: 429,
+  full: 503,
+  mediaUnavailable: 503,
+  storeFull: 507,
+};
+
+const socketWire = (socket: WebSocket): Wire => ({
+  send: (text) => socket.send(text),
+  close: (code, reason) => socket.close(code, reason),
+  onText: (listener) =>
+    void socket.on('message', (data, isBinary) => {
+      // Binary frames are no part of the protocol; an empty text is refused as malformed.
+      listener(isBinary || !Buffer.isBuffer(data) ? '' : data.toString('utf8'));
+    }),
+  onClose: (listener) => void socket.once('close', (code) => listener(code)),
+  backlog: () => socket.bufferedAmount,
+});
+
+/** Listens at once. Throws `portTaken` with what to do about it. */
+export const startHttp = async (options: HttpOptions) => {
+  const { config, log } = options;
+  const secure = config.tlsCert !== undefined && config.tlsKey !== undefined;
+  const app = Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    bodyLimit: maxPictureBytes,
+    routerOptions: { maxParamLength: 128 },
+    https:
+      config.tlsCert !== undefined && config.tlsKey !== undefined
+        ? { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) }
+        : null,
+  });
+  const scheme = secure ? 'https' : 'http';
+  const listeningPort = (): number => {
+    const address = app.server.address();
+    return address !== null && typeof address === 'object' ? address.port : config.port;
+  };
+  const publicOrigin = () =>
+    config.publicOrigin?.replace(/\/$/, '') ?? `${scheme}://${config.announcedAddress}:${listeningPort()}`;
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  metrics.registerMetric(
+    new Gauge({
+      name: 'live_drop_viewers',
+      help: 'Viewers of the current show',
+      registers: [],
+      collect() {
+        this.set(options.viewers());
+      },
+    }),
+  );
+  const pictures = join(config.data, 'pictures');
+  mkdirSync(pictures, { recursive: true });
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        imgSrc: ["'self'", 'blob:', 'data:'],
+        mediaSrc: ["'self'", 'blob:', 'mediastream:'],
+        connectSrc: ["'self'", 'ws:', 'wss:'],
+        workerSrc: ["'self'", 'blob:'],
+        styleSrc: ["'self'"],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    strictTransportSecurity: secure,
+    crossOriginEmbedderPolicy: false,
+    referrerPolicy: { policy: 'no-referrer' },
+  });
+  await app.register(rateLimit, { max: 600, timeWindow: '1 minute', allowList: ['127.0.0.1', '::1'] });
+  await app.register(websocket, {
+    options: {
+      maxPayload: strangerLimits.maxMessageChars * 4,
+      // A browser always says where the page came from; other programs do not and carry a token anyway.
+      verifyClient: ({ origin, req }: { origin?: string; req: { headers: { host?: string } } }) =>
+        origin === undefined || isOwnOrigin(origin, req.headers.host, config.publicOrigin),
+    },
+  });
+  await app.register(fastifyStatic, { root: config.pages, serve: false, wildcard: false });
+
+  const requireStudio = (request: FastifyRequest) => {
+    const given = /^Bearer (\S{1,128})$/.exec(request.headers.authorization ?? '')?.[1];
+    if (given === undefined || !sameToken(given, options.studioKey)) throw new AppError('badToken');
+  };
+
+  // Pages are small and change with every version; what they load is named by its hash and kept for good.
+  const page = (name: string) => (_: FastifyRequest, reply: FastifyReply) =>
+    reply.header('cache-control', 'no-cache').sendFile(`${name}/index.html`);
+  app.get('/', (_, reply) => reply.redirect(`/watch/${options.currentShowId()}`));
+  app.get('/watch/:show', page('viewer'));
+  app.get('/shop/:show/:product', page('shop'));
+  app.get('/studio', page('studio'));
+  app.get('/cohost', page('cohost'));
+  app.get('/debug', page('debug'));
+  app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
+    reply
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .sendFile(`assets/${request.params['*']}`, {
+        cacheControl: false,
+      }),
+  );
+  app.get<{ Params: { name: string } }>('/pictures/:name', (request, reply) => {
+    if (!/^[a-z0-9]{64}\.[a-z]{3,4}$/.test(request.params.name)) throw new AppError('notFound');
+    return reply
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .sendFile(request.params.name, pictures, { cacheControl: false });
+  });
+
+  app.get('/healthz', (_, reply) =>
+    reply.code(options.healthy() ? 200 : 503).send({ ok: options.healthy() }),
+  );
+  app.get('/metrics', async (request, reply) => {
+    requireStudio(request);
+    return reply.type(metrics.contentType).send(await metrics.metrics());
+  });
+  app.get('/api/debug', (request) => {
+    requireStudio(request);
+    return options.snapshot();
+  });
+
+  for (const type of Object.keys(pictureTypes)) {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+  }
+  app.post('/api/pictures', { config: { rateLimit: { max: 60, timeWindow: '1 minute' } } }, (request) => {
+    requireStudio(request);
+    const type = pictureTypes[request.headers['content-type'] ?? ''];
+    const bytes = request.body;
+    if (!type || !Buffer.isBuffer(bytes) || bytes.length < 12 || !type.matches(bytes)) {
+      throw new AppError('invalidParams', 'Choose a PNG, JPEG, WebP or AVIF picture.');
+    }
+    const name = `${createHash('sha256').update(bytes).digest('hex')}.${type.extension}`;
+    try {
+      writeFileSync(join(pictures, name), bytes);
+    } catch (error) {
+      throw new AppError('storeFull', 'The picture could not be saved. Free some disk space and try again.', {
+        cause: error,
+      });
+    }
+    return { pictureUrl: `/pictures/${name}` };
+  });
+
+  app.get('/socket', { websocket: true }, (socket) => {
+    socket.on('error', (error) => log.warn({ err: error }, 'socket error'));
+    options.onSocket(socketWire(socket), publicOrigin());
+  });
+
+  app.setNotFoundHandler((_, reply) =>
+    reply.code(404).send(answer(new AppError('notFound', 'There is no such page.'))),
+  );
+  app.setErrorHandler((error: FastifyError | AppError, request, reply) => {
+    if (error instanceof AppError) {
+      if (error.code === 'storeFull') log.error({ err: error }, error.message);
+      return reply.code(statusOf[error.code] ?? 400).send(answer(error));
+    }
+    const status = error.statusCode ?? 500;
+    if (status === 413)
+      return reply.code(413).send(answer(new AppError('invalidParams', 'The picture is larger than 5 MB.')));
+    if (status < 500) return reply.code(status).send({ code: 'malformed', message: error.message });
+    log.error({ err: error, path: request.routeOptions.url }, 'a request failed by a bug');
+    return reply.code(500).send(answer(new AppError('internal')));
+  });
+
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    await app.close();
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new AppError(
+        'portTaken',
+        `Port ${config.port} is used by another program. Close it, or start with --port and another number.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+  const port = listeningPort();
+  return {
+    port,
+    /** For the crew's own machine; cameras need a secure context, which loopback is. */
+    localOrigin: `${scheme}://127.0.0.1:${port}`,
+    publicOrigin: publicOrigin(),
+    close: () => app.close(),
+  };
+};
+
+const answer = (error: AppError) => ({
+  code: error.code,
+  message: error.message || errorTable[error.code].text,
+});
+
+/** A page of this server, under whatever name it was reached. */
+const isOwnOrigin = (origin: string, host: string | undefined, publicOrigin: string | undefined): boolean => {
+  if (!URL.canParse(origin)) return false;
+  return new URL(origin).host === host || origin === publicOrigin;
+};

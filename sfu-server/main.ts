@@ -1,0 +1,138 @@
+// Wiring of the server: configuration, store, media nodes, shows, HTTP. Reads like a table of contents; decides nothing.
+// Started by npm start, by the desktop app as a utility process, or by hand on any machine.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import pino from 'pino';
+import { loadStudioKey } from './access/tokens.ts';
+import { parseConfig } from './config.ts';
+import { startHttp } from './http.ts';
+import { nodeConfig } from './media/node-api.ts';
+import { startNode } from './nodes.ts';
+import type { Clock } from './protocol/channel.ts';
+import { AppError } from './protocol/errors.ts';
+import { createParticipant, type Participant } from './show/participant.ts';
+import { createPlacement } from './show/placement.ts';
+import { createShows } from './show/shows.ts';
+import { openStore } from './store/database.ts';
+
+const clock: Clock = {
+  now: () => Date.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+const start = async () => {
+  const config = parseConfig(process.argv.slice(2), process.env);
+  // Logs go to stderr: stdout carries only the ready line, which holds the studio's address and key.
+  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: false }));
+  const studioKey = loadStudioKey(join(config.data, 'studio.key'));
+  const store = openStore(join(config.data, 'show.db'));
+
+  const node = (role: 'origin' | 'edge', index: number) =>
+    startNode({
+      entry: process.env.LIVE_DROP_NODE_ENTRY
+        ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
+        : new URL('./media/node.ts', import.meta.url),
+      clock,
+      log,
+      config: nodeConfig.parse({
+        name: role === 'origin' ? 'origin' : `edge-${index}`,
+        role,
+        listenIp: config.announcedAddress === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
+        announcedAddress: config.announcedAddress,
+        rtcPort: config.rtcPort === 0 ? 0 : config.rtcPort + index,
+        program: { codec: config.codec, layers: config.layers },
+        standbyFiles:
+          role === 'origin'
+            ? ['lo', 'hi'].map((name) =>
+                join(config.assets, 'standby', `${name}.${config.codec === 'VP8' ? 'webm' : 'mp4'}`),
+              )
+            : [],
+        workerBin: config.workerBin,
+        logLevel: 'warn',
+      }),
+    });
+  const origin = node('origin', 0);
+  const edges = Array.from({ length: config.edges }, (_, index) => node('edge', index + 1));
+  const placement = createPlacement(origin, edges, log);
+  const shows = createShows({ store, placement, clock, log });
+  const participants = new Set<Participant>();
+
+  const http = await startHttp({
+    config,
+    studioKey,
+    log,
+    currentShowId: () => shows.current().id,
+    healthy: () => placement.capabilities() !== null,
+    viewers: () => shows.current().viewerCount(),
+    snapshot: async () => ({
+      shows: shows.snapshot(),
+      placement: placement.snapshot(),
+      nodes: await placement.inspectAll(),
+      participants: [...participants].map((participant) => participant.snapshot()),
+      store: store.snapshot(),
+    }),
+    onSocket: (wire, publicOrigin) => {
+      const participant = createParticipant({
+        wire,
+        clock,
+        shows,
+        placement,
+        store,
+        studioKey,
+        codec: config.codec,
+        publicOrigin,
+        maxViewers: config.maxViewers,
+        log,
+      });
+      participants.add(participant);
+      participant.onGone(() => participants.delete(participant));
+    },
+  });
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      shows.close();
+      for (const participant of participants) participant.close('serverClosing');
+      await http.close();
+      await placement.close();
+      store.close();
+      log.flush();
+      process.exitCode = 0;
+      // The parent port or an inspector may keep the loop alive.
+      process.exit();
+    })();
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+
+  await placement.ready();
+  const ready = {
+    type: 'ready',
+    origin: http.localOrigin,
+    studioUrl: `${http.localOrigin}/studio#key=${studioKey}`,
+    viewerUrl: `${http.publicOrigin}/watch/${shows.current().id}`,
+    cohostUrl: `${http.publicOrigin}/cohost`,
+  };
+  console.log(`LIVE_DROP_READY ${JSON.stringify(ready)}`);
+  announceToDesktop(ready, stop);
+};
+
+/** In the desktop app this process is a utility process with a port to its parent. */
+const announceToDesktop = (ready: object, stop: () => void) => {
+  const { parentPort } = process;
+  if (!parentPort) return;
+  parentPort.on('message', ({ data }) => {
+    if (typeof data === 'object' && data !== null && 'type' in data && data.type === 'stop') stop();
+  });
+  parentPort.postMessage(ready);
+};
+
+start().catch((error: unknown) => {
+  const sentence = error instanceof AppError ? error.message : error;
+  console.error('Live Drop Studio could not start:', sentence);
+  process.exit(1);
+});

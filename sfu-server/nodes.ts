@@ -1,0 +1,132 @@
+// Starts the media nodes' threads, gives the control plane a channel to each, and starts a node again when it ends.
+// Knows nothing of what nodes do (media/node.ts) or what they are used for (show/placement.ts).
+import { Worker } from 'node:worker_threads';
+import { connectChannel, type ClientEnd, type Clock, type Payload, type Wire } from './protocol/channel.ts';
+import { closeCodes } from './protocol/errors.ts';
+import { nodeContract, type NodeConfig, type NodeContract } from './media/node-api.ts';
+
+export type NodeReady = Payload<NodeContract, 'ready'>;
+
+/** A node as the control plane sees it over time. `generation` rises with every restart. */
+export type NodeState =
+  | { kind: 'starting'; generation: number }
+  | { kind: 'up'; generation: number; end: ClientEnd<NodeContract>; ready: NodeReady }
+  | { kind: 'down'; generation: number; reason: string }
+  | { kind: 'closed'; generation: number };
+
+export type NodeConnection = {
+  readonly name: string;
+  readonly role: NodeConfig['role'];
+  state(): NodeState;
+  /** Called with every new state, in order. */
+  onState(listener: (state: NodeState) => void): void;
+  /** Ends the thread and its mediasoup worker. Idempotent. */
+  close(): Promise<void>;
+  snapshot(): unknown;
+};
+
+export type NodeOptions = {
+  config: NodeConfig;
+  /** The thread's entry: media/node.ts, or its built form in the desktop app. */
+  entry: URL;
+  clock: Clock;
+  log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
+};
+
+const shutdownTimeoutMs = 2_000;
+const restartDelayMs = { first: 50, most: 5_000 };
+/** A node that lived this long starts again without the growing delay. */
+const healthyAfterMs = 30_000;
+
+const threadWire = (thread: Worker): Wire => ({
+  send: (text) => thread.postMessage(text),
+  // A thread has no close codes: ending it is the owner's call, and the exit is what the listener hears.
+  close: () => {},
+  onText: (listener) =>
+    void thread.on('message', (message: unknown) => {
+      if (typeof message === 'string') listener(message);
+    }),
+  onClose: (listener) => void thread.once('exit', () => listener(closeCodes.lost.code)),
+  backlog: () => 0,
+});
+
+/** Starts one node in a thread of this process and keeps it alive until `close()`. */
+export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConnection => {
+  const listeners: ((state: NodeState) => void)[] = [];
+  let state: NodeState = { kind: 'starting', generation: 1 };
+  let thread: Worker | undefined;
+  let cancelRestart = () => {};
+  let startedAt = 0;
+  let failures = 0;
+  let restarts = 0;
+
+  const become = (next: NodeState) => {
+    state = next;
+    for (const listener of listeners) listener(next);
+  };
+
+  const start = (generation: number) => {
+    startedAt = clock.now();
+    become({ kind: 'starting', generation });
+    const started = new Worker(entry, { workerData: config, name: config.name });
+    thread = started;
+    const end = connectChannel({
+      contract: nodeContract,
+      wire: threadWire(started),
+      clock,
+      onViolation: (what) => log.error({ node: config.name, what }, 'media node broke the contract'),
+    });
+    let failure = 'the thread ended';
+    started.on('error', (error) => {
+      failure = error instanceof Error ? error.message : String(error);
+    });
+    end.on('ready', (ready) => {
+      log.info({ node: config.name, port: ready.rtcPort, pid: ready.workerPid }, 'media node ready');
+      become({ kind: 'up', generation, end, ready });
+    });
+    end.on('workerDied', ({ message }) => {
+      failure = `the mediasoup worker died: ${message}`;
+    });
+    started.once('exit', () => {
+      if (thread === started) thread = undefined;
+      if (state.kind === 'closed') return;
+      log.error({ node: config.name, failure }, 'media node ended');
+      become({ kind: 'down', generation, reason: failure });
+      failures = clock.now() - startedAt > healthyAfterMs ? 0 : failures + 1;
+      const delayMs = Math.min(restartDelayMs.most, restartDelayMs.first * 2 ** Math.max(0, failures - 1));
+      restarts += 1;
+      cancelRestart = clock.after(delayMs, () => start(generation + 1));
+    });
+  };
+  start(1);
+
+  return {
+    name: config.name,
+    role: config.role,
+    state: () => state,
+    onState: (listener) => void listeners.push(listener),
+    close: async () => {
+      if (state.kind === 'closed') return;
+      const last = state;
+      become({ kind: 'closed', generation: last.generation });
+      cancelRestart();
+      const ending = thread;
+      if (!ending) return;
+      const exited = new Promise<void>((resolve) => void ending.once('exit', () => resolve()));
+      const cancelKill = clock.after(shutdownTimeoutMs, () => void ending.terminate());
+      if (last.kind === 'up') {
+        // The thread may end before its answer arrives; the exit is what counts.
+        await Promise.race([last.end.call('shutdown', {}).catch(() => undefined), exited]);
+      } else void ending.terminate();
+      await exited;
+      cancelKill();
+    },
+    snapshot: () => ({
+      name: config.name,
+      role: config.role,
+      state: state.kind,
+      generation: state.generation,
+      restarts,
+    }),
+  };
+};

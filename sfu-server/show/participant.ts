@@ -1,0 +1,414 @@
+// One connection of one page: who it is, what it may touch, and the media it opened on the nodes.
+// Turns requests into calls on the show and on nodes. Holds no state of the show.
+import {
+  serveChannel,
+  type Clock,
+  type EncodedEvent,
+  type Handlers,
+  type Wire,
+} from '../protocol/channel.ts';
+import { AppError, type CloseReason } from '../protocol/errors.ts';
+import type { ConsumerOffer, RtpCapabilities } from '../protocol/media.ts';
+import {
+  showContract,
+  type Joined,
+  type ProducerUse,
+  type Receiving,
+  type ShowContract,
+  type ShowParams,
+} from '../protocol/messages.ts';
+import type { GuestId, Role } from '../protocol/state.ts';
+import type { VideoCodec } from '../protocol/media.ts';
+import { hashToken, newToken, sameToken } from '../access/tokens.ts';
+import type { Store } from '../store/database.ts';
+import type { LiveNode, Placement } from './placement.ts';
+import type { Member, Show } from './show.ts';
+import type { Shows } from './shows.ts';
+
+export type ParticipantOptions = {
+  wire: Wire;
+  clock: Clock;
+  shows: Shows;
+  placement: Placement;
+  store: Store;
+  studioKey: string;
+  codec: VideoCodec;
+  publicOrigin: string;
+  maxViewers: number;
+  log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
+};
+
+export type Participant = {
+  /** Closes the connection and, unless it is about to come back, its media. Idempotent. */
+  close(reason: CloseReason): void;
+  /** Called once, when connection and media are gone. */
+  onGone(listener: () => void): void;
+  snapshot(): unknown;
+};
+
+type Identity = { kind: 'anonymous'; refusals: number } | { kind: 'joined'; show: Show; member: Member };
+type Sent = { node: LiveNode; use: ProducerUse; kind: 'audio' | 'video' };
+
+/** A sender whose socket is lost may still be sending: its media lives on so long, for a page that reconnects. */
+const senderGraceMs = 5_000;
+const maxRefusedJoins = 5;
+const maxTransports = 6;
+const maxProducers = { studio: 12, cohost: 4, viewer: 0 } as const satisfies Record<Role, number>;
+/** What a sender may push at most, bit/s: a laptop's uplink is shared by all. */
+const maxIncomingBitrate = { studio: 8_000_000, cohost: 2_000_000, viewer: 0 } as const satisfies Record<
+  Role,
+  number
+>;
+
+export const createParticipant = (options: ParticipantOptions): Participant => {
+  const { clock, shows, placement, log } = options;
+  let identity: Identity = { kind: 'anonymous', refusals: 0 };
+  const transports = new Map<string, LiveNode>();
+  const producers = new Map<string, Sent>();
+  const consumers = new Map<string, LiveNode>();
+  let receive: { transportId: string; node: LiveNode; release: () => void } | undefined;
+  let media: 'open' | 'released' = 'open';
+  const goneListeners: (() => void)[] = [];
+
+  const joined = () => {
+    if (identity.kind !== 'joined') throw new AppError('forbidden');
+    return identity;
+  };
+
+  const unlessGone = (what: string) => (error: unknown) => {
+    // A node that is gone has closed everything itself.
+    if (error instanceof AppError && error.code === 'closed') return;
+    log.error({ err: error }, what);
+  };
+
+  const owned = <T>(map: ReadonlyMap<string, T>, id: string): T => {
+    const value = map.get(id);
+    if (value === undefined) throw new AppError('notFound');
+    return value;
+  };
+
+  // --- media -----------------------------------------------------------------------------------------------------------
+
+  const openTransport = async (node: LiveNode, role: Role) => {
+    if (transports.size >= maxTransports) throw new AppError('limit', 'Too many connections from one page.');
+    const offer = await node.end.call('openTransport', {
+      participantId: joined().member.id,
+      maxIncomingBitrate: maxIncomingBitrate[role] || undefined,
+    });
+    transports.set(offer.id, node);
+    return offer;
+  };
+
+  const closeTransport = (transportId: string) => {
+    const node = transports.get(transportId);
+    if (!node) return;
+    transports.delete(transportId);
+    node.end.call('closeTransport', { transportId }).catch(unlessGone('a transport could not be closed'));
+  };
+
+  const closeReceive = () => {
+    if (!receive) return;
+    closeTransport(receive.transportId);
+    receive.release();
+    receive = undefined;
+    consumers.clear();
+  };
+
+  const consumeOn = async (
+    target: NonNullable<typeof receive>,
+    what: { producerIds: string[]; program: 'none' | 'video' | 'both' },
+    rtpCapabilities: RtpCapabilities,
+  ): Promise<ConsumerOffer[]> => {
+    const { transportId, node } = target;
+    const answer = await node.end.call('consume', { transportId, rtpCapabilities, ...what });
+    for (const consumer of answer.consumers) consumers.set(consumer.id, node);
+    return answer.consumers;
+  };
+
+  /** Viewers on the least loaded edge, the crew on the origin, where guests and mix-minus are. */
+  const openReceive = async (role: Role, rtpCapabilities: RtpCapabilities): Promise<Receiving> => {
+    closeReceive();
+    const place = role === 'viewer' ? placement.place() : { node: placement.origin(), release: () => {} };
+    try {
+      const transport = await openTransport(place.node, role);
+      receive = { transportId: transport.id, ...place };
+      // A co-host hears the program through their mix-minus, never themselves.
+      const program = role === 'cohost' ? 'video' : 'both';
+      return {
+        transport,
+        consumers: await consumeOn(receive, { producerIds: [], program }, rtpCapabilities),
+      };
+    } catch (error) {
+      place.release();
+      throw error;
+    }
+  };
+
+  const forgetProducer = (producerId: string) => {
+    const sent = producers.get(producerId);
+    if (!sent || identity.kind !== 'joined') return;
+    producers.delete(producerId);
+    const { show, member } = identity;
+    if (sent.use.kind === 'program') {
+      show.studioProducerClosed(producerId).catch(unlessGone('the program could not be detached'));
+    } else if (sent.use.kind === 'mixMinus') show.mixMinusClosed(sent.use.guestId, producerId);
+    else if (member.guestId !== null) show.guestProducerClosed(member.guestId, producerId);
+  };
+
+  const releaseMedia = () => {
+    if (media === 'released') return;
+    media = 'released';
+    closeReceive();
+    for (const transportId of transports.keys()) closeTransport(transportId);
+    for (const producerId of producers.keys()) forgetProducer(producerId);
+    if (identity.kind === 'joined') {
+      const { show, member } = identity;
+      if (member.guestId !== null && !show.hasGuestMember(member.guestId)) show.guestGone(member.guestId);
+    }
+    for (const listener of goneListeners) listener();
+  };
+
+  // --- joining ---------------------------------------------------------------------------------------------------------
+
+  type JoinParams = ShowParams<'join'>;
+
+  /** Who the presented secret makes this connection. Throws `badToken`, `revoked`, `noShow` or `full`. */
+  const identify = (params: JoinParams): { show: Show; role: Role; guestId: GuestId | null; id: string } => {
+    switch (params.as) {
+      case 'studio':
+        if (!sameToken(params.key, options.studioKey)) throw new AppError('badToken');
+        return { show: shows.current(), role: 'studio', guestId: null, id: newToken() };
+      case 'cohost': {
+        const guest = options.store.guestByToken(hashToken(params.token));
+        if (!guest) throw new AppError('badToken');
+        if (guest.revoked_ms !== null) throw new AppError('revoked');
+        const show = shows.find(guest.show_id);
+        if (show !== shows.current()) throw new AppError('badToken', 'This link was for an earlier show.');
+        return { show, role: 'cohost', guestId: guest.id, id: newToken() };
+      }
+      case 'viewer': {
+        const show = shows.find(params.showId);
+        if (show.viewerCount() >= options.maxViewers) throw new AppError('full');
+        // The resume token is the member's id: presenting it takes the earlier connection's place.
+        return { show, role: 'viewer', guestId: null, id: params.resumeToken ?? newToken() };
+      }
+    }
+  };
+
+  const refused = () => {
+    if (identity.kind !== 'anonymous') return;
+    identity = { ...identity, refusals: identity.refusals + 1 };
+    if (identity.refusals >= maxRefusedJoins) channel.close('flood', 'Too many attempts.');
+  };
+
+  const join = async (params: JoinParams): Promise<Joined> => {
+    let who: ReturnType<typeof identify>;
+    try {
+      who = identify(params);
+    } catch (error) {
+      refused();
+      throw error;
+    }
+    const { show, role, guestId } = who;
+    const member: Member = {
+      id: who.id,
+      role,
+      guestId,
+      send: (event: EncodedEvent<ShowContract>) => channel.emitEncoded(event),
+      close: (reason) => channel.close(reason),
+      nodeLost: (node) => lost(node, true),
+      feedLost: (node) => lost(node, false),
+      producerClosed: forgetProducer,
+      consumerClosed: (consumerId) => {
+        if (consumers.delete(consumerId)) channel.emit('consumerClosed', { consumerId });
+      },
+    };
+    identity = { kind: 'joined', show, member };
+    const state = show.join(member);
+    return {
+      participantId: member.id.slice(0, 8),
+      guestId,
+      resumeToken: member.id,
+      state,
+      media: await firstMedia(show, role, params.rtpCapabilities),
+      codec: options.codec,
+      publicOrigin: options.publicOrigin,
+    };
+  };
+
+  /** A node that is restarting must not keep anybody from joining: the picture follows by `mediaReset`. */
+  const firstMedia = async (show: Show, role: Role, rtpCapabilities: RtpCapabilities | null) => {
+    if (rtpCapabilities === null || show !== shows.current()) return null;
+    try {
+      return await openReceive(role, rtpCapabilities);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      placement
+        .ready()
+        .then(() => channel.emit('mediaReset', { receive: true, send: false }))
+        .catch(unlessGone('a late joiner could not be told'));
+      return null;
+    }
+  };
+
+  /** What was opened on a node that is gone; `all` false: only the program's feed to it. */
+  const lost = (node: LiveNode, all: boolean) => {
+    const receiving = receive?.node === node;
+    if (receiving) {
+      if (all) transports.delete(receive?.transportId ?? '');
+      closeReceive();
+    }
+    let sending = false;
+    if (all) {
+      for (const [transportId, at] of transports) {
+        if (at !== node) continue;
+        transports.delete(transportId);
+        sending = true;
+      }
+      for (const [producerId, sent] of producers) if (sent.node === node) forgetProducer(producerId);
+    }
+    if (!receiving && !sending) return;
+    // Told when there is something to come back to.
+    placement
+      .ready()
+      .then(() => channel.emit('mediaReset', { receive: receiving, send: sending }))
+      .catch(unlessGone('a page could not be told of the restart'));
+  };
+
+  // --- requests --------------------------------------------------------------------------------------------------------
+
+  const mayProduce = (role: Role, use: ProducerUse, kind: 'audio' | 'video'): boolean => {
+    if (use.kind === 'guest') return role === 'cohost';
+    if (use.kind === 'mixMinus') return role === 'studio' && kind === 'audio';
+    return role === 'studio';
+  };
+
+  const consumeProducers = (show: Show, role: Role, params: ShowParams<'consume'>): string[] => {
+    const { target } = params;
+    if (target.kind === 'guest') {
+      if (role !== 'studio') throw new AppError('forbidden');
+      return show.guestProducers(target.guestId);
+    }
+    if (target.kind === 'mixMinus') {
+      const { guestId } = joined().member;
+      if (guestId === null) throw new AppError('forbidden');
+      const producerId = show.mixMinusProducer(guestId);
+      if (producerId === undefined) throw new AppError('notFound', 'There is no sound for you yet.');
+      return [producerId];
+    }
+    return [];
+  };
+
+  const handlers: Handlers<ShowContract> = {
+    join,
+    openReceive: ({ rtpCapabilities }) => openReceive(joined().member.role, rtpCapabilities),
+    openSend: () => openTransport(placement.origin(), joined().member.role),
+    connectTransport: (params) => owned(transports, params.transportId).end.call('connectTransport', params),
+    restartIce: (params) => owned(transports, params.transportId).end.call('restartIce', params),
+    produce: async ({ transportId, kind, rtpParameters, use }) => {
+      const { show, member } = joined();
+      const node = owned(transports, transportId);
+      if (!mayProduce(member.role, use, kind)) throw new AppError('forbidden');
+      if (producers.size >= maxProducers[member.role])
+        throw new AppError('limit', 'Too many streams from one page.');
+      const { producerId } = await node.end.call('produce', { transportId, kind, rtpParameters });
+      producers.set(producerId, { node, use, kind });
+      if (use.kind === 'program') await show.studioProduced(kind, producerId);
+      else if (use.kind === 'mixMinus') show.mixMinusProduced(use.guestId, producerId);
+      else if (member.guestId !== null) show.guestProduced(member.guestId, kind, producerId);
+      return { producerId };
+    },
+    closeProducer: async ({ producerId }) => {
+      const { node } = owned(producers, producerId);
+      forgetProducer(producerId);
+      return node.end.call('closeProducer', { producerId });
+    },
+    consume: async (params) => {
+      const { show, member } = joined();
+      const producerIds = consumeProducers(show, member.role, params);
+      if (!receive) throw new AppError('mediaUnavailable');
+      const program =
+        params.target.kind === 'program' ? (member.role === 'cohost' ? 'video' : 'both') : 'none';
+      return { consumers: await consumeOn(receive, { producerIds, program }, params.rtpCapabilities) };
+    },
+    closeConsumer: async ({ consumerId }) => {
+      const node = owned(consumers, consumerId);
+      consumers.delete(consumerId);
+      return node.end.call('closeConsumer', { consumerId });
+    },
+    preferLayer: (params) => owned(consumers, params.consumerId).end.call('preferLayer', params),
+    requestKeyframe: (params) => owned(consumers, params.consumerId).end.call('requestKeyframe', params),
+    reportPlayback: (report) => {
+      const { show, member } = joined();
+      show.reportPlayback(member, report);
+      return {};
+    },
+
+    setTitle: ({ title }) => done(joined().show.setTitle(title)),
+    setScene: ({ scene }) => done(joined().show.setScene(scene)),
+    goLive: async () => done(await joined().show.goLive()),
+    endShow: async () => done(await joined().show.endShow()),
+    newShow: ({ title }) => ({ showId: shows.startNew(title) }),
+    lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
+    setProduct: (params) => ({ productId: joined().show.setProduct(params).id }),
+    recordSale: (params) => done(joined().show.recordSale(params)),
+    inviteGuest: ({ name }) => joined().show.inviteGuest(name),
+    renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
+    revokeGuest: ({ guestId }) => done(joined().show.revokeGuest(guestId)),
+  };
+
+  const channel = serveChannel({
+    contract: showContract,
+    wire: options.wire,
+    clock,
+    handlers,
+    role: () => (identity.kind === 'joined' ? identity.member.role : 'anonymous'),
+    onBug: (error, request) => log.error({ err: error, request }, 'a request failed by a bug'),
+    onReady: () => {
+      const rtpCapabilities = placement.capabilities();
+      if (rtpCapabilities) channel.emit('capabilities', { rtpCapabilities });
+      else {
+        placement
+          .ready()
+          .then(() => channel.emit('capabilities', { rtpCapabilities: placement.capabilities() ?? {} }))
+          .catch(unlessGone('a page could not be told the capabilities'));
+      }
+    },
+  });
+
+  let cancelGrace = () => {};
+  channel.onClose((reason) => {
+    if (identity.kind === 'anonymous') return releaseMedia();
+    const { show, member } = identity;
+    show.leave(member);
+    const comesBack =
+      member.role !== 'viewer' && (reason === 'lost' || reason === 'replaced' || reason === 'slow');
+    if (comesBack) cancelGrace = clock.after(senderGraceMs, releaseMedia);
+    else releaseMedia();
+  });
+
+  return {
+    close: (reason) => {
+      channel.close(reason);
+      cancelGrace();
+      releaseMedia();
+    },
+    onGone: (listener) => {
+      if (media === 'released') listener();
+      else goneListeners.push(listener);
+    },
+    snapshot: () => ({
+      role: identity.kind === 'joined' ? identity.member.role : 'anonymous',
+      transports: transports.size,
+      producers: [...producers.values()].map(({ use, kind }) => `${use.kind}/${kind}`),
+      consumers: consumers.size,
+      channel: channel.snapshot(),
+    }),
+  };
+};
+
+/** Requests that only do something answer with nothing. */
+const done = (result: void): Record<string, never> => {
+  void result;
+  return {};
+};

@@ -1,0 +1,445 @@
+// One show: its state, who is in it, and what the director may do with it. Every change is stored, numbered and told to all.
+// It never imports its members: a browser, a recorder or an encoder is whatever implements Member.
+import { encodeEvent, type Clock, type EncodedEvent } from '../protocol/channel.ts';
+import { AppError, type CloseReason } from '../protocol/errors.ts';
+import { showContract, type Health, type ShowContract, type ShowParams } from '../protocol/messages.ts';
+import {
+  applyChange,
+  productId,
+  stateFor,
+  visibleTo,
+  type Guest,
+  type GuestId,
+  type Product,
+  type Role,
+  type Scene,
+  type ShowState,
+  type StateChange,
+} from '../protocol/state.ts';
+import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
+import type { ShowRow, Store } from '../store/database.ts';
+import type { LiveNode, Placement, ProgramEvent, StudioMedia } from './placement.ts';
+
+/** Somebody or something in the show. All calls are made by the show; none of them may throw. */
+export interface Member {
+  readonly id: string;
+  readonly role: Role;
+  readonly guestId: GuestId | null;
+  send(event: EncodedEvent<ShowContract>): void;
+  close(reason: CloseReason): void;
+  /** All that was opened on this node is gone. */
+  nodeLost(node: LiveNode): void;
+  /** The program's feed on this node is gone, the rest stands. */
+  feedLost(node: LiveNode): void;
+  producerClosed(producerId: string): void;
+  consumerClosed(consumerId: string): void;
+}
+
+type Log = { info(detail: object, text: string): void; error(detail: object, text: string): void };
+
+export type ShowOptions = {
+  row: ShowRow;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** Null for a show of the past: it has a state but no media. */
+  placement: Pick<Placement, 'attachStudio' | 'setOnAir' | 'lockProgram' | 'inspectOrigin'> | null;
+};
+
+export type Show = ReturnType<typeof createShow>;
+
+type PlaybackReport = ShowParams<'reportPlayback'>;
+
+const maxGuests = 8;
+/** Joins and leaves come in bursts; fans need the count, not each step. */
+const viewerCountMs = 500;
+const healthMs = 1_000;
+/** A viewer's report older than this no longer counts. */
+const reportLifeMs = 12_000;
+
+export const createShow = ({ row, store, clock, log, placement }: ShowOptions) => {
+  const members = new Map<string, Member>();
+  const reports = new Map<string, PlaybackReport & { atMs: number }>();
+  const mixMinus = new Map<GuestId, string>();
+  let studioMedia: StudioMedia = 'absent';
+  let studioProducers: { video: string | null; audio: string | null } = { video: null, audio: null };
+  let closed = false;
+
+  let state: ShowState = {
+    seq: 0,
+    id: row.id,
+    title: row.title,
+    phase: row.phase,
+    program: { source: 'none', reason: 'notOnAir', sinceMs: clock.now(), lock: row.lock },
+    product: store.newestProduct(row.id) ?? null,
+    viewers: 0,
+    studio: 'absent',
+    scene: row.scene,
+    guests: store.guests(row.id).map((guest): Guest => ({ ...guest, presence: { kind: 'away' } })),
+  };
+
+  /** The one place where the state changes: fold, then tell everybody who may know. */
+  const change = (next: StateChange) => {
+    const seq = state.seq + 1;
+    state = applyChange(state, seq, next);
+    const event = encodeEvent(showContract, 'state', { seq, change: next });
+    for (const member of members.values()) if (visibleTo(member.role, next)) member.send(event);
+  };
+  const record = (kind: string, detail: unknown) => store.addEvent(row.id, kind, detail, clock.now());
+
+  /** Director's orders that wait for the media nodes run one after another. */
+  let queue: Promise<unknown> = Promise.resolve();
+  const serial = <T>(run: () => Promise<T>): Promise<T> => {
+    const result = queue.then(run);
+    queue = result.catch(() => undefined); // The caller gets the error; the queue goes on.
+    return result;
+  };
+
+  const media = () => {
+    if (!placement) throw new AppError('wrongPhase', 'This show is over.');
+    return placement;
+  };
+
+  let cancelViewerCount: (() => void) | undefined;
+  const countViewers = () => {
+    cancelViewerCount ??= clock.after(viewerCountMs, () => {
+      cancelViewerCount = undefined;
+      let viewers = 0;
+      for (const member of members.values()) if (member.role === 'viewer') viewers += 1;
+      if (viewers !== state.viewers) change({ kind: 'viewers', viewers });
+    });
+  };
+
+  const memberOf = (role: Role, guestId: GuestId | null): Member | undefined => {
+    for (const member of members.values()) {
+      if (member.role === role && member.guestId === guestId) return member;
+    }
+    return undefined;
+  };
+
+  const viewerHealth = (): Pick<Health, 'viewerDelayMs' | 'viewerFps'> => {
+    const now = clock.now();
+    const fresh = [...reports.values()].filter((report) => now - report.atMs < reportLifeMs);
+    const delays = fresh.flatMap((report) => report.delayMs ?? []).sort((a, b) => a - b);
+    const at = (share: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? 0;
+    return {
+      viewerDelayMs: delays.length > 0 ? { median: at(0.5), p95: at(0.95) } : null,
+      viewerFps: fresh.length > 0 ? fresh.reduce((sum, report) => sum + report.fps, 0) / fresh.length : null,
+    };
+  };
+
+  /** Once a second to the studio, while there is one. */
+  const tellHealth = async () => {
+    const studio = memberOf('studio', null);
+    const inspected = studio && placement ? await placement.inspectOrigin() : null;
+    if (!studio || !inspected) return;
+    const ingest = inspected.ingest;
+    studio.send(
+      encodeEvent(showContract, 'health', {
+        layers: ingest?.layers ?? [],
+        audioKbps: ingest?.audioKbps ?? 0,
+        rttMs: ingest?.rttMs ?? 0,
+        lossPct: ingest?.lossPct ?? 0,
+        studioMedia,
+        ...viewerHealth(),
+      }),
+    );
+  };
+  let cancelHealth = () => {};
+  const healthLoop = () => {
+    tellHealth().catch((error: unknown) => {
+      // The node may be restarting; the next second tells.
+      if (!(error instanceof AppError)) log.error({ err: error }, 'health could not be read');
+    });
+    cancelHealth = clock.after(healthMs, healthLoop);
+  };
+  if (placement) {
+    healthLoop();
+    const restored = [placement.lockProgram(row.lock), placement.setOnAir(row.phase.kind === 'live')];
+    Promise.all(restored).catch((error: unknown) =>
+      log.error({ err: error }, 'the show could not be resumed'),
+    );
+  }
+
+  const knownGuest = (id: GuestId): Guest => {
+    const guest = state.guests.find((one) => one.id === id);
+    if (!guest) throw new AppError('notFound', 'This guest is not in the show any more.');
+    return guest;
+  };
+
+  const setScene = (scene: Scene) => {
+    if (scene.guestId !== null) knownGuest(scene.guestId);
+    store.saveScene(row.id, scene);
+    change({ kind: 'scene', scene });
+  };
+
+  const tellMixMinus = (guestId: GuestId) =>
+    memberOf('cohost', guestId)?.send(
+      encodeEvent(showContract, 'mixMinus', { available: mixMinus.has(guestId) }),
+    );
+
+  const refreshProduct = (id: Product['id']): Product => {
+    const product = store.product(id);
+    if (!product) throw new AppError('notFound', 'This product is not in the show any more.');
+    return product;
+  };
+
+  const attachStudio = async () => {
+    await media().attachStudio({
+      videoProducerId: studioProducers.video,
+      audioProducerId: studioProducers.audio,
+    });
+  };
+
+  return {
+    id: row.id,
+    state: () => state,
+    isLive: () => state.phase.kind === 'live',
+
+    // --- members -----------------------------------------------------------------------------------------------------
+
+    /** A member with the same id, the same guest or a second studio takes the place of the first. */
+    join: (member: Member): ShowState => {
+      const sameId = members.get(member.id);
+      const samePerson = member.role === 'viewer' ? undefined : memberOf(member.role, member.guestId);
+      for (const previous of new Set([sameId, samePerson])) {
+        if (!previous) continue;
+        members.delete(previous.id);
+        previous.close('replaced');
+      }
+      members.set(member.id, member);
+      if (member.role === 'studio' && state.studio === 'absent')
+        change({ kind: 'studio', studio: 'present' });
+      if (member.role === 'cohost' && member.guestId !== null) {
+        const guest = knownGuest(member.guestId);
+        if (guest.presence.kind === 'away') {
+          const presence = { kind: 'here', videoProducerId: null, audioProducerId: null } as const;
+          change({ kind: 'guest', guest: { ...guest, presence } });
+        }
+      }
+      if (member.role === 'viewer') countViewers();
+      return stateFor(member.role, state);
+    },
+    /** After `join` was answered: what a member must know that is not state. */
+    welcome: (member: Member) => {
+      if (member.guestId !== null && mixMinus.has(member.guestId)) tellMixMinus(member.guestId);
+    },
+    /** The connection is gone; media may go on for a while (participant.ts decides). */
+    leave: (member: Member) => {
+      if (members.get(member.id) !== member) return;
+      members.delete(member.id);
+      reports.delete(member.id);
+      if (member.role === 'studio') change({ kind: 'studio', studio: 'absent' });
+      if (member.role === 'viewer') countViewers();
+    },
+    hasGuestMember: (guestId: GuestId): boolean => memberOf('cohost', guestId) !== undefined,
+    viewerCount: () => [...members.values()].filter((member) => member.role === 'viewer').length,
+    reportPlayback: (member: Member, report: PlaybackReport) => {
+      reports.set(member.id, { ...report, atMs: clock.now() });
+    },
+
+    // --- media of members --------------------------------------------------------------------------------------------
+
+    studioProduced: async (kind: 'audio' | 'video', producerId: string) => {
+      studioProducers = { ...studioProducers, [kind]: producerId };
+      await attachStudio();
+    },
+    /** Ignores producers that a newer studio page has already replaced. */
+    studioProducerClosed: async (producerId: string) => {
+      const { video, audio } = studioProducers;
+      if (video !== producerId && audio !== producerId) return;
+      studioProducers = {
+        video: video === producerId ? null : video,
+        audio: audio === producerId ? null : audio,
+      };
+      if (placement) await attachStudio();
+    },
+    guestProduced: (guestId: GuestId, kind: 'audio' | 'video', producerId: string) => {
+      const guest = knownGuest(guestId);
+      const before =
+        guest.presence.kind === 'here' ? guest.presence : { videoProducerId: null, audioProducerId: null };
+      const presence = {
+        kind: 'here',
+        videoProducerId: kind === 'video' ? producerId : before.videoProducerId,
+        audioProducerId: kind === 'audio' ? producerId : before.audioProducerId,
+      } as const;
+      change({ kind: 'guest', guest: { ...guest, presence } });
+    },
+    guestProducerClosed: (guestId: GuestId, producerId: string) => {
+      const guest = state.guests.find((one) => one.id === guestId);
+      if (guest?.presence.kind !== 'here') return;
+      const { videoProducerId, audioProducerId } = guest.presence;
+      if (videoProducerId !== producerId && audioProducerId !== producerId) return;
+      const presence = {
+        kind: 'here',
+        videoProducerId: videoProducerId === producerId ? null : videoProducerId,
+        audioProducerId: audioProducerId === producerId ? null : audioProducerId,
+      } as const;
+      change({ kind: 'guest', guest: { ...guest, presence } });
+    },
+    /** Nobody is behind the link any more and their media is closed. */
+    guestGone: (guestId: GuestId) => {
+      const guest = state.guests.find((one) => one.id === guestId);
+      if (!guest || guest.presence.kind === 'away') return;
+      change({ kind: 'guest', guest: { ...guest, presence: { kind: 'away' } } });
+    },
+    guestProducers: (guestId: GuestId): string[] => {
+      const { presence } = knownGuest(guestId);
+      if (presence.kind === 'away') return [];
+      return [presence.videoProducerId, presence.audioProducerId].filter((id) => id !== null);
+    },
+    mixMinusProduced: (guestId: GuestId, producerId: string) => {
+      knownGuest(guestId);
+      mixMinus.set(guestId, producerId);
+      tellMixMinus(guestId);
+    },
+    mixMinusClosed: (guestId: GuestId, producerId: string) => {
+      if (mixMinus.get(guestId) !== producerId) return;
+      mixMinus.delete(guestId);
+      tellMixMinus(guestId);
+    },
+    mixMinusProducer: (guestId: GuestId): string | undefined => mixMinus.get(guestId),
+
+    // --- from the media nodes ----------------------------------------------------------------------------------------
+
+    programSwitched: ({ source, reason }: ProgramEvent) => {
+      const { program } = state;
+      if (program.source === source && program.reason === reason) return;
+      change({ kind: 'program', program: { source, reason, sinceMs: clock.now(), lock: program.lock } });
+      if (state.phase.kind === 'live') record('program', { source, reason });
+    },
+    studioMedia: (next: StudioMedia) => {
+      studioMedia = next;
+    },
+    nodeLost: (node: LiveNode) => {
+      for (const member of members.values()) member.nodeLost(node);
+    },
+    feedLost: (node: LiveNode) => {
+      for (const member of members.values()) member.feedLost(node);
+    },
+    producerClosed: (producerId: string) => {
+      for (const member of members.values()) member.producerClosed(producerId);
+    },
+    consumerClosed: (consumerId: string) => {
+      // Viewers learn of lost media by nodeLost and feedLost; only the crew consumes things that come and go.
+      for (const member of members.values()) {
+        if (member.role !== 'viewer') member.consumerClosed(consumerId);
+      }
+    },
+
+    // --- the director ------------------------------------------------------------------------------------------------
+
+    setTitle: (title: string) => {
+      store.saveTitle(row.id, title);
+      change({ kind: 'title', title });
+    },
+    setScene,
+    goLive: () =>
+      serial(async () => {
+        if (state.phase.kind === 'live') return;
+        if (state.phase.kind === 'ended') {
+          throw new AppError('wrongPhase', 'This show has ended. Start a new show to go live again.');
+        }
+        if (studioMedia !== 'ready' && studioMedia !== 'degraded') throw new AppError('noPicture');
+        const phase = { kind: 'live', sinceMs: clock.now() } as const;
+        store.savePhase(row.id, phase);
+        await media().setOnAir(true);
+        change({ kind: 'phase', phase });
+        record('live', {});
+      }),
+    endShow: () =>
+      serial(async () => {
+        if (state.phase.kind !== 'live') throw new AppError('wrongPhase', 'The show is not live.');
+        const phase = { kind: 'ended', sinceMs: state.phase.sinceMs, endedMs: clock.now() } as const;
+        store.savePhase(row.id, phase);
+        change({ kind: 'phase', phase });
+        record('ended', {});
+        await media().setOnAir(false);
+      }),
+    lockProgram: (lock: 'none' | 'standby') =>
+      serial(async () => {
+        store.saveLock(row.id, lock);
+        await media().lockProgram(lock);
+        if (state.program.lock !== lock) change({ kind: 'program', program: { ...state.program, lock } });
+        record('lock', { lock });
+      }),
+
+    setProduct: (params: ShowParams<'setProduct'>): Product => {
+      const current = state.product;
+      if (current) {
+        store.saveProduct({ ...params, id: current.id });
+        const product = refreshProduct(current.id);
+        change({ kind: 'product', product });
+        return product;
+      }
+      const product: Product = {
+        id: productId.parse(newPublicId()),
+        name: params.name,
+        priceMinor: params.priceMinor,
+        currency: params.currency,
+        pictureUrl: params.pictureUrl,
+        stock: { total: params.stockTotal, held: 0, sold: 0, left: params.stockTotal, seq: 1 },
+      };
+      store.addProduct(row.id, product, clock.now());
+      change({ kind: 'product', product });
+      return product;
+    },
+    recordSale: ({ productId: id, quantity }: ShowParams<'recordSale'>) => {
+      if (state.product?.id !== id) {
+        throw new AppError('notFound', 'This product is not in the show any more.');
+      }
+      store.addSold(id, quantity);
+      const { stock } = refreshProduct(id);
+      change({ kind: 'stock', productId: id, stock });
+      record('sale', { productId: id, quantity });
+    },
+
+    inviteGuest: (name: string): { guest: Guest; token: string } => {
+      if (state.guests.length >= maxGuests) {
+        throw new AppError('limit', `There are already ${maxGuests} guests. Remove one first.`);
+      }
+      const token = newToken();
+      const added = store.addGuest(row.id, newPublicId(), name, hashToken(token), clock.now());
+      const guest: Guest = { ...added, presence: { kind: 'away' } };
+      change({ kind: 'guest', guest });
+      record('invited', { guestId: guest.id });
+      return { guest, token };
+    },
+    /** The old link stops working at once, also for somebody who is in by it. */
+    renewGuestLink: (guestId: GuestId): string => {
+      knownGuest(guestId);
+      const token = newToken();
+      store.renewGuestToken(guestId, hashToken(token));
+      memberOf('cohost', guestId)?.close('revoked');
+      return token;
+    },
+    revokeGuest: (guestId: GuestId) => {
+      knownGuest(guestId);
+      store.revokeGuest(guestId, clock.now());
+      if (state.scene.guestId === guestId) setScene({ ...state.scene, guestId: null, layout: 'full' });
+      const member = memberOf('cohost', guestId);
+      change({ kind: 'guestRemoved', guestId });
+      member?.close('revoked');
+      record('revoked', { guestId });
+    },
+
+    close: (reason: CloseReason = 'serverClosing') => {
+      if (closed) return;
+      closed = true;
+      cancelHealth();
+      cancelViewerCount?.();
+      for (const member of members.values()) member.close(reason);
+      members.clear();
+    },
+    snapshot: () => ({
+      id: row.id,
+      seq: state.seq,
+      phase: state.phase.kind,
+      program: state.program,
+      studioMedia,
+      studioProducers,
+      members: members.size,
+      guests: state.guests.map(({ id, name, presence }) => ({ id, name, presence: presence.kind })),
+    }),
+  };
+};
