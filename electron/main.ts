@@ -1,0 +1,161 @@
+// The desktop app, wired: one window, one bundled server, one bridge between them. Every part has its own file.
+import { join } from 'node:path';
+import { app, dialog, ipcMain, Menu, powerSaveBlocker, session, utilityProcess } from 'electron';
+import { serveDesktop } from './ipc.ts';
+import { ServerProcess, type ServerState } from './server-process.ts';
+import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+
+if (app.requestSingleInstanceLock()) {
+  run().catch((error: unknown) => {
+    log(`app: could not start (${error instanceof Error ? (error.stack ?? error.message) : String(error)})`);
+    app.exit(1);
+  });
+} else {
+  // The app that is already open comes to the front: see 'second-instance'.
+  app.exit(0);
+}
+
+async function run(): Promise<void> {
+  const server = new ServerProcess({ fork: forkServer, args: serverArgs(), log, onState: onServerState });
+  const origin = () => server.addresses && new URL(server.addresses.studioUrl).origin;
+  const serverOrigins = () => Object.values(server.addresses ?? {}).map((url) => new URL(url).origin);
+  const live = keepAwakeWhileLive();
+  let studio: StudioWindow | undefined;
+
+  guardNavigation({ app, origin, serverOrigins, log });
+  const desktop = serveDesktop({
+    ipcMain,
+    origin,
+    handlers: {
+      setLive: (params) => {
+        live.set(params.live);
+        return {};
+      },
+      appInfo: () => ({
+        version: app.getVersion(),
+        electron: process.versions.electron ?? '',
+        platform: process.platform,
+      }),
+    },
+    logBug: (message, error) => log(`${message} ${error instanceof Error ? error.stack : String(error)}`),
+  });
+  app.on('second-instance', () => studio?.focus());
+  app.on('window-all-closed', () => app.quit());
+  app.on('will-quit', (event) => {
+    if (server.state.phase === 'stopped') return;
+    // Electron does not wait for promises here: hold the quit, stop the server, quit again.
+    event.preventDefault();
+    desktop.close();
+    live.set(false);
+    server.close().then(
+      () => app.quit(),
+      (error: unknown) => {
+        log(`app: the server did not stop (${String(error)})`);
+        app.exit(1);
+      },
+    );
+  });
+
+  await app.whenReady();
+  Menu.setApplicationMenu(menu());
+  guardPermissions(session.defaultSession, origin);
+  studio = new StudioWindow({ preload: join(import.meta.dirname, 'preload.cjs'), isLive: live.get, log });
+  server.start();
+
+  function onServerState(state: ServerState): void {
+    if (state.phase === 'ready') studio?.show(state.addresses.studioUrl);
+    if (state.phase === 'failed') void askAfterFailure(state.reason);
+    if (state.phase === 'stopping') return;
+    studio?.send('serverState', { phase: state.phase, restarts: server.restarts, text: sentence(state) });
+  }
+
+  async function askAfterFailure(reason: string): Promise<void> {
+    const { response } = await dialog.showMessageBox({
+      type: 'error',
+      message: 'The studio server did not start.',
+      detail: reason,
+      buttons: ['Try again', 'Quit'],
+    });
+    if (response === 0) server.start();
+    else app.quit();
+  }
+}
+
+/** Sound and picture die when the machine sleeps, so while live it must not. */
+function keepAwakeWhileLive() {
+  let blocker: number | undefined;
+  return {
+    get: () => blocker !== undefined,
+    set: (live: boolean) => {
+      if (live && blocker === undefined) {
+        blocker = powerSaveBlocker.start('prevent-display-sleep');
+      } else if (!live && blocker !== undefined) {
+        powerSaveBlocker.stop(blocker);
+        blocker = undefined;
+      }
+    },
+  };
+}
+
+function sentence(state: ServerState): string {
+  switch (state.phase) {
+    case 'ready':
+      return 'The server is running.';
+    case 'restarting':
+      return 'The server stopped and is being started again. The show goes on by itself.';
+    case 'failed':
+      return `The server did not start. ${state.reason}`;
+    case 'starting':
+      return 'The server is starting.';
+    case 'stopped':
+    case 'stopping':
+      return 'The server has stopped.';
+  }
+}
+
+/** The bundled server beside this file, told where to find what cannot live in the asar: worker, pages, clip. */
+function forkServer(args: readonly string[]) {
+  const built = import.meta.dirname;
+  const env = app.isPackaged
+    ? { ...process.env, ...serverFiles(process.resourcesPath, process.resourcesPath) }
+    : { ...serverFiles(join(app.getAppPath(), 'dist'), app.getAppPath()), ...process.env };
+  const elsewhere = app.isPackaged ? undefined : process.env.LIVE_DROP_SERVER_ENTRY;
+  return utilityProcess.fork(elsewhere ?? join(built, 'server.mjs'), [...args], {
+    serviceName: 'Live Drop Studio server',
+    stdio: 'pipe',
+    env: elsewhere === undefined ? { ...env, LIVE_DROP_NODE_ENTRY: join(built, 'media-node.mjs') } : env,
+  });
+}
+
+/** `resources` of a package holds all three; in a working copy the worker is given by the environment. */
+function serverFiles(pagesIn: string, assetsIn: string) {
+  const files = { LIVE_DROP_PAGES: join(pagesIn, 'renderer'), LIVE_DROP_ASSETS: join(assetsIn, 'assets') };
+  if (!app.isPackaged) return files;
+  const worker = process.platform === 'win32' ? 'mediasoup-worker.exe' : 'mediasoup-worker';
+  return { ...files, MEDIASOUP_WORKER_BIN: join(process.resourcesPath, worker) };
+}
+
+/** `--port` and `--host` given to the app are the server's. */
+function serverArgs(): string[] {
+  const given = ['port', 'host'].flatMap((name) =>
+    app.commandLine.hasSwitch(name) ? [`--${name}`, app.commandLine.getSwitchValue(name)] : [],
+  );
+  return ['--data', join(app.getPath('userData'), 'data'), ...given];
+}
+
+/** No "Reload" and no "Close" by accident in the middle of a show; developers get their tools. */
+function menu(): Menu {
+  return Menu.buildFromTemplate([
+    ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),
+    { role: 'editMenu' },
+    {
+      label: 'View',
+      submenu: [
+        { role: 'togglefullscreen' },
+        ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' as const }]),
+      ],
+    },
+  ]);
+}
