@@ -408,7 +408,4 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
 };
 
 /** Requests that only do something answer with nothing. */
-const done = (result: void): Record<string, never> => {
-  void result;
-  return {};
-};
+const done = (_result: void): Record<string, never> => ({});
