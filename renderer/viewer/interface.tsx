@@ -1,0 +1,188 @@
+// The fan page's interface: badge and sound over the picture, title and product beside it.
+// It only shows what session and playing already know; the video element is not React's.
+import { lazy, StrictMode, Suspense, useEffect, type ReactNode } from 'react';
+import { createPortal } from 'react-dom';
+import { createRoot } from 'react-dom/client';
+import { useStore } from 'zustand';
+import type { Session } from '../session/session.ts';
+import { useLasting, useSession } from '../ui/use-session.ts';
+import type { Playing } from './playing.ts';
+import { statusOf, wordsFor, type Status, type StatusWords } from './status.ts';
+
+const ProductCard = lazy(async () => ({ default: (await import('../ui/product-card.tsx')).ProductCard }));
+
+/** Shorter breaks are over before anybody has read about them. */
+const sayAfterMs = 1_000;
+
+type Parts = { session: Session; playing: Playing };
+
+const useStatus = (session: Session): { status: Status; lost: boolean } => {
+  const connection = useSession(session, (state) => state.connection);
+  const show = useSession(session, (state) => state.show);
+  const picture = useSession(session, (state) => state.picture);
+  const since = connection.kind === 'reconnecting' ? connection.sinceMs : null;
+  const lost = useLasting(since, sayAfterMs);
+  return { status: statusOf({ connection, show, picture }, lost), lost };
+};
+
+const Badge = ({ status, words }: { status: Status; words: StatusWords }) => (
+  <p className={`badge badge-${status.kind}`}>
+    <span className="badge-dot" aria-hidden="true" />
+    {words.badge}
+  </p>
+);
+
+const Icon = ({ path }: { path: string }) => (
+  <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path
+      d={path}
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="2"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+    />
+  </svg>
+);
+const speaker = 'M4 9.500v5h3.500L12 18.500v-13L7.500 9.500H4z';
+const icons = {
+  silent: `${speaker}M16 9.500l5 5M21 9.500l-5 5`,
+  sound: `${speaker}M15.500 9a4.200 4.200 0 0 1 0 6M18.300 6.500a7.800 7.800 0 0 1 0 11`,
+  fullscreen: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
+};
+
+const Controls = ({ playing, status }: { playing: Playing; status: Status }) => {
+  const sound = useStore(playing.store, (state) => state.sound);
+  const needsTap = useStore(playing.store, (state) => state.needsTap);
+  const hasFrame = useStore(playing.store, (state) => state.hasFrame);
+  if (!hasFrame || status.kind === 'ended' || status.kind === 'soon') return null;
+  return (
+    <div className="controls">
+      {sound === 'off' ? (
+        <button
+          type="button"
+          className="sound-offer"
+          aria-keyshortcuts="m"
+          onClick={() => playing.setSound('on')}
+        >
+          <Icon path={icons.silent} />
+          {needsTap ? 'Tap to play' : 'Tap for sound'}
+        </button>
+      ) : (
+        <button
+          type="button"
+          className="control"
+          aria-label="Mute"
+          aria-keyshortcuts="m"
+          title="Mute (m)"
+          onClick={() => playing.setSound('off')}
+        >
+          <Icon path={icons.sound} />
+        </button>
+      )}
+      {document.fullscreenEnabled && (
+        <button
+          type="button"
+          className="control control-last"
+          aria-label="Full screen"
+          aria-keyshortcuts="f"
+          title="Full screen (f)"
+          onClick={() => playing.toggleFullscreen()}
+        >
+          <Icon path={icons.fullscreen} />
+        </button>
+      )}
+    </div>
+  );
+};
+
+/** Words in place of a picture. Over a picture that is still worth looking at, the badge alone speaks. */
+const StageMessage = (props: { status: Status; words: StatusWords; hasFrame: boolean; session: Session }) => {
+  const { status, words, hasFrame, session } = props;
+  if (words.headline === '') return null;
+  if (status.kind === 'reconnecting' && hasFrame) return null;
+  return (
+    <div className={`message message-${status.kind}`}>
+      <p className="message-headline">{words.headline}</p>
+      <p className="message-detail">{words.detail}</p>
+      {status.kind === 'refused' && (
+        <button type="button" onClick={() => session.retryNow()}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+};
+
+const Beside = ({ session, status, lost }: { session: Session; status: Status; lost: boolean }) => {
+  const show = useSession(session, (state) => state.show);
+  if (!show) return null;
+  const behind = lost || status.kind === 'refused';
+  return (
+    <>
+      <header className="about">
+        <h1 className="about-title">{show.title}</h1>
+        {show.phase.kind === 'live' && (
+          <p className="about-viewers">{show.viewers.toLocaleString()} watching</p>
+        )}
+      </header>
+      {show.product && (
+        <Suspense fallback={null}>
+          <div className="card-slot">
+            <ProductCard
+              showId={show.id}
+              product={show.product}
+              caution={behind ? 'Not connected: the number left may have changed.' : null}
+            />
+          </div>
+        </Suspense>
+      )}
+    </>
+  );
+};
+
+const typing = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null;
+
+const Interface = ({ session, playing, beside }: Parts & { beside: HTMLElement }): ReactNode => {
+  const { status, lost } = useStatus(session);
+  const hasFrame = useStore(playing.store, (state) => state.hasFrame);
+  const title = useSession(session, (state) => state.show?.title ?? 'Live drop');
+  const words = wordsFor(status);
+
+  useEffect(() => {
+    document.title = status.kind === 'live' ? `LIVE: ${title}` : title;
+  }, [status.kind, title]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+      if (event.key === 'm') playing.setSound(playing.store.getState().sound === 'on' ? 'off' : 'on');
+      else if (event.key === 'f') playing.toggleFullscreen();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, [playing]);
+
+  return (
+    <>
+      <div className="shade" data-over={hasFrame ? 'picture' : 'nothing'} aria-hidden="true" />
+      <Badge status={status} words={words} />
+      <StageMessage status={status} words={words} hasFrame={hasFrame} session={session} />
+      <Controls playing={playing} status={status} />
+      <p className="visually-hidden" role="status">
+        {words.headline === '' ? words.badge : `${words.headline}. ${words.detail}`}
+      </p>
+      {createPortal(<Beside session={session} status={status} lost={lost} />, beside)}
+    </>
+  );
+};
+
+export const mountInterface = (parts: Parts & { overlay: HTMLElement; beside: HTMLElement }): void => {
+  const { overlay, ...rest } = parts;
+  createRoot(overlay).render(
+    <StrictMode>
+      <Interface {...rest} />
+    </StrictMode>,
+  );
+};

@@ -1,0 +1,32 @@
+// Entry of the fan page: session and picture at once, the interface as soon as it has loaded.
+// Kept free of React on purpose, so that the first frame waits for nothing it does not need.
+import * as z from 'zod/mini';
+import { showId } from '../../sfu-server/protocol/state.ts';
+import { createSession } from '../session/session.ts';
+import { playProgram } from './playing.ts';
+
+const element = (id: string): HTMLElement => {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The page has no #${id}.`);
+  return found;
+};
+
+const video = element('program');
+if (!(video instanceof HTMLVideoElement)) throw new Error('#program is not a video.');
+
+// An address without a show is answered by the server: there is no show there.
+const parsed = z.safeParse(showId, decodeURIComponent(location.pathname.split('/')[2] ?? ''));
+const session = createSession({
+  identity: { as: 'viewer', showId: parsed.success ? parsed.data : z.parse(showId, 'none') },
+  media: true,
+});
+const playing = playProgram(session, video, element('stage'));
+
+const { mountInterface } = await import('./interface.tsx');
+mountInterface({ session, playing, overlay: element('overlay'), beside: element('beside') });
+
+addEventListener('pagehide', (event) => {
+  if (event.persisted) return; // It may come back, and then reconnects by itself.
+  playing.close();
+  session.close();
+});

@@ -1,0 +1,148 @@
+// Plays the program in the page's one video element: tracks in and out, sound, size of layer, wake lock, reports.
+// No interface here and no React: interface.tsx shows the state that this keeps.
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { Session } from '../session/session.ts';
+
+export type PlayingState = {
+  /** Whether a frame has ever been on screen: before that there is nothing worth keeping. */
+  hasFrame: boolean;
+  sound: 'off' | 'on';
+  /** The browser wants a tap before it plays anything at all. */
+  needsTap: boolean;
+};
+
+export interface Playing {
+  readonly store: StoreApi<PlayingState>;
+  /** Must be called from a tap or key press the first time: browsers give sound only for a gesture. */
+  setSound(sound: 'off' | 'on'): void;
+  toggleFullscreen(): void;
+  close(): void;
+}
+
+const reportEveryMs = 5_000;
+const programAspect = 16 / 9;
+
+export const playProgram = (session: Session, video: HTMLVideoElement, stage: HTMLElement): Playing => {
+  const store = createStore<PlayingState>(() => ({ hasFrame: false, sound: 'off', needsTap: false }));
+  // One stream for the life of the page: tracks change inside it, so the element keeps its last frame in between.
+  const stream = new MediaStream();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let closed = false;
+
+  video.muted = true;
+  video.srcObject = stream;
+
+  const play = async () => {
+    try {
+      await video.play();
+      store.setState({ needsTap: false });
+    } catch (error) {
+      // A newer load replaced this one, or the browser insists on a gesture; the second needs the person.
+      if (error instanceof DOMException && error.name === 'NotAllowedError')
+        store.setState({ needsTap: true, sound: 'off' });
+    }
+  };
+
+  const put = (kind: 'video' | 'audio', next: MediaStreamTrack | null) => {
+    const old = stream.getTracks().find((track) => track.kind === kind);
+    if (old === next || (!old && !next)) return;
+    // The last picture stays until another one is there.
+    if (!next && kind === 'video') return;
+    if (next) stream.addTrack(next);
+    if (old) stream.removeTrack(old);
+    void play();
+  };
+  const putTracks = () => {
+    const { program } = session.store.getState();
+    put('video', program.video);
+    put('audio', program.audio);
+  };
+  const stopFollowing = session.store.subscribe((state, before) => {
+    if (state.program !== before.program) putTracks();
+  });
+  putTracks();
+
+  video.addEventListener(
+    'resize',
+    () => {
+      if (video.videoWidth > 0) store.setState({ hasFrame: true });
+    },
+    { signal },
+  );
+  // Some systems pause a video of a hidden page and leave it paused.
+  document.addEventListener(
+    'visibilitychange',
+    () => {
+      if (document.visibilityState !== 'visible') return;
+      if (video.paused) void play();
+      void keepAwake();
+    },
+    { signal },
+  );
+
+  const size = new ResizeObserver(([entry]) => {
+    if (!entry) return;
+    const { width, height } = entry.contentRect;
+    const shown = Math.min(height, width / programAspect) * devicePixelRatio;
+    if (shown > 0) session.preferLayer(Math.round(shown));
+  });
+  size.observe(stage);
+
+  // A phone that dims in the middle of a drop loses a buyer.
+  let wakeLock: WakeLockSentinel | null = null;
+  const keepAwake = async () => {
+    if (!('wakeLock' in navigator) || document.visibilityState !== 'visible') return;
+    if (wakeLock && !wakeLock.released) return;
+    try {
+      wakeLock = await navigator.wakeLock.request('screen');
+    } catch {
+      wakeLock = null; // Low battery or a policy: the show goes on with the system's own dimming.
+    }
+  };
+  video.addEventListener('playing', () => void keepAwake(), { signal });
+
+  const report = async () => {
+    const { connection, show } = session.store.getState();
+    if (connection.kind !== 'joined' || show?.phase.kind !== 'live') return;
+    const stats = await session.programStats();
+    if (!stats || closed) return;
+    const { delayMs, fps, height, freezes } = stats;
+    await session.call('reportPlayback', {
+      delayMs: delayMs === null ? null : Math.min(60_000, delayMs),
+      fps: Math.min(240, fps),
+      height,
+      freezes,
+    });
+  };
+  const reporting = setInterval(() => {
+    report().catch((error: unknown) => {
+      // A report lost in an outage is not worth repeating; the next one says the same.
+      if (!(error instanceof AppError)) reportError(error);
+    });
+  }, reportEveryMs);
+
+  return {
+    store,
+    setSound: (sound) => {
+      video.muted = sound === 'off';
+      store.setState({ sound });
+      void play();
+    },
+    toggleFullscreen: () => {
+      const done = document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen();
+      done.catch(() => {}); // Refused by the browser or not there (iPhone): the page stays as it is.
+    },
+    close: () => {
+      if (closed) return;
+      closed = true;
+      stopping.abort();
+      stopFollowing();
+      size.disconnect();
+      clearInterval(reporting);
+      void wakeLock?.release();
+      video.srcObject = null;
+    },
+  };
+};

@@ -1,0 +1,70 @@
+// What a fan is told about the show, derived from what is known and what arrives. Pure.
+// One truth for the badge, the message on the stage, the page's title and the screen reader.
+import type { SessionState } from '../session/session.ts';
+
+export type Status =
+  | { kind: 'opening' }
+  | { kind: 'soon' }
+  | { kind: 'live' }
+  /** The standby clip plays, or nothing yet: the show is on and comes back by itself. */
+  | { kind: 'standby' }
+  | { kind: 'reconnecting' }
+  | { kind: 'ended' }
+  | { kind: 'refused'; text: string };
+
+/** `lost`: the server has been unreachable for more than a moment. */
+export const statusOf = (
+  state: Pick<SessionState, 'connection' | 'show' | 'picture'>,
+  lost: boolean,
+): Status => {
+  const { connection, show, picture } = state;
+  if (show?.phase.kind === 'ended') return { kind: 'ended' };
+  if (connection.kind === 'refused') return { kind: 'refused', text: connection.text };
+  if (!show || show.phase.kind === 'setup') {
+    if (lost) return { kind: 'reconnecting' };
+    return show ? { kind: 'soon' } : { kind: 'opening' };
+  }
+  switch (picture.kind) {
+    // The picture itself decides: it may still come while the server's word does not, and the other way round.
+    case 'stalled':
+      return { kind: 'reconnecting' };
+    case 'none':
+      return lost ? { kind: 'reconnecting' } : { kind: 'opening' };
+    case 'flowing':
+      return show.program.source === 'studio' ? { kind: 'live' } : { kind: 'standby' };
+  }
+};
+
+export type StatusWords = {
+  badge: string;
+  /** Message over the stage where there is no picture to look at. */
+  headline: string;
+  detail: string;
+};
+
+export const wordsFor = (status: Status): StatusWords => {
+  switch (status.kind) {
+    case 'opening':
+      return { badge: 'Opening', headline: '', detail: '' };
+    case 'soon':
+      return {
+        badge: 'Not live yet',
+        headline: 'Starts soon',
+        detail: 'Keep this page open. The picture starts by itself.',
+      };
+    case 'live':
+      return { badge: 'LIVE', headline: '', detail: '' };
+    case 'standby':
+      return { badge: 'Back in a moment', headline: '', detail: '' };
+    case 'reconnecting':
+      return {
+        badge: 'Reconnecting',
+        headline: 'Reconnecting',
+        detail: 'The connection is down. Trying again by itself.',
+      };
+    case 'ended':
+      return { badge: 'Ended', headline: 'The show has ended', detail: 'Thanks for watching.' };
+    case 'refused':
+      return { badge: 'Not connected', headline: 'This page is not connected', detail: status.text };
+  }
+};
