@@ -7,7 +7,7 @@ import { loadStudioKey } from './access/tokens.ts';
 import { parseConfig } from './config.ts';
 import { startHttp } from './http.ts';
 import { nodeConfig } from './media/node-api.ts';
-import { startNode } from './nodes.ts';
+import { firstStart, startNode } from './nodes.ts';
 import type { Clock } from './protocol/channel.ts';
 import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
@@ -109,6 +109,7 @@ const start = async () => {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 
+  await Promise.all([origin, ...edges].map(firstStart));
   await placement.ready();
   const ready = {
     type: 'ready',

@@ -2,7 +2,7 @@
 // Knows nothing of what nodes do (media/node.ts) or what they are used for (show/placement.ts).
 import { Worker } from 'node:worker_threads';
 import { connectChannel, type ClientEnd, type Clock, type Payload, type Wire } from './protocol/channel.ts';
-import { closeCodes } from './protocol/errors.ts';
+import { AppError, closeCodes } from './protocol/errors.ts';
 import { nodeContract, type NodeConfig, type NodeContract } from './media/node-api.ts';
 
 export type NodeReady = Payload<NodeContract, 'ready'>;
@@ -33,6 +33,21 @@ export type NodeOptions = {
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
+/** Resolves when the node is up; rejects when its first starts fail, which no later try will mend. */
+export const firstStart = (node: NodeConnection): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const look = (state: NodeState) => {
+      if (state.kind === 'up') resolve();
+      if (state.kind === 'down' && state.generation >= hopelessAfterStarts) {
+        const text = `The video server (${node.name}) does not start: ${state.reason}.`;
+        reject(new AppError('mediaUnavailable', text));
+      }
+    };
+    node.onState(look);
+    look(node.state());
+  });
+
+const hopelessAfterStarts = 3;
 const shutdownTimeoutMs = 2_000;
 const restartDelayMs = { first: 50, most: 5_000 };
 /** A node that lived this long starts again without the growing delay. */
