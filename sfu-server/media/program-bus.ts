@@ -64,8 +64,8 @@ const maxSkewMs = 150;
 const aheadSmoothing = 0.3;
 const ssrcBase = { audio: 0x0a00_0001, video: 0x0b00_0001 } as const satisfies Record<Kind, number>;
 
-/** Payload types of the program. Routers announce the same, so that nothing is mapped on the way to edges. */
-export const programPayloadType = { opus: 100, vp8: 101, h264: 102 } as const satisfies Record<
+/** Payload types of the program, on every router alike. mediasoup itself hands out 100 and up for RTX. */
+export const programPayloadType = { opus: 111, vp8: 112, h264: 113 } as const satisfies Record<
   ProgramCodec,
   number
 >;

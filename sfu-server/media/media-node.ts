@@ -1,0 +1,474 @@
+// One media node: a mediasoup worker with one router and one WebRtcServer, the transports of those who send and
+// watch, pipes to other nodes, and on the origin the program bus. It implements the requests of node-api.ts.
+// Real mediasoup objects are held, not wrapped; maps are cleaned only where mediasoup says an object closed.
+// Not here: the thread and its channel (node.ts); who may do what (the control plane).
+
+import { createSocket } from 'node:dgram';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createWorker, type types } from 'mediasoup';
+import * as z from 'zod/mini';
+import type { Handlers, Payload, ServerEnd } from '../protocol/channel.ts';
+import { AppError } from '../protocol/errors.ts';
+import {
+  rtpParameters as rtpParametersSchema,
+  type ConsumerOffer,
+  type RtpParameters,
+} from '../protocol/media.ts';
+import type { NodeConfig, NodeContract } from './node-api.ts';
+import { ProgramBus, h264Parameters, programPayloadType } from './program-bus.ts';
+import { clockRateHz } from './rtp.ts';
+import { loadStandbyClip } from './standby.ts';
+import type { Kind } from './studio-ingest.ts';
+
+export type EmitNodeEvent = ServerEnd<NodeContract>['emit'];
+
+export type MediaNodeOptions = {
+  readonly config: NodeConfig;
+  readonly emit: EmitNodeEvent;
+  readonly warn: (message: string, cause?: unknown) => void;
+};
+
+type TransportData = { readonly participantId: string };
+
+/** Both codecs on every router: the program has one of them, a co-host's camera may have the other. */
+const mediaCodecs: types.RouterRtpCodecCapability[] = [
+  {
+    kind: 'audio',
+    mimeType: 'audio/opus',
+    clockRate: clockRateHz.opus,
+    channels: 2,
+    preferredPayloadType: programPayloadType.opus,
+  },
+  {
+    kind: 'video',
+    mimeType: 'video/VP8',
+    clockRate: clockRateHz.vp8,
+    preferredPayloadType: programPayloadType.vp8,
+  },
+  {
+    kind: 'video',
+    mimeType: 'video/H264',
+    clockRate: clockRateHz.h264,
+    preferredPayloadType: programPayloadType.h264,
+    parameters: h264Parameters,
+  },
+];
+
+const programKinds = { none: [], video: ['video'], both: ['video', 'audio'] } as const satisfies Record<
+  string,
+  readonly Kind[]
+>;
+
+/** What a viewer is sent before anything is known about the way there: enough for the top layer at once. */
+const initialOutgoingBitrate = 1_200_000;
+const portAttempts = 8;
+const loopDelayResolutionMs = 10;
+
+export class MediaNode {
+  readonly #config: NodeConfig;
+  readonly #emit: EmitNodeEvent;
+  readonly #warn: MediaNodeOptions['warn'];
+  readonly #worker: types.Worker;
+  readonly #router: types.Router;
+  readonly #server: types.WebRtcServer;
+  readonly #transports = new Map<string, types.WebRtcTransport<TransportData>>();
+  readonly #pipes = new Map<string, types.PipeTransport>();
+  readonly #producers = new Map<string, types.Producer>();
+  readonly #consumers = new Map<string, types.Consumer>();
+  /** The program as it is consumed here: the bus's own on the origin, what comes out of the pipe on an edge. */
+  readonly #program: Partial<Record<Kind, types.Producer>> = {};
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: loopDelayResolutionMs });
+  readonly #loopTimer: NodeJS.Timeout;
+  #worstLoopDelayMs = 0;
+  #bus: ProgramBus | undefined;
+  #closed = false;
+  readonly rtcPort: number;
+
+  /** Starts worker, router, sockets and, on the origin, the bus. Rejects with a sentence for the director. */
+  static async start(options: MediaNodeOptions): Promise<MediaNode> {
+    const { config } = options;
+    const worker = await createWorker({
+      ...(config.workerBin === undefined ? {} : { workerBin: config.workerBin }),
+      logLevel: config.logLevel,
+    });
+    try {
+      const router = await worker.createRouter({ mediaCodecs });
+      const { server, port } = await openServer(worker, config);
+      const node = new MediaNode(options, worker, router, server, port);
+      if (config.role === 'origin') await node.#startBus();
+      return node;
+    } catch (error) {
+      worker.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: MediaNodeOptions,
+    worker: types.Worker,
+    router: types.Router,
+    server: types.WebRtcServer,
+    rtcPort: number,
+  ) {
+    this.#config = options.config;
+    this.#emit = options.emit;
+    this.#warn = options.warn;
+    this.#worker = worker;
+    this.#router = router;
+    this.#server = server;
+    this.rtcPort = rtcPort;
+    this.#loopDelay.enable();
+    this.#loopTimer = setInterval(() => {
+      this.#worstLoopDelayMs = Math.max(0, this.#loopDelay.max / 1e6 - loopDelayResolutionMs);
+      this.#loopDelay.reset();
+    }, 1000);
+  }
+
+  get rtpCapabilities(): types.RtpCapabilities {
+    return this.#router.rtpCapabilities;
+  }
+
+  get workerPid(): number {
+    return this.#worker.pid;
+  }
+
+  /** Calls back when the mediasoup worker ends unasked; the node is of no use then. */
+  onDied(listener: (error: Error) => void): void {
+    this.#worker.once('died', listener);
+  }
+
+  /** Says what fans see now: for a control plane that has just connected. */
+  announceProgram(): void {
+    if (!this.#bus) return;
+    const { source, reason } = this.#bus.decision;
+    this.#emit('program', { source, reason });
+    this.#emit('studioMedia', { state: this.#bus.studioMedia });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#loopTimer);
+    this.#loopDelay.disable();
+    this.#bus?.close();
+    this.#worker.close();
+  }
+
+  snapshot() {
+    return {
+      name: this.#config.name,
+      role: this.#config.role,
+      closed: this.#closed,
+      rtcPort: this.rtcPort,
+      workerPid: this.#worker.pid,
+      transports: [...this.#transports.values()].map((transport) => ({
+        id: transport.id,
+        participantId: transport.appData.participantId,
+        ice: transport.iceState,
+        dtls: transport.dtlsState,
+        tuple: transport.iceSelectedTuple ?? null,
+      })),
+      pipes: [...this.#pipes].map(([pipeId, { tuple }]) => ({ pipeId, tuple })),
+      producers: [...this.#producers.values()].map(({ id, kind, type, paused, score }) => ({
+        id,
+        kind,
+        type,
+        paused,
+        score,
+      })),
+      consumers: this.#consumers.size,
+      program: { video: this.#program.video?.id ?? null, audio: this.#program.audio?.id ?? null },
+      bus: this.#bus?.snapshot() ?? null,
+    };
+  }
+
+  /** One handler per request of the contract. */
+  readonly handlers: Handlers<NodeContract> = {
+    openTransport: async ({ participantId, maxIncomingBitrate }) => {
+      const transport = await this.#router.createWebRtcTransport({
+        webRtcServer: this.#server,
+        enableUdp: true,
+        enableTcp: true,
+        preferUdp: true,
+        initialAvailableOutgoingBitrate: initialOutgoingBitrate,
+        appData: { participantId },
+      });
+      this.#hold(this.#transports, transport);
+      this.#watchTransport(transport);
+      if (maxIncomingBitrate !== undefined) await transport.setMaxIncomingBitrate(maxIncomingBitrate);
+      const { id, iceParameters, iceCandidates, dtlsParameters } = transport;
+      return { id, iceParameters, iceCandidates, dtlsParameters };
+    },
+    connectTransport: async ({ transportId, dtlsParameters }) => {
+      await this.#transport(transportId).connect({ dtlsParameters });
+      return {};
+    },
+    restartIce: ({ transportId }) => this.#transport(transportId).restartIce(),
+    closeTransport: ({ transportId }) => {
+      this.#transports.get(transportId)?.close();
+      return {};
+    },
+
+    produce: async ({ transportId, kind, rtpParameters, paused }) => {
+      const producer = await refusable(
+        this.#transport(transportId).produce({ kind, rtpParameters, paused: paused ?? false }),
+      );
+      this.#hold(this.#producers, producer);
+      producer.observer.once('close', () => this.#emit('producerClosed', { producerId: producer.id }));
+      return { producerId: producer.id };
+    },
+    closeProducer: ({ producerId }) => {
+      this.#producers.get(producerId)?.close();
+      return {};
+    },
+
+    consume: async ({ transportId, producerIds, program, rtpCapabilities }) => {
+      const transport = this.#transport(transportId);
+      const sources = producerIds.map((producerId) => this.#find(this.#producers, producerId));
+      const wanted = programKinds[program];
+      for (const kind of wanted) {
+        const producer = this.#program[kind];
+        if (!producer) throw new AppError('mediaUnavailable');
+        sources.push(producer);
+      }
+      const consumers: ConsumerOffer[] = [];
+      for (const producer of sources) {
+        // They begin at once: mediasoup asks for a key frame when the transport connects.
+        const consumer = await refusable(transport.consume({ producerId: producer.id, rtpCapabilities }));
+        this.#hold(this.#consumers, consumer);
+        this.#watchConsumer(consumer);
+        const { id, kind, rtpParameters } = consumer;
+        consumers.push({ id, producerId: producer.id, kind, rtpParameters: forChannel(rtpParameters) });
+      }
+      return { consumers };
+    },
+    closeConsumer: ({ consumerId }) => {
+      this.#consumers.get(consumerId)?.close();
+      return {};
+    },
+    preferLayer: async ({ consumerId, spatialLayer }) => {
+      const consumer = this.#find(this.#consumers, consumerId);
+      if (consumer.type === 'simulcast') await consumer.setPreferredLayers({ spatialLayer });
+      return {};
+    },
+    requestKeyframe: async ({ consumerId }) => {
+      await this.#find(this.#consumers, consumerId).requestKeyFrame();
+      return {};
+    },
+
+    openPipe: async ({ pipeId }) => {
+      const pipe = await this.#router.createPipeTransport({
+        listenInfo: { protocol: 'udp', ...this.#address },
+        enableSrtp: true,
+        enableRtx: true,
+      });
+      this.#pipes.get(pipeId)?.close();
+      this.#pipes.set(pipeId, pipe);
+      pipe.observer.once('close', () => {
+        if (this.#pipes.get(pipeId) === pipe) this.#pipes.delete(pipeId);
+      });
+      const { srtpParameters, tuple } = pipe;
+      if (!srtpParameters) throw new Error('mediasoup gave a pipe without SRTP keys');
+      return { address: tuple.localAddress, port: tuple.localPort, srtpParameters };
+    },
+    connectPipe: async ({ pipeId, address, port, srtpParameters }) => {
+      await this.#find(this.#pipes, pipeId).connect({ ip: address, port, srtpParameters });
+      return {};
+    },
+    sendProgram: async ({ pipeId }) => {
+      const pipe = this.#find(this.#pipes, pipeId);
+      const producers = [];
+      for (const producer of [this.#program.video, this.#program.audio]) {
+        if (!producer) throw new AppError('mediaUnavailable');
+        const { kind, rtpParameters } = await pipe.consume({ producerId: producer.id });
+        producers.push({ producerId: producer.id, kind, rtpParameters: forChannel(rtpParameters) });
+      }
+      return { producers };
+    },
+    receiveProgram: async ({ pipeId, producers }) => {
+      const pipe = this.#find(this.#pipes, pipeId);
+      for (const { producerId, kind, rtpParameters } of producers) {
+        // The origin was replaced: what came before is dead, and its consumers hear of it.
+        this.#program[kind]?.close();
+        const producer = await pipe.produce({ id: producerId, kind, rtpParameters });
+        this.#program[kind] = producer;
+        producer.observer.once('close', () => {
+          if (this.#program[kind] === producer) delete this.#program[kind];
+        });
+      }
+      return {};
+    },
+    closePipe: ({ pipeId }) => {
+      this.#pipes.get(pipeId)?.close();
+      return {};
+    },
+
+    attachStudio: async ({ videoProducerId, audioProducerId }) => {
+      const pick = (id: string | null) => (id === null ? undefined : this.#find(this.#producers, id));
+      await this.#originBus.attachStudio({ video: pick(videoProducerId), audio: pick(audioProducerId) });
+      return {};
+    },
+    setOnAir: ({ onAir }) => {
+      this.#originBus.setOnAir(onAir);
+      return {};
+    },
+    lockProgram: ({ lock }) => {
+      this.#originBus.setLock(lock);
+      return {};
+    },
+
+    inspect: async () => {
+      const { ru_utime, ru_stime } = await this.#worker.getResourceUsage();
+      return {
+        transports: this.#transports.size,
+        producers: this.#producers.size,
+        consumers: this.#consumers.size,
+        workerCpuMs: ru_utime + ru_stime,
+        loopDelayMs: Math.round(this.#worstLoopDelayMs * 10) / 10,
+        ingest: this.#bus?.ingestHealth ?? null,
+        detail: this.snapshot(),
+      };
+    },
+    shutdown: () => {
+      this.close();
+      return {};
+    },
+  };
+
+  async #startBus(): Promise<void> {
+    const { program, standbyFiles } = this.#config;
+    const standby = standbyFiles.length > 0 ? await loadStandbyClip(standbyFiles, program.codec) : undefined;
+    const bus = await ProgramBus.create({
+      router: this.#router,
+      codec: program.codec,
+      layers: program.layers,
+      standby,
+      onProgram: ({ source, reason }) => this.#emit('program', { source, reason }),
+      onStudioMedia: (state) => this.#emit('studioMedia', { state }),
+      warn: this.#warn,
+    });
+    this.#bus = bus;
+    this.#program.video = bus.videoProducer;
+    this.#program.audio = bus.audioProducer;
+  }
+
+  get #originBus(): ProgramBus {
+    if (!this.#bus) throw new AppError('mediaUnavailable', 'Only the origin node runs the program.');
+    return this.#bus;
+  }
+
+  get #address(): { ip: string; announcedAddress?: string } {
+    return listenAddress(this.#config);
+  }
+
+  #transport(transportId: string): types.WebRtcTransport<TransportData> {
+    return this.#find(this.#transports, transportId);
+  }
+
+  #find<T>(map: ReadonlyMap<string, T>, id: string): T {
+    const found = map.get(id);
+    if (found === undefined) throw new AppError('notFound');
+    return found;
+  }
+
+  /** Keeps a mediasoup object by its id until it closes, for whatever reason. */
+  #hold<T extends { id: string; observer: { once(event: 'close', listener: () => void): unknown } }>(
+    map: Map<string, T>,
+    object: T,
+  ): void {
+    map.set(object.id, object);
+    object.observer.once('close', () => map.delete(object.id));
+  }
+
+  #watchTransport(transport: types.WebRtcTransport<TransportData>): void {
+    const transportId = transport.id;
+    let last = '';
+    const tell = () => {
+      const state = transportState(transport);
+      if (state === last) return;
+      last = state;
+      this.#emit('transportState', { transportId, state });
+    };
+    transport.on('icestatechange', tell);
+    transport.on('dtlsstatechange', tell);
+    transport.observer.once('close', tell);
+  }
+
+  #watchConsumer(consumer: types.Consumer): void {
+    const consumerId = consumer.id;
+    // When its transport goes the page knows already; when its producer goes it must be told.
+    consumer.once('producerclose', () => this.#emit('consumerClosed', { consumerId }));
+    consumer.on('layerschange', (layers) =>
+      this.#emit('consumerLayer', { consumerId, spatialLayer: layers?.spatialLayer ?? null }),
+    );
+  }
+}
+
+/** mediasoup types some fields as unknown; the protocol's schema says what may cross. */
+function forChannel(parameters: types.RtpParameters): RtpParameters {
+  return z.parse(rtpParametersSchema, parameters);
+}
+
+/** Parameters mediasoup cannot work with are the sender's fault, and said so; anything else is a bug. */
+async function refusable<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof TypeError || (error instanceof Error && error.name === 'UnsupportedError')) {
+      throw new AppError('invalidParams', `The media cannot be handled: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function transportState(transport: types.WebRtcTransport): Payload<NodeContract, 'transportState'>['state'] {
+  if (transport.closed || transport.dtlsState === 'closed' || transport.dtlsState === 'failed')
+    return 'closed';
+  if (transport.iceState === 'disconnected') return 'disconnected';
+  return transport.dtlsState === 'connected' ? 'connected' : 'connecting';
+}
+
+function listenAddress(config: NodeConfig): { ip: string; announcedAddress?: string } {
+  const { listenIp: ip, announcedAddress } = config;
+  return announcedAddress === '' || announcedAddress === ip ? { ip } : { ip, announcedAddress };
+}
+
+/** Opens the one UDP and TCP port. A port of 0 takes any that is free for both. */
+async function openServer(
+  worker: types.Worker,
+  config: NodeConfig,
+): Promise<{ server: types.WebRtcServer; port: number }> {
+  const address = listenAddress(config);
+  const open = (port: number) =>
+    worker.createWebRtcServer({
+      listenInfos: [
+        { protocol: 'udp', ...address, port },
+        { protocol: 'tcp', ...address, port },
+      ],
+    });
+  for (let attempt = 1; ; attempt += 1) {
+    const port = config.rtcPort === 0 ? await freeUdpPort(config.listenIp) : config.rtcPort;
+    try {
+      return { server: await open(port), port };
+    } catch (error) {
+      // A free UDP port may be taken for TCP: try another, unless this very one was asked for.
+      if (config.rtcPort === 0 && attempt < portAttempts) continue;
+      throw new AppError(
+        'portTaken',
+        `The media server cannot use port ${port} on ${config.listenIp}. Close the program that uses it, or choose another port.`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function freeUdpPort(ip: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(ip.includes(':') ? 'udp6' : 'udp4');
+    socket.once('error', reject);
+    socket.bind(0, ip, () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
