@@ -1,10 +1,11 @@
 // Compiles the mediasoup worker from the npm package's sources and the distribution's libraries, in a scratch folder.
 // Deciding whether a build is needed, proving the result and caching it is scripts/setup/worker.mjs's job.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { runCommand } from '../setup/processes.mjs';
 import {
   compilerFlags,
   compileUnits,
@@ -40,7 +41,7 @@ export function missingDebianPackages() {
  * @param {{ workerDir: string, buildDir: string, onProgress?: (line: string) => void }} options
  *   `workerDir` is the npm package's `worker` folder (only read); `buildDir` is scratch and may hold an earlier build.
  * @returns {Promise<string>} path of the binary
- * @throws {RecipeError} when the package's layout is not known; an Error with the compiler's words when a command fails
+ * @throws {RecipeError} when the package's layout is not known; CommandError with the compiler's words
  */
 export async function buildWorker({ workerDir, buildDir, onProgress = () => {} }) {
   const sources = workerSources(workerDir);
@@ -48,7 +49,7 @@ export async function buildWorker({ workerDir, buildDir, onProgress = () => {} }
   mkdirSync(join(buildDir, 'gen/FBS'), { recursive: true });
   mkdirSync(join(buildDir, 'units'), { recursive: true });
 
-  await run('flatc', [
+  await runCommand('flatc', [
     ...flatcFlags,
     '-o',
     join(buildDir, 'gen/FBS'),
@@ -74,11 +75,9 @@ export async function buildWorker({ workerDir, buildDir, onProgress = () => {} }
   );
   writeIfChanged(join(buildDir, 'build.ninja'), ninjaFile(workerDir, buildDir, units));
 
-  await run(
-    'ninja',
-    ['-C', buildDir, '-j', String(Math.max(2, cpus().length)), 'mediasoup-worker'],
-    onProgress,
-  );
+  await runCommand('ninja', ['-C', buildDir, '-j', String(Math.max(2, cpus().length)), 'mediasoup-worker'], {
+    onLine: onProgress,
+  });
   return join(buildDir, 'mediasoup-worker');
 }
 
@@ -118,26 +117,4 @@ function ninjaFile(workerDir, buildDir, units) {
 function writeIfChanged(path, text) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
   writeFileSync(path, text);
-}
-
-/** Runs a command; each line of its output goes to `onLine`; rejects with the last lines when it fails. */
-function run(command, args, onLine = () => {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const tail = [];
-    const read = (chunk) => {
-      for (const line of String(chunk).split('\n')) {
-        if (line === '') continue;
-        tail.push(line);
-        if (tail.length > 40) tail.shift();
-        onLine(line);
-      }
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.on('error', (error) => reject(new Error(`${command} cannot be run: ${error.message}`)));
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${command} ended with code ${code}:\n${tail.join('\n')}`)),
-    );
-  });
 }

@@ -16,11 +16,6 @@ const codec = { kind: 'video', mimeType: 'video/VP8', clockRate: 90_000, preferr
 const ssrc = 0x11223344;
 const packetsWanted = 20;
 
-/** True when the `openssl` program can be run here. */
-export function canProve() {
-  return spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
-}
-
 /**
  * Sends video through the worker and back, once for each SRTP profile.
  * @param {string} workerBin path of the worker
