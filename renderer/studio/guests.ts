@@ -28,7 +28,9 @@ export interface GuestDesk {
   /** The director listens to a guest, on the default output. */
   setHeard(guestId: GuestId, heard: boolean): void;
   close(): void;
-  snapshot(): { seats: Record<string, { video: boolean; audio: boolean; mixMinus: boolean; heard: boolean }> };
+  snapshot(): {
+    seats: Record<string, { video: boolean; audio: boolean; mixMinus: boolean; heard: boolean }>;
+  };
 }
 
 type Seat = {
@@ -137,7 +139,9 @@ export const createGuestDesk = (options: {
   return {
     store,
     follow: (guests, onProgram) => {
-      const here = new Map(guests.flatMap((guest) => (guest.presence.kind === 'here' ? [[guest.id, guest]] : [])));
+      const here = new Map(
+        guests.flatMap((guest) => (guest.presence.kind === 'here' ? [[guest.id, guest]] : [])),
+      );
       for (const [guestId, seat] of seats) {
         if (here.has(guestId)) aim(seat, guestId === onProgram);
         else leave(guestId, seat);
@@ -155,7 +159,8 @@ export const createGuestDesk = (options: {
       }
       seat.ears.play().then(
         () => report(guestId, seat),
-        () => options.onTrouble('The browser refuses to play sound. Click into the page, then press Hear again.'),
+        () =>
+          options.onTrouble('The browser refuses to play sound. Click into the page, then press Hear again.'),
       );
     },
     close: () => {

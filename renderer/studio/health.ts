@@ -83,7 +83,9 @@ const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
   if (show.program.source !== 'standby') return [];
   const sinceText = formatDuration(nowMs - show.program.sinceMs);
   if (show.program.lock === 'standby') {
-    return [{ tone: 'look', text: `Standby clip on air for ${sinceText}: you locked it. Shift+S goes back.` }];
+    return [
+      { tone: 'look', text: `Standby clip on air for ${sinceText}: you locked it. Shift+S goes back.` },
+    ];
   }
   return [
     {
@@ -115,7 +117,10 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
     if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}` });
     if (input.kind !== 'unplugged') continue;
     const age = formatDuration(nowMs - input.sinceMs);
-    lines.push({ tone: live ? 'wrong' : 'look', text: `${role} unplugged ${age} ago. It returns when replugged.` });
+    lines.push({
+      tone: live ? 'wrong' : 'look',
+      text: `${role} unplugged ${age} ago. It returns when replugged.`,
+    });
   }
   return lines;
 };
@@ -141,7 +146,8 @@ const uplinkLines = ({ health, show, sending }: HealthFacts): HealthLine[] => {
 
 const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLine => {
   if (!show) return { tone: 'look', text: 'Waiting for the show.' };
-  if (show.phase.kind === 'ended') return { tone: 'fine', text: 'The show has ended. Fans see the closing page.' };
+  if (show.phase.kind === 'ended')
+    return { tone: 'fine', text: 'The show has ended. Fans see the closing page.' };
   if (show.phase.kind === 'setup') {
     const missing = [
       ...(camera.kind === 'live' ? [] : ['a camera']),
@@ -149,7 +155,8 @@ const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLin
       ...(show.product ? [] : ['something to sell']),
     ];
     if (missing.length === 0) return { tone: 'fine', text: 'Ready. Share the link, then go live.' };
-    const list = missing.length === 1 ? missing[0] : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`;
+    const list =
+      missing.length === 1 ? missing[0] : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`;
     return { tone: camera.kind === 'live' ? 'fine' : 'look', text: `Before you go live: ${list}.` };
   }
   const seen = health?.viewerDelayMs;
@@ -166,7 +173,11 @@ export type Figure = { name: string; value: string; detail: string };
 export const healthFigures = (health: Health | null, cameraFps: number | null): Figure[] => {
   const figures: Figure[] = [];
   if (cameraFps !== null) {
-    figures.push({ name: 'Camera', value: `${cameraFps.toFixed(1)} fps`, detail: 'Pictures a second from Cam A' });
+    figures.push({
+      name: 'Camera',
+      value: `${cameraFps.toFixed(1)} fps`,
+      detail: 'Pictures a second from Cam A',
+    });
   }
   if (!health) return figures;
   if (health.layers.length > 0) {
@@ -175,10 +186,22 @@ export const healthFigures = (health: Health | null, cameraFps: number | null): 
     figures.push({ name: 'Sending', value: layers, detail: `Per layer, small to large, at ${fps} fps` });
   }
   if (health.audioKbps > 0) {
-    figures.push({ name: 'Sound', value: formatRate(health.audioKbps), detail: 'Program sound as it leaves' });
+    figures.push({
+      name: 'Sound',
+      value: formatRate(health.audioKbps),
+      detail: 'Program sound as it leaves',
+    });
   }
-  figures.push({ name: 'Round trip', value: `${Math.round(health.rttMs)} ms`, detail: 'To the server and back' });
-  figures.push({ name: 'Loss', value: `${health.lossPct.toFixed(1)} %`, detail: 'Packets lost on the way up' });
+  figures.push({
+    name: 'Round trip',
+    value: `${Math.round(health.rttMs)} ms`,
+    detail: 'To the server and back',
+  });
+  figures.push({
+    name: 'Loss',
+    value: `${health.lossPct.toFixed(1)} %`,
+    detail: 'Packets lost on the way up',
+  });
   if (health.viewerDelayMs) {
     const { median, p95 } = health.viewerDelayMs;
     figures.push({

@@ -50,9 +50,7 @@ export const Picture = (props: {
 /** One path of 1×1 squares: crisp at any size, no canvas, no inline style. */
 const qrPath = (text: string): { side: number; path: string } => {
   const rows = encodeQR(text, 'raw', { ecc: 'medium', border: 0 });
-  const path = rows
-    .flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : '')))
-    .join('');
+  const path = rows.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : ''))).join('');
   return { side: rows.length, path };
 };
 

@@ -1,0 +1,454 @@
+// The studio without its page: wires devices, compositor, mixer and session into a program, and does what the director
+// asks. One store for what the page shows besides the session's own.
+// Not its job: drawing (the panels), devices by role (inputs.ts), guests' streams (guests.ts), words (health.ts).
+import * as z from 'zod/mini';
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { ShowParamsInput } from '../../sfu-server/protocol/messages.ts';
+import type { GuestId, Layout, Scene, ShowState } from '../../sfu-server/protocol/state.ts';
+import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
+import { formatMoney, formatStock } from '../ui/format.ts';
+import { keepAwake } from './desktop.ts';
+import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
+import { cameraRole, createInputs, outputFor, readSettings, type Inputs } from './inputs.ts';
+import { createCompositor, type Compositor } from './media/compositor.ts';
+import { createMixer, type MeterReading, type Mixer } from './media/mixer.ts';
+import { layoutScene, type Scene as PictureScene } from './media/scene.ts';
+
+/** The program's way to the server. */
+export type Sending =
+  /** No picture yet, or no show to send to. */
+  | { kind: 'idle' }
+  /** This page opened while its show was on air: fans see standby until the director resumes. */
+  | { kind: 'offerResume' }
+  | { kind: 'starting' }
+  | { kind: 'sending' }
+  | { kind: 'failed'; text: string };
+
+export type DeskState = {
+  sending: Sending;
+  /** What the director wants composed; ahead of the server's copy by one round trip. */
+  scene: Scene;
+  /** The last thing that did not work, in one sentence. */
+  trouble: string | null;
+  /** What is wrong with composing, in one sentence; it goes when the page is reloaded. */
+  fault: string | null;
+  /** The browser holds sound back until somebody clicks. */
+  soundWaits: boolean;
+  going: boolean;
+  /** End was pressed once. */
+  endArmed: boolean;
+  /** Links made since the page opened; a token is shown only once. */
+  guestLinks: Readonly<Record<GuestId, string>>;
+};
+
+/** What putting somebody on the picture means to a director. */
+export type View = 'camera' | 'sideBySide' | 'guest';
+
+/** Done, or a sentence that says what to do. */
+export type Outcome = { ok: true } | { ok: false; text: string };
+
+export type LowerThird = NonNullable<Scene['lowerThird']>;
+export type ProductDraft = ShowParamsInput<'setProduct'>;
+
+export interface Studio {
+  readonly session: Session;
+  readonly inputs: Inputs;
+  readonly guests: GuestDesk;
+  readonly store: StoreApi<DeskState>;
+  /** The composed picture as it is sent. */
+  readonly previewTrack: MediaStreamTrack;
+  /** Levels of one input by id, or of the `program`. The same function for the same id. */
+  meterFeed(id: string): (onLevel: (level: { peakDb: number; rmsDb: number }) => void) => () => void;
+  /** The server's clock, in ms. */
+  serverNowMs(): number;
+
+  setTitle(title: string): Promise<Outcome>;
+  goLive(): Promise<Outcome>;
+  /** The first call arms, a second within a few seconds ends the show. */
+  end(): Promise<Outcome>;
+  newShow(): Promise<Outcome>;
+  lockStandby(locked: boolean): Promise<Outcome>;
+  /** Takes the show up again after a reload. Nothing to do otherwise. */
+  resume(): void;
+
+  setView(view: View, guestId?: GuestId): void;
+  setQr(visible: boolean): void;
+  setLowerThird(visible: boolean): void;
+  setLowerThirdWords(words: LowerThird): void;
+
+  saveProduct(draft: ProductDraft): Promise<Outcome>;
+  recordSale(quantity: number): Promise<Outcome>;
+  uploadPicture(file: File): Promise<{ ok: true; pictureUrl: string } | { ok: false; text: string }>;
+
+  invite(name: string): Promise<Outcome>;
+  renewLink(guestId: GuestId): Promise<Outcome>;
+  revoke(guestId: GuestId): Promise<Outcome>;
+
+  /** The page's latest trouble has been read. */
+  dismissTrouble(): void;
+  close(): void;
+  snapshot(): object;
+}
+
+/** A second press counts as meant within this time. */
+const endArmedMs = 4_000;
+/** How long Go live waits for the server to see the picture that has just begun to flow. */
+const warmUpMs = 4_000;
+const warmUpStepMs = 200;
+
+const uploadReply = z.union([
+  z.object({ pictureUrl: z.string() }),
+  z.object({ code: z.string(), message: z.string() }),
+]);
+
+const emptyScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
+
+const sentence = (error: unknown): string => {
+  if (error instanceof AppError) return error.message;
+  throw error; // Not expected: a bug, for the browser's own report.
+};
+
+/** Opens the studio. Rejects when this browser cannot compose or mix. */
+export const createStudio = async (options: { key: string }): Promise<Studio> => {
+  const { quality } = readSettings();
+  const output = outputFor(quality);
+  const mixer: Mixer = await createMixer();
+  const compositor: Compositor = createCompositor({ output });
+  const session = createSession({ identity: { as: 'studio', key: options.key }, media: true });
+  const store = createStore<DeskState>(() => ({
+    sending: { kind: 'idle' },
+    scene: emptyScene,
+    trouble: null,
+    fault: null,
+    soundWaits: false,
+    going: false,
+    endArmed: false,
+    guestLinks: {},
+  }));
+  const tell = (text: string) => store.setState({ trouble: text });
+  const inputs = createInputs({ compositor, mixer, output, onTrouble: tell });
+  const guests = createGuestDesk({ session, compositor, mixer, onTrouble: tell });
+  const awake = keepAwake();
+  let closed = false;
+
+  const show = (): ShowState | null => session.store.getState().show;
+  const attempt = async (work: () => Promise<unknown>): Promise<Outcome> => {
+    try {
+      await work();
+      return { ok: true };
+    } catch (error) {
+      return { ok: false, text: sentence(error) };
+    }
+  };
+  /** For buttons and keys, which have no place of their own for a sentence. */
+  const act = async (work: () => Promise<unknown>): Promise<Outcome> => {
+    const outcome = await attempt(work);
+    store.setState({ trouble: outcome.ok ? null : outcome.text });
+    return outcome;
+  };
+
+  // --- The program's way out ---------------------------------------------------------------------------------------
+
+  let publications: Publication[] = [];
+  /** Whether this page may send into a show that is on air: it put it there, or the director pressed Resume. */
+  let mayGoOn = false;
+
+  const stopSending = () => {
+    for (const publication of publications) publication.close();
+    publications = [];
+    store.setState({ sending: { kind: 'idle' } });
+  };
+
+  const startSending = async () => {
+    store.setState({ sending: { kind: 'starting' } });
+    const top = quality === '720p';
+    try {
+      publications = await Promise.all([
+        session.publish(
+          compositor.track,
+          { kind: 'program' },
+          { layers: top ? 3 : 2, maxKbps: top ? 2_000 : 800 },
+        ),
+        session.publish(mixer.programTrack, { kind: 'program' }, { maxKbps: 128 }),
+      ]);
+      if (closed) return stopSending();
+      store.setState({ sending: { kind: 'sending' } });
+    } catch (error) {
+      store.setState({ sending: { kind: 'failed', text: sentence(error) } });
+    }
+  };
+
+  /** Looks at where things stand and takes the next step, if there is one. */
+  const advance = () => {
+    const { connection } = session.store.getState();
+    const state = show();
+    if (closed || !state || connection.kind !== 'joined') return;
+    const { sending } = store.getState();
+    if (state.phase.kind === 'ended') {
+      mayGoOn = false;
+      if (sending.kind !== 'idle') stopSending();
+      return;
+    }
+    if (state.phase.kind === 'setup') mayGoOn = true;
+    if (sending.kind !== 'idle' && sending.kind !== 'failed' && sending.kind !== 'offerResume') return;
+    if (!mayGoOn) store.setState({ sending: { kind: 'offerResume' } });
+    else if (inputs.hasPicture()) void startSending();
+  };
+
+  // --- The picture -------------------------------------------------------------------------------------------------
+
+  /** Set while the director's latest wish is still on its way to the server. */
+  let wishes = 0;
+  let publicOrigin = '';
+  let composed = '';
+
+  const onProgram = (scene: Scene): GuestId | null => scene.guestId;
+
+  const pictureScene = (state: ShowState, scene: Scene): PictureScene => {
+    const { product } = state;
+    const feed = scene.guestId === null ? undefined : guests.store.getState()[scene.guestId];
+    const guestId = scene.guestId !== null && feed?.video ? guestSourceId(scene.guestId) : null;
+    const cameraId = inputs.store.getState().camera.kind === 'empty' ? null : cameraRole;
+    return layoutScene({
+      layout: scene.layout === 'sideBySide' ? 'side-by-side' : 'full',
+      // A guest alone replaces the camera; while their picture is missing the camera stays.
+      cameraId: scene.layout === 'full' && guestId !== null ? null : cameraId,
+      guestId,
+      lowerThird: scene.lowerThird,
+      qr:
+        scene.qrVisible && product
+          ? {
+              url: `${publicOrigin}/shop/${state.id}/${product.id}`,
+              productName: product.name,
+              priceText: formatMoney(product.priceMinor, product.currency),
+              stockText: formatStock(product.stock),
+              soldOut: product.stock.left === 0,
+            }
+          : null,
+      slate: { title: state.title, note: 'The picture is on its way' },
+    });
+  };
+
+  const compose = () => {
+    const state = show();
+    if (!state || closed) return;
+    const next = pictureScene(state, store.getState().scene);
+    const text = JSON.stringify(next);
+    if (text === composed) return;
+    composed = text;
+    compositor.setScene(next);
+  };
+
+  const wishScene = (change: Partial<Scene>) => {
+    const scene = { ...store.getState().scene, ...change };
+    store.setState({ scene });
+    compose();
+    const state = show();
+    if (state) guests.follow(state.guests, onProgram(scene));
+    wishes += 1;
+    void act(() => session.call('setScene', { scene })).then((outcome) => {
+      wishes -= 1;
+      // What the server refused is not shown either.
+      if (!outcome.ok) onSession(session.store.getState());
+    });
+  };
+
+  const guestToShow = (): GuestId | null => {
+    const here = (show()?.guests ?? []).filter(({ presence }) => presence.kind === 'here');
+    const { guestId } = store.getState().scene;
+    return here.find(({ id }) => id === guestId)?.id ?? here[0]?.id ?? null;
+  };
+
+  // --- Following the session ---------------------------------------------------------------------------------------
+
+  const onSession = (now: SessionState, before?: SessionState) => {
+    if (now.connection.kind === 'joined') ({ publicOrigin } = now.connection);
+    if (now.notice !== null && now.notice !== before?.notice) tell(now.notice);
+    if (now.show) {
+      if (wishes === 0 && now.show.scene !== before?.show?.scene) store.setState({ scene: now.show.scene });
+      guests.follow(now.show.guests, onProgram(store.getState().scene));
+      awake.setLive(now.show.phase.kind === 'live');
+    }
+    compose();
+    advance();
+  };
+
+  const unsubscribe = [
+    session.store.subscribe(onSession),
+    guests.store.subscribe(compose),
+    inputs.store.subscribe((now, before) => {
+      if (now.camera !== before.camera) compose();
+      if (now.camera !== before.camera || now.cameraStats !== before.cameraStats) advance();
+    }),
+    compositor.onFault((fault) => store.setState({ fault })),
+    compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().state === 'suspended' })),
+  ];
+  const letSoundStart = () => void mixer.resume();
+  document.addEventListener('pointerdown', letSoundStart);
+  document.addEventListener('keydown', letSoundStart);
+  onSession(session.store.getState());
+  if (inputs.setUpBefore) void inputs.openAll();
+
+  // --- What the director asks --------------------------------------------------------------------------------------
+
+  const feeds = new Map<string, ReturnType<Studio['meterFeed']>>();
+  const meterFeed: Studio['meterFeed'] = (id) => {
+    const known = feeds.get(id);
+    if (known) return known;
+    const levelOf = (reading: MeterReading) => (id === 'program' ? reading.program : reading.inputs[id]);
+    const feed: ReturnType<Studio['meterFeed']> = (onLevel) =>
+      mixer.onMeters((reading) => onLevel(levelOf(reading) ?? { peakDb: -100, rmsDb: -100 }));
+    feeds.set(id, feed);
+    return feed;
+  };
+
+  const goLive = async (): Promise<Outcome> => {
+    if (show()?.phase.kind !== 'setup' || store.getState().going) return { ok: true };
+    store.setState({ going: true });
+    const outcome = await act(async () => {
+      if (!inputs.hasPicture()) {
+        throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
+      }
+      const giveUpAt = performance.now() + warmUpMs;
+      for (;;) {
+        try {
+          await session.call('goLive', {});
+          return;
+        } catch (error) {
+          const warming =
+            error instanceof AppError && error.code === 'noPicture' && performance.now() < giveUpAt;
+          if (!warming) throw error;
+          await new Promise((resolve) => setTimeout(resolve, warmUpStepMs));
+        }
+      }
+    });
+    store.setState({ going: false });
+    return outcome;
+  };
+
+  let disarm: ReturnType<typeof setTimeout> | undefined;
+  const end = async (): Promise<Outcome> => {
+    if (show()?.phase.kind !== 'live') return { ok: true };
+    clearTimeout(disarm);
+    if (store.getState().endArmed) {
+      store.setState({ endArmed: false });
+      return act(() => session.call('endShow', {}));
+    }
+    store.setState({ endArmed: true });
+    disarm = setTimeout(() => store.setState({ endArmed: false }), endArmedMs);
+    return { ok: true };
+  };
+
+  const keepLink = (guestId: GuestId, token: string) =>
+    store.setState(({ guestLinks }) => ({
+      guestLinks: { ...guestLinks, [guestId]: `${publicOrigin}/cohost#t=${token}` },
+    }));
+
+  const uploadPicture: Studio['uploadPicture'] = async (file) => {
+    try {
+      const response = await fetch('/api/pictures', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${options.key}`, 'content-type': file.type },
+        body: file,
+      });
+      const reply = uploadReply.safeParse(await response.json());
+      if (!reply.success) return { ok: false, text: 'The server did not take the picture. Try again.' };
+      return 'pictureUrl' in reply.data
+        ? { ok: true, pictureUrl: reply.data.pictureUrl }
+        : { ok: false, text: reply.data.message };
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
+      return { ok: false, text: 'The picture did not reach the server. Check the connection and try again.' };
+    }
+  };
+
+  return {
+    session,
+    inputs,
+    guests,
+    store,
+    previewTrack: compositor.track,
+    meterFeed,
+    serverNowMs: () => Date.now() + session.clockOffsetMs(),
+
+    setTitle: (title) => act(() => session.call('setTitle', { title })),
+    goLive,
+    end,
+    newShow: () => act(() => session.call('newShow', { title: show()?.title ?? 'Next show' })),
+    lockStandby: async (locked) => {
+      if (show()?.phase.kind !== 'live') return { ok: true };
+      return act(() => session.call('lockProgram', { lock: locked ? 'standby' : 'none' }));
+    },
+    resume: () => {
+      if (store.getState().sending.kind !== 'offerResume') return;
+      if (!inputs.hasPicture()) return tell('There is no picture yet. Turn on a camera, then resume.');
+      mayGoOn = true;
+      advance();
+    },
+
+    setView: (view, wanted) => {
+      if (view === 'camera') return wishScene({ layout: 'full', guestId: null });
+      const guestId = wanted ?? guestToShow();
+      if (guestId === null) return tell('No guest is here yet. Invite one under People.');
+      const layout: Layout = view === 'sideBySide' ? 'sideBySide' : 'full';
+      wishScene({ layout, guestId });
+    },
+    setQr: (qrVisible) => {
+      if (qrVisible && !show()?.product)
+        return tell('There is nothing to sell yet. Add a product under Drop.');
+      wishScene({ qrVisible });
+    },
+    setLowerThird: (visible) => {
+      const { lowerThird } = inputs.store.getState().settings;
+      if (visible && lowerThird.title.trim() === '') return tell('Write a name for the lower third first.');
+      wishScene({ lowerThird: visible ? lowerThird : null });
+    },
+    setLowerThirdWords: (lowerThird) => {
+      inputs.setSettings({ lowerThird });
+      if (store.getState().scene.lowerThird && lowerThird.title.trim() !== '') wishScene({ lowerThird });
+    },
+
+    saveProduct: (draft) => attempt(() => session.call('setProduct', draft)),
+    recordSale: async (quantity) => {
+      const product = show()?.product;
+      if (!product) return { ok: true };
+      return act(() => session.call('recordSale', { productId: product.id, quantity }));
+    },
+    uploadPicture,
+
+    invite: (name) =>
+      attempt(async () => {
+        const { guest, token } = await session.call('inviteGuest', { name });
+        keepLink(guest.id, token);
+      }),
+    renewLink: (guestId) =>
+      act(async () => keepLink(guestId, (await session.call('renewGuestLink', { guestId })).token)),
+    revoke: (guestId) => act(() => session.call('revokeGuest', { guestId })),
+
+    dismissTrouble: () => store.setState({ trouble: null }),
+    close: () => {
+      if (closed) return;
+      closed = true;
+      clearTimeout(disarm);
+      for (const stop of unsubscribe) stop();
+      document.removeEventListener('pointerdown', letSoundStart);
+      document.removeEventListener('keydown', letSoundStart);
+      for (const publication of publications) publication.close();
+      guests.close();
+      inputs.close();
+      session.close();
+      compositor.close();
+      mixer.close();
+      awake.close();
+    },
+    snapshot: () => ({
+      desk: store.getState(),
+      inputs: inputs.snapshot(),
+      guests: guests.snapshot(),
+      session: session.snapshot(),
+      compositor: compositor.snapshot(),
+      mixer: mixer.snapshot(),
+    }),
+  };
+};

@@ -1,0 +1,36 @@
+// React's thin binding to the studio engine: context, selectors, and a clock tick for running times. No logic.
+import { createContext, use, useEffect, useReducer } from 'react';
+import { useStore } from 'zustand';
+import type { ShowState } from '../../sfu-server/protocol/state.ts';
+import type { SessionState } from '../session/session.ts';
+import type { DeskState, Studio } from './engine.ts';
+import type { GuestFeeds } from './guests.ts';
+import type { InputsState } from './inputs.ts';
+
+export const StudioContext = createContext<Studio | null>(null);
+
+export const useStudio = (): Studio => {
+  const studio = use(StudioContext);
+  if (!studio) throw new Error('This part of the studio page is outside StudioContext.');
+  return studio;
+};
+
+export const useDesk = <T>(select: (state: DeskState) => T): T => useStore(useStudio().store, select);
+export const useSession = <T>(select: (state: SessionState) => T): T =>
+  useStore(useStudio().session.store, select);
+export const useShow = <T>(select: (show: ShowState | null) => T): T =>
+  useSession(({ show }) => select(show));
+export const useInputs = <T>(select: (state: InputsState) => T): T =>
+  useStore(useStudio().inputs.store, select);
+export const useGuestFeeds = <T>(select: (feeds: GuestFeeds) => T): T =>
+  useStore(useStudio().guests.store, select);
+
+/** Renders again every so many ms; null: not at all. */
+export const useTick = (everyMs: number | null): void => {
+  const [, tick] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    if (everyMs === null) return;
+    const timer = setInterval(tick, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+};

@@ -1,0 +1,257 @@
+// The studio's own camera and microphones: which device plays which role, how each microphone is mixed, and their way
+// into compositor and mixer. What the director chose is kept on this machine and opened again by itself.
+// Not its job: how a device is opened or found again (media/devices.ts), or what is shown of it (the panels).
+import * as z from 'zod/mini';
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { InputReport } from './health.ts';
+import type { Compositor, SourceStats } from './media/compositor.ts';
+import {
+  createDeviceSlot,
+  listDevices,
+  openCamera,
+  openMicrophone,
+  recallDevice,
+  type DeviceIdentity,
+  type DeviceSlot,
+  type SlotState,
+} from './media/devices.ts';
+import type { Mixer } from './media/mixer.ts';
+import type { Output } from './media/scene.ts';
+
+export const cameraRole = 'Cam A';
+export const micRoles = ['Lav L', 'Lav R'] as const;
+export type MicRole = (typeof micRoles)[number];
+export type InputRole = typeof cameraRole | MicRole;
+
+const micSettings = z.object({
+  /** One side of a stereo device may carry a lavalier of its own. */
+  mode: z.enum(['stereo', 'left', 'right']),
+  gainDb: z.number().check(z.minimum(-24), z.maximum(24)),
+  muted: z.boolean(),
+  /** `music`: the sound as it is. `speech`: echo and noise cancelled, for a microphone near a loudspeaker. */
+  processing: z.enum(['music', 'speech']),
+});
+export type MicSettings = z.infer<typeof micSettings>;
+
+export const studioSettings = z.object({
+  quality: z.enum(['360p', '720p']),
+  camera: z.boolean(),
+  mics: z.object({ 'Lav L': micSettings, 'Lav R': micSettings }),
+  /** Roles opened when the page opens: those in use when it was last closed. */
+  micsInUse: z.array(z.enum(micRoles)),
+  lowerThird: z.object({ title: z.string(), subtitle: z.string() }),
+});
+export type StudioSettings = z.infer<typeof studioSettings>;
+
+const defaultMic: MicSettings = { mode: 'stereo', gainDb: 0, muted: false, processing: 'music' };
+const defaultSettings: StudioSettings = {
+  quality: '360p',
+  camera: false,
+  mics: { 'Lav L': defaultMic, 'Lav R': defaultMic },
+  micsInUse: [],
+  lowerThird: { title: '', subtitle: '' },
+};
+
+const settingsKey = 'studio.settings';
+
+/** What this machine remembers; the defaults when there is nothing, or nothing that can be read. */
+export const readSettings = (storage: Storage = localStorage): StudioSettings => {
+  try {
+    const stored = studioSettings.safeParse(JSON.parse(storage.getItem(settingsKey) ?? 'null'));
+    return stored.success ? stored.data : defaultSettings;
+  } catch (error) {
+    if (error instanceof SyntaxError) return defaultSettings;
+    throw error;
+  }
+};
+
+export const writeSettings = (settings: StudioSettings, storage: Storage = localStorage): void =>
+  storage.setItem(settingsKey, JSON.stringify(settings));
+
+export const outputFor = (quality: StudioSettings['quality']): Output =>
+  quality === '720p' ? { width: 1280, height: 720, fps: 30 } : { width: 640, height: 360, fps: 30 };
+
+export type InputsState = {
+  camera: SlotState;
+  mics: Readonly<Record<MicRole, SlotState>>;
+  settings: StudioSettings;
+  /** Devices to choose from; without names until one of a kind has been allowed. */
+  cameras: readonly DeviceIdentity[];
+  microphones: readonly DeviceIdentity[];
+  /** The camera as the compositor receives it, once a second; null before. */
+  cameraStats: SourceStats | null;
+};
+
+export interface Inputs {
+  readonly store: StoreApi<InputsState>;
+  /** Whether this machine has been set up before, so that opening devices asks nobody anything. */
+  readonly setUpBefore: boolean;
+  /** Opens what was in use last time; on a fresh machine the default camera and one microphone. */
+  openAll(): Promise<void>;
+  /** Opens a device for a role: the given one, else the remembered or the default one. */
+  open(role: InputRole, deviceId?: string): Promise<SlotState>;
+  /** Lets the role's device go and does not open it again by itself. */
+  empty(role: InputRole): void;
+  setMic(role: MicRole, change: Partial<MicSettings>): void;
+  setSettings(change: Partial<StudioSettings>): void;
+  /** A camera picture has reached the compositor and its device is still there. */
+  hasPicture(): boolean;
+  report(role: InputRole): InputReport;
+  close(): void;
+  snapshot(): { slots: ReturnType<DeviceSlot['snapshot']>[]; settings: StudioSettings };
+}
+
+const isMic = (role: InputRole): role is MicRole => role !== cameraRole;
+
+export const createInputs = (options: {
+  compositor: Compositor;
+  mixer: Mixer;
+  output: Output;
+  onTrouble: (text: string) => void;
+}): Inputs => {
+  const { compositor, mixer, output } = options;
+  const settings = readSettings();
+  const store = createStore<InputsState>(() => ({
+    camera: { kind: 'empty' },
+    mics: { 'Lav L': { kind: 'empty' }, 'Lav R': { kind: 'empty' } },
+    settings,
+    cameras: [],
+    microphones: [],
+    cameraStats: null,
+  }));
+  let closed = false;
+
+  const setSettings = (change: Partial<StudioSettings>) => {
+    const next = { ...store.getState().settings, ...change };
+    store.setState({ settings: next });
+    writeSettings(next);
+  };
+
+  const refreshLists = () => {
+    Promise.all([listDevices('camera'), listDevices('microphone')]).then(
+      ([cameras, microphones]) => {
+        if (!closed) store.setState({ cameras, microphones });
+      },
+      (error: unknown) => options.onTrouble(`The list of devices cannot be read (${String(error)}).`),
+    );
+  };
+
+  const cameraSlot = createDeviceSlot({
+    kind: 'camera',
+    role: cameraRole,
+    open: (request) => openCamera({ ...output, ...request, role: cameraRole }),
+    onTrack: (track) => {
+      compositor.addSource(cameraRole, track);
+      setSettings({ camera: true });
+    },
+    onState: (camera) => {
+      store.setState({ camera });
+      refreshLists();
+    },
+  });
+
+  const micIsMixed = (role: MicRole): boolean => Object.hasOwn(mixer.snapshot().inputs, role);
+  const micSlot = (role: MicRole): DeviceSlot =>
+    createDeviceSlot({
+      kind: 'microphone',
+      role,
+      open: (request) =>
+        openMicrophone({ ...request, role, processing: store.getState().settings.mics[role].processing }),
+      onTrack: (track) => {
+        const { settings } = store.getState();
+        if (micIsMixed(role)) mixer.replaceTrack(role, track);
+        else {
+          const { mode, gainDb, muted } = settings.mics[role];
+          mixer.addInput(role, track, { kind: 'local', mode, gainDb, muted });
+        }
+        setSettings({ micsInUse: [...new Set([...settings.micsInUse, role])] });
+      },
+      onState: (state) => {
+        store.setState(({ mics }) => ({ mics: { ...mics, [role]: state } }));
+        refreshLists();
+      },
+    });
+  const micSlots: Readonly<Record<MicRole, DeviceSlot>> = {
+    'Lav L': micSlot('Lav L'),
+    'Lav R': micSlot('Lav R'),
+  };
+  const slotOf = (role: InputRole): DeviceSlot => (isMic(role) ? micSlots[role] : cameraSlot);
+  const stateOf = (role: InputRole): SlotState => {
+    const { camera, mics } = store.getState();
+    return isMic(role) ? mics[role] : camera;
+  };
+
+  const stopStats = compositor.onStats(({ sources }) =>
+    store.setState({ cameraStats: sources[cameraRole] ?? null }),
+  );
+  // Absent on pages that are neither https nor this machine; opening a device then says so.
+  const devices: MediaDevices | undefined = navigator.mediaDevices;
+  devices?.addEventListener('devicechange', refreshLists);
+  if (devices) refreshLists();
+
+  return {
+    store,
+    setUpBefore: settings.camera || settings.micsInUse.length > 0 || recallDevice(cameraRole) !== null,
+    openAll: async () => {
+      const { camera, micsInUse } = store.getState().settings;
+      const fresh = !camera && micsInUse.length === 0;
+      // One after another: two permission questions at once cover each other.
+      if (camera || fresh) await cameraSlot.open();
+      for (const role of fresh ? [micRoles[0]] : micsInUse) await micSlots[role].open();
+    },
+    open: (role, deviceId) => slotOf(role).open(deviceId),
+    empty: (role) => {
+      slotOf(role).empty();
+      if (isMic(role)) {
+        mixer.removeInput(role);
+        const { micsInUse } = store.getState().settings;
+        setSettings({ micsInUse: micsInUse.filter((each) => each !== role) });
+      } else {
+        compositor.removeSource(cameraRole);
+        setSettings({ camera: false });
+        store.setState({ cameraStats: null });
+      }
+    },
+    setMic: (role, change) => {
+      const { mics } = store.getState().settings;
+      const next = { ...mics[role], ...change };
+      setSettings({ mics: { ...mics, [role]: next } });
+      const { mode, gainDb, muted } = next;
+      if (micIsMixed(role)) mixer.updateInput(role, { mode, gainDb, muted });
+      const state = stateOf(role);
+      // Processing is decided when a device is opened, so that change opens it anew; the mix keeps its input.
+      if (change.processing !== undefined && state.kind === 'live')
+        void micSlots[role].open(state.identity.deviceId);
+    },
+    setSettings,
+    hasPicture: () => {
+      const { camera, cameraStats } = store.getState();
+      return camera.kind === 'live' && cameraStats?.lastFrameAgeMs !== null && cameraStats !== null;
+    },
+    report: (role) => {
+      const state = stateOf(role);
+      switch (state.kind) {
+        case 'empty':
+          return { kind: 'off' };
+        case 'opening':
+        case 'live':
+          return { kind: state.kind };
+        case 'unplugged':
+          return { kind: 'unplugged', sinceMs: state.sinceMs };
+        case 'failed':
+          return { kind: 'failed', text: state.problem.sentence };
+      }
+    },
+    close: () => {
+      if (closed) return;
+      closed = true;
+      stopStats();
+      devices?.removeEventListener('devicechange', refreshLists);
+      for (const slot of [cameraSlot, ...Object.values(micSlots)]) slot.close();
+    },
+    snapshot: () => ({
+      slots: [cameraSlot, ...Object.values(micSlots)].map((slot) => slot.snapshot()),
+      settings: store.getState().settings,
+    }),
+  };
+};
