@@ -10,7 +10,7 @@ import { PeoplePanel } from './people.tsx';
 import { SourcesPanel, SoundPanel } from './sources.tsx';
 import { Stage } from './stage.tsx';
 import type { Studio } from './engine.ts';
-import { StudioContext, useDesk, useInputs, useSession, useShow, useStudio, useTick } from './hooks.ts';
+import { StudioContext, useDesk, useInputs, useServerNow, useSession, useShow, useStudio } from './hooks.ts';
 import { cameraRole, micRoles } from './inputs.ts';
 
 export const App = ({ studio }: { studio: Studio }) => (
@@ -85,15 +85,14 @@ const TopBar = () => {
 const AirState = () => {
   const phase = useShow((show) => show?.phase ?? null);
   const source = useShow((show) => show?.program.source ?? 'none');
-  const studio = useStudio();
-  useTick(phase?.kind === 'live' ? 500 : null);
+  const nowMs = useServerNow(phase?.kind === 'live' ? 500 : null);
   if (phase?.kind === 'live') {
     const standby = source === 'standby';
     return (
       <p className={`air ${standby ? 'air-standby' : 'air-live'}`}>
         <span className="air-dot" aria-hidden="true" />
         <strong>{standby ? 'LIVE · STANDBY CLIP' : 'LIVE'}</strong>
-        <time>{formatRunningTime(studio.serverNowMs() - phase.sinceMs)}</time>
+        <time>{formatRunningTime(nowMs - phase.sinceMs)}</time>
       </p>
     );
   }
@@ -179,9 +178,9 @@ const HealthLine = ({ onKeys }: { onKeys: () => void }) => {
   const session = useSession((state) => state);
   const desk = useDesk((state) => state);
   const cameraStats = useInputs((inputs) => inputs.cameraStats);
-  useTick(1_000);
+  const nowMs = useServerNow(1_000);
   const facts: HealthFacts = {
-    nowMs: studio.serverNowMs(),
+    nowMs,
     connection: session.connection.kind,
     show: session.show,
     health: session.health,

@@ -15,19 +15,18 @@ export const keepAwake = (): { setLive(live: boolean): void; close(): void } => 
   let closed = false;
   let lock: WakeLockSentinel | null = null;
 
+  const takeLock = async () => {
+    const sentinel = await navigator.wakeLock.request('screen');
+    if (!wanted || closed) return sentinel.release();
+    lock = sentinel;
+    sentinel.addEventListener('release', () => {
+      lock = null;
+    });
+  };
   const hold = () => {
-    if (!wanted || closed || lock || document.visibilityState !== 'visible' || !('wakeLock' in navigator))
-      return;
-    navigator.wakeLock.request('screen').then(
-      (sentinel) => {
-        if (!wanted || closed) return void sentinel.release();
-        lock = sentinel;
-        sentinel.addEventListener('release', () => {
-          lock = null;
-        });
-      },
-      () => {}, // Low battery or no permission: the show goes on, the screen may dim.
-    );
+    const possible = document.visibilityState === 'visible' && 'wakeLock' in navigator;
+    if (!wanted || closed || lock || !possible) return;
+    takeLock().catch(() => {}); // Low battery or no permission: the show goes on, the screen may dim.
   };
   // The browser drops the lock whenever the page is hidden.
   document.addEventListener('visibilitychange', hold);

@@ -60,8 +60,6 @@ export interface Studio {
   readonly previewTrack: MediaStreamTrack;
   /** Levels of one input by id, or of the `program`. The same function for the same id. */
   meterFeed(id: string): (onLevel: (level: { peakDb: number; rmsDb: number }) => void) => () => void;
-  /** The server's clock, in ms. */
-  serverNowMs(): number;
 
   setTitle(title: string): Promise<Outcome>;
   goLive(): Promise<Outcome>;
@@ -247,11 +245,10 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     const state = show();
     if (state) guests.follow(state.guests, onProgram(scene));
     wishes += 1;
-    void act(() => session.call('setScene', { scene })).then((outcome) => {
-      wishes -= 1;
+    void act(() => session.call('setScene', { scene }).finally(() => (wishes -= 1))).then((outcome) =>
       // What the server refused is not shown either.
-      if (!outcome.ok) onSession(session.store.getState());
-    });
+      outcome.ok ? undefined : onSession(session.store.getState()),
+    );
   };
 
   const guestToShow = (): GuestId | null => {
@@ -370,7 +367,6 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store,
     previewTrack: compositor.track,
     meterFeed,
-    serverNowMs: () => Date.now() + session.clockOffsetMs(),
 
     setTitle: (title) => act(() => session.call('setTitle', { title })),
     goLive,

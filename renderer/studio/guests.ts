@@ -126,8 +126,8 @@ export const createGuestDesk = (options: {
     compositor.removeSource(seat.sourceId);
     mixer.removeInput(seat.sourceId);
     mixer.releaseMixMinus(seat.sourceId);
-    const { [guestId]: _gone, ...rest } = store.getState();
-    store.setState(rest, true);
+    const others = Object.entries(store.getState()).filter(([each]) => each !== guestId);
+    store.setState(Object.fromEntries(others), true);
   };
 
   const aim = (seat: Seat, onProgram: boolean) => {

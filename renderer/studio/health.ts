@@ -11,7 +11,7 @@ export type HealthLine = { tone: Tone; text: string };
 /** One input, as far as the line speaks of it. */
 export type InputReport =
   | { kind: 'off' | 'opening' | 'live' }
-  | { kind: 'unplugged'; sinceMs: number }
+  | { kind: 'unplugged'; forMs: number }
   | { kind: 'failed'; text: string };
 
 export type HealthFacts = {
@@ -96,12 +96,12 @@ const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
 };
 
 const inputLines = (facts: HealthFacts): HealthLine[] => {
-  const { camera, microphones, cameraAgeMs, nowMs, show, fault } = facts;
+  const { camera, microphones, cameraAgeMs, show, fault } = facts;
   const live = show?.phase.kind === 'live';
   const lines: HealthLine[] = [];
   if (fault !== null) lines.push({ tone: 'wrong', text: fault });
   if (camera.kind === 'unplugged') {
-    const age = formatDuration(nowMs - camera.sinceMs);
+    const age = formatDuration(camera.forMs);
     lines.push({
       tone: live ? 'wrong' : 'look',
       text: `Cam A unplugged ${age} ago, holding its last picture. Plug it back in: it returns by itself.`,
@@ -116,7 +116,7 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
   for (const { role, input } of microphones) {
     if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}` });
     if (input.kind !== 'unplugged') continue;
-    const age = formatDuration(nowMs - input.sinceMs);
+    const age = formatDuration(input.forMs);
     lines.push({
       tone: live ? 'wrong' : 'look',
       text: `${role} unplugged ${age} ago. It returns when replugged.`,

@@ -1,5 +1,5 @@
 // React's thin binding to the studio engine: context, selectors, and a clock tick for running times. No logic.
-import { createContext, use, useEffect, useReducer } from 'react';
+import { createContext, use, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { ShowState } from '../../sfu-server/protocol/state.ts';
 import type { SessionState } from '../session/session.ts';
@@ -25,12 +25,19 @@ export const useInputs = <T>(select: (state: InputsState) => T): T =>
 export const useGuestFeeds = <T>(select: (feeds: GuestFeeds) => T): T =>
   useStore(useStudio().guests.store, select);
 
-/** Renders again every so many ms; null: not at all. */
-export const useTick = (everyMs: number | null): void => {
-  const [, tick] = useReducer((count: number) => count + 1, 0);
+/** This machine's clock in ms, as of the last of ticks `everyMs` apart; null: it stands still. */
+export const useNow = (everyMs: number | null): number => {
+  const [nowMs, setNowMs] = useState(() => Date.now());
   useEffect(() => {
     if (everyMs === null) return;
+    const tick = () => setNowMs(Date.now());
+    tick();
     const timer = setInterval(tick, everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
+  return nowMs;
 };
+
+/** The same by the server's clock, on which the show's times are. */
+export const useServerNow = (everyMs: number | null): number =>
+  useNow(everyMs) + useStudio().session.clockOffsetMs();

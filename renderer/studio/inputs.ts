@@ -127,12 +127,13 @@ export const createInputs = (options: {
     writeSettings(next);
   };
 
+  const readLists = async () => {
+    const [cameras, microphones] = await Promise.all([listDevices('camera'), listDevices('microphone')]);
+    if (!closed) store.setState({ cameras, microphones });
+  };
   const refreshLists = () => {
-    Promise.all([listDevices('camera'), listDevices('microphone')]).then(
-      ([cameras, microphones]) => {
-        if (!closed) store.setState({ cameras, microphones });
-      },
-      (error: unknown) => options.onTrouble(`The list of devices cannot be read (${String(error)}).`),
+    readLists().catch((error: unknown) =>
+      options.onTrouble(`The list of devices cannot be read (${String(error)}).`),
     );
   };
 
@@ -237,7 +238,7 @@ export const createInputs = (options: {
         case 'live':
           return { kind: state.kind };
         case 'unplugged':
-          return { kind: 'unplugged', sinceMs: state.sinceMs };
+          return { kind: 'unplugged', forMs: Date.now() - state.sinceMs };
         case 'failed':
           return { kind: 'failed', text: state.problem.sentence };
       }

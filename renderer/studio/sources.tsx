@@ -3,7 +3,7 @@
 import { Button, Meter, Select, type Choice } from '../ui/controls.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { guestSourceId } from './guests.ts';
-import { useDesk, useInputs, useShow, useStudio, useTick } from './hooks.ts';
+import { useDesk, useInputs, useNow, useShow, useStudio } from './hooks.ts';
 import { cameraRole, micRoles, studioSettings, type InputRole, type MicRole } from './inputs.ts';
 import type { DeviceIdentity, SlotState } from './media/devices.ts';
 
@@ -103,7 +103,7 @@ const SourceRow = (props: {
 
 const SourceState = ({ role, state }: { role: InputRole; state: SlotState }) => {
   const stats = useInputs((inputs) => inputs.cameraStats);
-  useTick(state.kind === 'unplugged' ? 1_000 : null);
+  const nowMs = useNow(state.kind === 'unplugged' ? 1_000 : null);
   const words = (): { tone: string; text: string } => {
     switch (state.kind) {
       case 'empty':
@@ -117,7 +117,7 @@ const SourceState = ({ role, state }: { role: InputRole; state: SlotState }) => 
         return { tone: 'fine', text: `live ${stats.framesPerSecond.toFixed(1)} fps` };
       }
       case 'unplugged':
-        return { tone: 'look', text: `unplugged ${formatDuration(Date.now() - state.sinceMs)} ago` };
+        return { tone: 'look', text: `unplugged ${formatDuration(nowMs - state.sinceMs)} ago` };
       case 'failed':
         return { tone: 'look', text: failedWord[state.problem.kind] };
     }
