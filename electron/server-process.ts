@@ -162,11 +162,12 @@ export class ServerProcess {
     this.#child = undefined;
     this.#exited.resolve();
     const before = this.#state;
-    const reason = this.#errorLines.findLast((line) => line.trim() !== '') ?? `It ended with code ${code}.`;
     if (before.phase === 'stopping') {
       this.#enter({ phase: 'stopped' });
     } else if (this.#addresses === undefined) {
-      this.#enter({ phase: 'failed', reason });
+      // The server's last word on stderr is the sentence for the director; its own log lines there are JSON.
+      const sentence = this.#errorLines.findLast((line) => line.trim() !== '' && !line.startsWith('{'));
+      this.#enter({ phase: 'failed', reason: sentence ?? `It ended with code ${code}.` });
     } else {
       const settled =
         before.phase === 'ready' && performance.now() - before.sinceMs >= this.#limits.settledAfterMs;
@@ -176,7 +177,7 @@ export class ServerProcess {
         this.#limits.firstDelayMs * 2 ** (this.#failuresInARow - 1),
         this.#limits.lastDelayMs,
       );
-      this.#enter({ phase: 'restarting', reason, delayMs });
+      this.#enter({ phase: 'restarting', reason: `ended with code ${code}`, delayMs });
       this.#after(delayMs, () => this.#launch());
     }
   }
@@ -187,16 +188,25 @@ export class ServerProcess {
       this.#enter({ phase: 'stopped' });
       return;
     }
+    const listens = this.#state.phase === 'ready';
     this.#enter({ phase: 'stopping', pid: child.pid });
-    child.postMessage({ type: 'stop' });
-    this.#after(this.#limits.stopTimeoutMs, () => {
-      this.#options.log('server: did not stop when asked, sending SIGTERM');
+    const terminate = () => {
       child.kill();
       this.#after(this.#limits.termTimeoutMs, () => {
         this.#options.log('server: did not stop on SIGTERM, ending it');
         forceKill(child);
       });
-    });
+    };
+    // A server that is still starting does not read messages yet.
+    if (!listens) {
+      terminate();
+    } else {
+      child.postMessage({ type: 'stop' });
+      this.#after(this.#limits.stopTimeoutMs, () => {
+        this.#options.log('server: did not stop when asked, sending SIGTERM');
+        terminate();
+      });
+    }
     await this.#exited.promise;
   }
 

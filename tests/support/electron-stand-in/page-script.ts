@@ -1,0 +1,79 @@
+// What the stand-in runs in every document before the page: the preload with its sandboxed `require`, and hooks that
+// report permission requests to the app's handlers before Chromium itself decides. Plain browser JavaScript as text.
+// Not shown by it: that the preload's world is isolated from the page's. Electron does that; here both share one.
+
+/** Names of the bindings the stand-in exposes to pages. */
+export const bindings = {
+  invoke: '__electronInvoke',
+  permission: '__electronPermission',
+  deliver: '__electronDeliver',
+} as const;
+
+/** `preload` is the source of the built preload, run in top frames only. */
+export const pageScript = (preload: string | undefined): string => `(() => {
+  const ask = window['${bindings.permission}'];
+  const ask1 = async (kind, permission, mediaTypes) => { if (ask) await ask({ kind, permission, mediaTypes }); };
+
+  const devices = navigator.mediaDevices;
+  if (devices) {
+    const getUserMedia = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = async (constraints) => {
+      const mediaTypes = ['audio', 'video'].filter((kind) => constraints && constraints[kind]);
+      await ask1('request', 'media', mediaTypes);
+      return getUserMedia(constraints);
+    };
+    const enumerateDevices = devices.enumerateDevices.bind(devices);
+    devices.enumerateDevices = async () => {
+      await ask1('check', 'media', ['audio', 'video']);
+      return enumerateDevices();
+    };
+  }
+  const locate = navigator.geolocation && navigator.geolocation.getCurrentPosition.bind(navigator.geolocation);
+  if (locate) {
+    navigator.geolocation.getCurrentPosition = (done, failed, options) => {
+      ask1('request', 'geolocation').then(() => locate(done, failed, options), failed);
+    };
+  }
+  if (window.Notification) {
+    const request = Notification.requestPermission.bind(Notification);
+    Notification.requestPermission = async () => { await ask1('request', 'notifications'); return request(); };
+  }
+
+  if (window.top !== window) return;
+  const listeners = new Map();
+  window['${bindings.deliver}'] = (channel, args) => {
+    for (const listener of [...(listeners.get(channel) || [])]) listener({}, ...args);
+  };
+  const ipcRenderer = {
+    invoke: (channel, ...args) => window['${bindings.invoke}'](channel, args).catch((error) => {
+      throw new Error("Error invoking remote method '" + channel + "': " + error.message);
+    }),
+    on: (channel, listener) => { listeners.set(channel, [...(listeners.get(channel) || []), listener]); },
+    off: (channel, listener) => {
+      listeners.set(channel, (listeners.get(channel) || []).filter((other) => other !== listener));
+    },
+  };
+  // Functions become proxies, data is copied, errors keep their message only: what Electron's contextBridge lets through.
+  const across = (value) => {
+    if (typeof value === 'function') {
+      return (...args) => {
+        const result = value(...args);
+        return result instanceof Promise
+          ? result.then(across, (error) => { throw new Error(error.message); })
+          : across(result);
+      };
+    }
+    if (value === null || typeof value !== 'object') return value;
+    return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, across(inner)])));
+  };
+  const contextBridge = {
+    exposeInMainWorld: (key, api) =>
+      Object.defineProperty(window, key, { value: across(api), writable: false, configurable: false, enumerable: true }),
+  };
+  const require = (name) => {
+    if (name === 'electron' || name === 'electron/renderer') return { contextBridge, ipcRenderer };
+    throw new Error('A sandboxed preload cannot load ' + name);
+  };
+  ((require, module, exports) => { ${preload ?? ''}
+  })(require, { exports: {} }, {});
+})();`;
