@@ -1,5 +1,6 @@
 // Pictures as planes: 8-bit luma with chroma at half the width and height (I420), BT.601 limited range, and the
-// operations the compositor needs on them. Plain typed arrays, no allocation on the way of a frame.
+// operations the compositor needs on them. Plain typed arrays, no allocation on the way of a frame. Every index is in
+// range by construction: `?? 0` is there for the compiler, and costs the loops nothing measurable.
 // Not its job: where a picture comes from or goes to (cpu-backend.ts), or what a scene says (scene.ts).
 
 /** An I420 picture in one buffer: luma, then U, then V, each without padding. Odd sides round chroma up. */
@@ -125,71 +126,78 @@ export function yuvToRgb(y: number, u: number, v: number, coding = programColour
   return [red, (luma - kr * red - kb * blue) / (1 - kr - kb), blue];
 }
 
-/** Look-up tables, in 1/65536, that turn one colour coding into the program's. */
+/** The linear change from one colour coding to the program's, in 1/65536. Chroma counts from 128. */
 export interface ColourTransform {
-  readonly lumaOfY: Int32Array;
-  readonly lumaOfU: Int32Array;
-  readonly lumaOfV: Int32Array;
-  readonly uOfU: Int32Array;
-  readonly uOfV: Int32Array;
-  readonly vOfU: Int32Array;
-  readonly vOfV: Int32Array;
+  readonly lumaStart: number;
+  readonly lumaPerY: number;
+  readonly lumaPerU: number;
+  readonly lumaPerV: number;
+  readonly uPerU: number;
+  readonly uPerV: number;
+  readonly vPerU: number;
+  readonly vPerV: number;
 }
 
 /** The transform to the program's colours, or null when the source already has them. */
 export function colourTransform(from: ColourCoding): ColourTransform | null {
   if (from.matrix === programColour.matrix && from.fullRange === programColour.fullRange) return null;
-  // The change is linear, so three probes around grey give it whole.
+  // The change is linear, so three steps away from black give it whole.
   const black = rgbToYuv(...yuvToRgb(0, 128, 128, from));
-  const perY = rgbToYuv(...yuvToRgb(1, 128, 128, from))[0] - black[0];
+  const perY = rgbToYuv(...yuvToRgb(1, 128, 128, from));
   const perU = rgbToYuv(...yuvToRgb(0, 129, 128, from));
   const perV = rgbToYuv(...yuvToRgb(0, 128, 129, from));
-  const table = (slope: number, centre: number, start: number): Int32Array =>
-    Int32Array.from({ length: 256 }, (_, i) => Math.round((start + slope * (i - centre)) * 65536));
+  const fixed = (value: number): number => Math.round(value * 65536);
   return {
-    lumaOfY: table(perY, 0, black[0] + 0.5),
-    lumaOfU: table(perU[0] - black[0], 128, 0),
-    lumaOfV: table(perV[0] - black[0], 128, 0),
-    uOfU: table(perU[1] - black[1], 128, 128.5),
-    uOfV: table(perV[1] - black[1], 128, 0),
-    vOfU: table(perU[2] - black[2], 128, 128.5),
-    vOfV: table(perV[2] - black[2], 128, 0),
+    lumaStart: fixed(black[0]),
+    lumaPerY: fixed(perY[0] - black[0]),
+    lumaPerU: fixed(perU[0] - black[0]),
+    lumaPerV: fixed(perV[0] - black[0]),
+    uPerU: fixed(perU[1] - black[1]),
+    uPerV: fixed(perV[1] - black[1]),
+    vPerU: fixed(perU[2] - black[2]),
+    vPerV: fixed(perV[2] - black[2]),
   };
 }
 
+/** Rounds a value in 1/65536 when its fraction is shifted away. */
+const half = 32768;
+const chromaCentre = 128 * 65536 + half;
+
 /** Converts a picture in place. */
 export function applyColour(picture: Picture, transform: ColourTransform): void {
-  const { width, height, chromaWidth, chromaHeight, u, v } = picture;
-  const { lumaOfY, lumaOfU, lumaOfV, uOfU, uOfV, vOfU, vOfV } = transform;
-  // A clamped view rounds nothing here (the shift already did) but saves two comparisons per sample.
-  const y = new Uint8ClampedArray(picture.y.buffer, picture.y.byteOffset, picture.y.length);
-  const uOut = new Uint8ClampedArray(u.buffer, u.byteOffset, u.length);
-  const vOut = new Uint8ClampedArray(v.buffer, v.byteOffset, v.length);
+  const { width, height, chromaWidth, chromaHeight } = picture;
+  const { lumaStart, lumaPerY, lumaPerU, lumaPerV, uPerU, uPerV, vPerU, vPerV } = transform;
+  // Clamped views: what falls outside 0..255 is held at the ends.
+  const y = clampedView(picture.y);
+  const u = clampedView(picture.u);
+  const v = clampedView(picture.v);
   for (let row = 0; row < chromaHeight; row++) {
     const top = row * 2 * width;
-    const hasSecondRow = row * 2 + 1 < height;
+    // On the last row and column of an odd picture the neighbour is the sample itself, written twice alike.
+    const down = row * 2 + 1 < height ? width : 0;
     for (let column = 0; column < chromaWidth; column++) {
-      const chroma = row * chromaWidth + column;
-      const cu = at(u, chroma);
-      const cv = at(v, chroma);
-      const shift = at(lumaOfU, cu) + at(lumaOfV, cv);
-      const left = top + column * 2;
-      const hasSecondColumn = column * 2 + 1 < width;
-      y[left] = (at(lumaOfY, at(y, left)) + shift) >> 16;
-      if (hasSecondColumn) y[left + 1] = (at(lumaOfY, at(y, left + 1)) + shift) >> 16;
-      if (hasSecondRow) {
-        y[left + width] = (at(lumaOfY, at(y, left + width)) + shift) >> 16;
-        if (hasSecondColumn) y[left + width + 1] = (at(lumaOfY, at(y, left + width + 1)) + shift) >> 16;
-      }
-      uOut[chroma] = (at(uOfU, cu) + at(uOfV, cv)) >> 16;
-      vOut[chroma] = (at(vOfU, cu) + at(vOfV, cv)) >> 16;
+      const i = row * chromaWidth + column;
+      const cu = (u[i] ?? 0) - 128;
+      const cv = (v[i] ?? 0) - 128;
+      u[i] = (cu * uPerU + cv * uPerV + chromaCentre) >> 16;
+      v[i] = (cu * vPerU + cv * vPerV + chromaCentre) >> 16;
+      const shift = lumaStart + cu * lumaPerU + cv * lumaPerV + half;
+      const a = top + column * 2;
+      const b = column * 2 + 1 < width ? a + 1 : a;
+      const lumaA = y[a] ?? 0;
+      const lumaB = y[b] ?? 0;
+      const lumaC = y[a + down] ?? 0;
+      const lumaD = y[b + down] ?? 0;
+      y[a] = (lumaA * lumaPerY + shift) >> 16;
+      y[b] = (lumaB * lumaPerY + shift) >> 16;
+      y[a + down] = (lumaC * lumaPerY + shift) >> 16;
+      y[b + down] = (lumaD * lumaPerY + shift) >> 16;
     }
   }
 }
 
-// Every index in this file is in range by construction; this gives it a plain number for the compiler, and V8 inlines it.
-function at(array: Uint8Array | Uint8ClampedArray | Int32Array | Uint16Array, index: number): number {
-  return array[index] ?? 0;
+function clampedView(plane: Uint8Array<ArrayBuffer>): Uint8ClampedArray<ArrayBuffer> {
+  return new Uint8ClampedArray(plane.buffer, plane.byteOffset, plane.length);
 }
 
 // Other layouts
@@ -198,40 +206,62 @@ function at(array: Uint8Array | Uint8ClampedArray | Int32Array | Uint16Array, in
 export function splitChroma(interleaved: Uint8Array, picture: Picture): void {
   const { u, v } = picture;
   for (let i = 0; i < u.length; i++) {
-    u[i] = at(interleaved, 2 * i);
-    v[i] = at(interleaved, 2 * i + 1);
+    u[i] = interleaved[2 * i] ?? 0;
+    v[i] = interleaved[2 * i + 1] ?? 0;
   }
 }
 
-/** Converts RGBA (or BGRA) bytes, four per pixel, to the program's colours; chroma is the mean of its four pixels. */
-export function rgbToPicture(rgb: Uint8Array, order: 'rgb' | 'bgr', picture: Picture): void {
+// BT.601 limited range from 8-bit RGB, in 1/65536.
+const lumaOf = { red: 16829, green: 33039, blue: 6416, start: 16.5 * 65536 } as const;
+const uOf = { red: -9714, green: -19070, blue: 28784 } as const;
+const vOf = { red: 28784, green: -24103, blue: -4681 } as const;
+
+/**
+ * Converts RGBA (or BGRA) bytes, four per pixel, to the program's colours; chroma is the mean of its four pixels.
+ * Alpha is ignored. The bytes start at a multiple of four in their buffer.
+ */
+export function rgbToPicture(
+  rgb: Uint8Array | Uint8ClampedArray,
+  order: 'rgb' | 'bgr',
+  picture: Picture,
+): void {
   const { width, height, chromaWidth, chromaHeight, y, u, v } = picture;
-  const redAt = order === 'rgb' ? 0 : 2;
-  const blueAt = 2 - redAt;
-  // BT.601 limited in 1/65536: luma 65.481 / 128.553 / 24.966, chroma 112 and its shares.
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const p = (row * width + column) * 4;
-      const luma = 16829 * at(rgb, p + redAt) + 33039 * at(rgb, p + 1) + 6416 * at(rgb, p + blueAt);
-      y[row * width + column] = (luma + 1_081_344) >> 16;
-    }
-  }
+  const pixels = new Uint32Array(rgb.buffer, rgb.byteOffset, width * height);
+  const redAt = order === 'rgb' ? 0 : 16;
+  const blueAt = 16 - redAt;
+  const { red: lr, green: lg, blue: lb, start } = lumaOf;
   for (let row = 0; row < chromaHeight; row++) {
     const top = row * 2 * width;
-    const bottom = row * 2 + 1 < height ? top + width : top;
+    const down = row * 2 + 1 < height ? width : 0;
     for (let column = 0; column < chromaWidth; column++) {
-      const left = column * 2;
-      const right = left + 1 < width ? left + 1 : left;
-      const a = (top + left) * 4;
-      const b = (top + right) * 4;
-      const c = (bottom + left) * 4;
-      const d = (bottom + right) * 4;
-      const red = at(rgb, a + redAt) + at(rgb, b + redAt) + at(rgb, c + redAt) + at(rgb, d + redAt);
-      const green = at(rgb, a + 1) + at(rgb, b + 1) + at(rgb, c + 1) + at(rgb, d + 1);
-      const blue = at(rgb, a + blueAt) + at(rgb, b + blueAt) + at(rgb, c + blueAt) + at(rgb, d + blueAt);
+      const a = top + column * 2;
+      const b = column * 2 + 1 < width ? a + 1 : a;
+      const pa = pixels[a] ?? 0;
+      const pb = pixels[b] ?? 0;
+      const pc = pixels[a + down] ?? 0;
+      const pd = pixels[b + down] ?? 0;
+      const ra = (pa >> redAt) & 255;
+      const rb = (pb >> redAt) & 255;
+      const rc = (pc >> redAt) & 255;
+      const rd = (pd >> redAt) & 255;
+      const ga = (pa >> 8) & 255;
+      const gb = (pb >> 8) & 255;
+      const gc = (pc >> 8) & 255;
+      const gd = (pd >> 8) & 255;
+      const ba = (pa >> blueAt) & 255;
+      const bb = (pb >> blueAt) & 255;
+      const bc = (pc >> blueAt) & 255;
+      const bd = (pd >> blueAt) & 255;
+      y[a] = (lr * ra + lg * ga + lb * ba + start) >> 16;
+      y[b] = (lr * rb + lg * gb + lb * bb + start) >> 16;
+      y[a + down] = (lr * rc + lg * gc + lb * bc + start) >> 16;
+      y[b + down] = (lr * rd + lg * gd + lb * bd + start) >> 16;
+      const red = ra + rb + rc + rd;
+      const green = ga + gb + gc + gd;
+      const blue = ba + bb + bc + bd;
       const i = row * chromaWidth + column;
-      u[i] = (-9714 * red - 19070 * green + 28784 * blue + 33_685_504) >> 18;
-      v[i] = (28784 * red - 24103 * green - 4681 * blue + 33_685_504) >> 18;
+      u[i] = (uOf.red * red + uOf.green * green + uOf.blue * blue + 4 * chromaCentre) >> 18;
+      v[i] = (vOf.red * red + vOf.green * green + vOf.blue * blue + 4 * chromaCentre) >> 18;
     }
   }
 }
@@ -251,14 +281,14 @@ function rotatePlane(
   degrees: 90 | 180 | 270,
 ): void {
   if (degrees === 180) {
-    for (let i = 0, last = width * height - 1; i <= last; i++) to[i] = at(from, last - i);
+    for (let i = 0, last = width * height - 1; i <= last; i++) to[i] = from[last - i] ?? 0;
     return;
   }
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
       const target =
         degrees === 90 ? column * height + (height - 1 - row) : (width - 1 - column) * height + row;
-      to[target] = at(from, row * width + column);
+      to[target] = from[row * width + column] ?? 0;
     }
   }
 }
@@ -278,10 +308,10 @@ interface PlaneCrop {
   readonly height: number;
 }
 
+/** Where each target sample lies between two neighbouring source samples. */
 interface Axis {
   readonly first: Int32Array;
-  readonly second: Int32Array;
-  /** Share of `second`, 0..256. */
+  /** Share of the sample after `first`, 0..256. */
   readonly weight: Int32Array;
 }
 
@@ -291,6 +321,7 @@ interface Axis {
  */
 export function createScaler(): Scaler {
   const halves = new Map<string, Uint8Array>();
+  let blendedRow = new Int32Array(0);
   const axes = new Map<string, Axis>();
 
   const halfBuffer = (key: string, size: number): Uint8Array => {
@@ -328,9 +359,9 @@ export function createScaler(): Scaler {
     for (let level = 0; cropWidth >= 2 * width && cropHeight >= 2 * height; level++) {
       const halfWidth = (planeWidth + 1) >> 1;
       const halfHeight = (planeHeight + 1) >> 1;
-      const half = halfBuffer(`${name}${level}`, halfWidth * halfHeight);
-      halvePlane(plane, planeWidth, planeHeight, half);
-      plane = half;
+      const halved = halfBuffer(`${name}${level}`, halfWidth * halfHeight);
+      halvePlane(plane, planeWidth, planeHeight, halved);
+      plane = halved;
       planeWidth = halfWidth;
       planeHeight = halfHeight;
       x /= 2;
@@ -348,28 +379,28 @@ export function createScaler(): Scaler {
     }
     const columns = axisFor(x, cropWidth, planeWidth, width);
     const rows = axisFor(y, cropHeight, planeHeight, height);
-    bilinear(plane, planeWidth, columns, rows, to, width, height);
+    if (blendedRow.length < planeWidth + 1) blendedRow = new Int32Array(planeWidth + 1);
+    bilinear(plane, planeWidth, columns, rows, to, blendedRow);
   };
 
   return {
     scale(from, crop, to) {
       scalePlane('y', from.y, from.width, from.height, crop, to.y, to.width, to.height);
-      const half = { x: crop.x / 2, y: crop.y / 2, width: crop.width / 2, height: crop.height / 2 };
+      const halfCrop = { x: crop.x / 2, y: crop.y / 2, width: crop.width / 2, height: crop.height / 2 };
       const { chromaWidth, chromaHeight } = from;
-      scalePlane('u', from.u, chromaWidth, chromaHeight, half, to.u, to.chromaWidth, to.chromaHeight);
-      scalePlane('v', from.v, chromaWidth, chromaHeight, half, to.v, to.chromaWidth, to.chromaHeight);
+      scalePlane('u', from.u, chromaWidth, chromaHeight, halfCrop, to.u, to.chromaWidth, to.chromaHeight);
+      scalePlane('v', from.v, chromaWidth, chromaHeight, halfCrop, to.v, to.chromaWidth, to.chromaHeight);
     },
   };
 }
 
 function makeAxis(start: number, length: number, limit: number, size: number): Axis {
-  const axis = { first: new Int32Array(size), second: new Int32Array(size), weight: new Int32Array(size) };
+  const axis = { first: new Int32Array(size), weight: new Int32Array(size) };
   for (let i = 0; i < size; i++) {
     // Centre of target sample i, as a position between source sample centres.
     const position = Math.max(0, Math.min(limit - 1, start + ((i + 0.5) * length) / size - 0.5));
     const first = Math.floor(position);
     axis.first[i] = first;
-    axis.second[i] = Math.min(limit - 1, first + 1);
     axis.weight[i] = Math.round((position - first) * 256);
   }
   return axis;
@@ -386,42 +417,48 @@ function halvePlane(from: Uint8Array, width: number, height: number, to: Uint8Ar
     for (let column = 0; column < pairs; column++) {
       const left = column * 2;
       const sum =
-        at(from, top + left) +
-        at(from, top + left + 1) +
-        at(from, bottom + left) +
-        at(from, bottom + left + 1);
+        (from[top + left] ?? 0) +
+        (from[top + left + 1] ?? 0) +
+        (from[bottom + left] ?? 0) +
+        (from[bottom + left + 1] ?? 0);
       to[target + column] = (sum + 2) >> 2;
     }
     if (pairs < halfWidth) {
-      to[target + pairs] = (at(from, top + width - 1) + at(from, bottom + width - 1) + 1) >> 1;
+      to[target + pairs] = ((from[top + width - 1] ?? 0) + (from[bottom + width - 1] ?? 0) + 1) >> 1;
     }
   }
 }
 
+/** Blends two source rows into `blended` (in 1/256), then its neighbours into each target sample. */
 function bilinear(
   from: Uint8Array,
   stride: number,
   columns: Axis,
   rows: Axis,
   to: Uint8Array,
-  width: number,
-  height: number,
+  blended: Int32Array,
 ): void {
-  const { first, second, weight } = columns;
-  for (let row = 0; row < height; row++) {
-    const top = at(rows.first, row) * stride;
-    const bottom = at(rows.second, row) * stride;
-    const down = at(rows.weight, row);
-    const up = 256 - down;
+  const { first, weight } = columns;
+  const width = first.length;
+  const lastRow = from.length / stride - 1;
+  const left = first[0] ?? 0;
+  const right = Math.min(stride - 1, (first[width - 1] ?? 0) + 1);
+  for (let row = 0; row < rows.first.length; row++) {
+    const above = rows.first[row] ?? 0;
+    const top = above * stride;
+    const bottom = Math.min(lastRow, above + 1) * stride;
+    const down = rows.weight[row] ?? 0;
+    for (let column = left; column <= right; column++) {
+      const upper = from[top + column] ?? 0;
+      blended[column] = upper * 256 + ((from[bottom + column] ?? 0) - upper) * down;
+    }
+    blended[right + 1] = blended[right] ?? 0;
     const target = row * width;
     for (let column = 0; column < width; column++) {
-      const left = at(first, column);
-      const right = at(second, column);
-      const share = at(weight, column);
-      const rest = 256 - share;
-      const above = at(from, top + left) * rest + at(from, top + right) * share;
-      const below = at(from, bottom + left) * rest + at(from, bottom + right) * share;
-      to[target + column] = (above * up + below * down + 32768) >> 16;
+      const at = first[column] ?? 0;
+      const before = blended[at] ?? 0;
+      to[target + column] =
+        (before * 256 + ((blended[at + 1] ?? 0) - before) * (weight[column] ?? 0) + half) >> 16;
     }
   }
 }
@@ -442,28 +479,43 @@ export interface Overlay {
 /** Prepares an overlay from straight (not premultiplied) RGBA of the program's size, as `getImageData` gives it. */
 export function createOverlay(rgba: Uint8ClampedArray, width: number, height: number): Overlay {
   const colour = createPicture(width, height);
-  const { chromaWidth, chromaHeight } = colour;
+  const { chromaWidth, chromaHeight, y, u, v } = colour;
+  const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, width * height);
   const lumaThrough = new Uint8Array(width * height).fill(255);
   const chromaThrough = new Uint8Array(chromaWidth * chromaHeight).fill(255);
-  const sums = new Float32Array(chromaWidth * chromaHeight * 3);
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const i = row * width + column;
-      const alpha = rgba[i * 4 + 3] ?? 0;
-      if (alpha === 0) continue;
-      const [y, u, v] = rgbToYuv(rgba[i * 4] ?? 0, rgba[i * 4 + 1] ?? 0, rgba[i * 4 + 2] ?? 0);
-      colour.y[i] = Math.round((y * alpha) / 255);
-      lumaThrough[i] = 255 - alpha;
-      const chroma = ((row >> 1) * chromaWidth + (column >> 1)) * 3;
-      sums[chroma] = (sums[chroma] ?? 0) + u * alpha;
-      sums[chroma + 1] = (sums[chroma + 1] ?? 0) + v * alpha;
-      sums[chroma + 2] = (sums[chroma + 2] ?? 0) + alpha;
+  const block = [0, 0, 0, 0];
+  for (let row = 0; row < chromaHeight; row++) {
+    const down = row * 2 + 1 < height ? width : 0;
+    for (let column = 0; column < chromaWidth; column++) {
+      const a = row * 2 * width + column * 2;
+      const b = column * 2 + 1 < width ? a + 1 : a;
+      if (((pixels[a] ?? 0) | (pixels[b] ?? 0) | (pixels[a + down] ?? 0) | (pixels[b + down] ?? 0)) === 0)
+        continue;
+      block[0] = a;
+      block[1] = b;
+      block[2] = a + down;
+      block[3] = b + down;
+      let alphas = 0;
+      let uSum = 0;
+      let vSum = 0;
+      for (const i of block) {
+        const pixel = pixels[i] ?? 0;
+        const alpha = pixel >>> 24;
+        const red = pixel & 255;
+        const green = (pixel >> 8) & 255;
+        const blue = (pixel >> 16) & 255;
+        const luma = lumaOf.red * red + lumaOf.green * green + lumaOf.blue * blue + 16 * 65536;
+        y[i] = Math.round((luma * alpha) / (255 * 65536));
+        lumaThrough[i] = 255 - alpha;
+        alphas += alpha;
+        uSum += (uOf.red * red + uOf.green * green + uOf.blue * blue + 128 * 65536) * alpha;
+        vSum += (vOf.red * red + vOf.green * green + vOf.blue * blue + 128 * 65536) * alpha;
+      }
+      const i = row * chromaWidth + column;
+      u[i] = Math.round(uSum / (4 * 255 * 65536));
+      v[i] = Math.round(vSum / (4 * 255 * 65536));
+      chromaThrough[i] = 255 - Math.round(alphas / 4);
     }
-  }
-  for (let i = 0; i < chromaThrough.length; i++) {
-    colour.u[i] = Math.round((sums[i * 3] ?? 0) / (4 * 255));
-    colour.v[i] = Math.round((sums[i * 3 + 1] ?? 0) / (4 * 255));
-    chromaThrough[i] = 255 - Math.round((sums[i * 3 + 2] ?? 0) / 4);
   }
   return {
     colour,
@@ -515,15 +567,15 @@ export function blendOverlay(overlay: Overlay, picture: Picture): void {
 
 function blendPlane(colour: Uint8Array, through: Uint8Array, runs: Int32Array, to: Uint8Array): void {
   for (let run = 0; run < runs.length; run += 3) {
-    const start = at(runs, run);
-    const end = at(runs, run + 1);
-    if (at(runs, run + 2) === 1) {
+    const start = runs[run] ?? 0;
+    const end = runs[run + 1] ?? 0;
+    if ((runs[run + 2] ?? 0) === 1) {
       to.set(colour.subarray(start, end), start);
       continue;
     }
     // 0x8081 / 2^23 is 1/255 exactly enough for every product of two bytes.
     for (let i = start; i < end; i++) {
-      to[i] = at(colour, i) + (((at(to, i) * at(through, i) + 127) * 0x8081) >>> 23);
+      to[i] = (colour[i] ?? 0) + ((((to[i] ?? 0) * (through[i] ?? 0) + 127) * 0x8081) >>> 23);
     }
   }
 }

@@ -132,8 +132,10 @@ export function placeLayer(
     const scale = Math.max(scaleX, scaleY);
     const width = Math.min(source.width, frame.width / scale);
     const height = Math.min(source.height, frame.height / scale);
-    const crop = { x: (source.width - width) / 2, y: (source.height - height) / 2, width, height };
-    return { crop, target: frame };
+    // Whole chroma samples: a crop that needs no scaling is then a plain copy.
+    const x = evenFloor((source.width - width) / 2);
+    const y = evenFloor((source.height - height) / 2);
+    return { crop: { x, y, width, height }, target: frame };
   }
   const scale = Math.min(scaleX, scaleY);
   const width = Math.max(2, Math.min(frame.width, even(source.width * scale)));
