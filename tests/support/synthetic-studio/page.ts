@@ -1,0 +1,83 @@
+// The page of the synthetic studio: the product's own session publishes a drawn picture and a tone.
+// Driven from the test process through `globalThis.studio`; index.ts bundles and serves it.
+import type { ShowRequest } from '../../../sfu-server/protocol/messages.ts';
+import { createSession, type Publication } from '../../../renderer/session/session.ts';
+
+export type SyntheticStudioOptions = { key: string; width?: number; height?: number; layers?: 1 | 2 | 3 };
+
+/** Bars that move, and the wall clock in 24 squares: a picture that is never the same twice and can be read back. */
+const draw = (context: CanvasRenderingContext2D, width: number, height: number) => {
+  const now = Math.floor(performance.timeOrigin + performance.now());
+  const clock = now % 2 ** 24;
+  context.fillStyle = '#203a66';
+  context.fillRect(0, 0, width, height);
+  const cell = width / 26;
+  for (let bit = 0; bit < 24; bit += 1) {
+    context.fillStyle = (clock >> bit) & 1 ? '#fff' : '#000';
+    context.fillRect((bit + 1) * cell, height * 0.2, cell, height * 0.3);
+  }
+  context.fillStyle = '#e8b04b';
+  context.fillRect(((now / 8) % (width + 80)) - 80, height * 0.62, 80, height * 0.2);
+};
+
+const openStudio = async (options: SyntheticStudioOptions) => {
+  const { key, width = 640, height = 360, layers = 2 } = options;
+  const session = createSession({ identity: { as: 'studio', key }, media: true });
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('This browser cannot draw.');
+  const drawing = setInterval(() => draw(context, width, height), 1000 / 30);
+  draw(context, width, height);
+  const video = canvas.captureStream(30).getVideoTracks()[0];
+  const audioContext = new AudioContext();
+  const destination = audioContext.createMediaStreamDestination();
+  const tone = new OscillatorNode(audioContext, { frequency: 440 });
+  const level = new GainNode(audioContext, { gain: 0.2 });
+  tone.connect(level).connect(destination);
+  tone.start();
+  const audio = destination.stream.getAudioTracks()[0];
+  if (!video || !audio) throw new Error('Nothing to send.');
+
+  const sent: Publication[] = await Promise.all([
+    session.publish(video, { kind: 'program' }, { layers, maxKbps: 800 }),
+    session.publish(audio, { kind: 'program' }, { maxKbps: 96 }),
+  ]);
+  return {
+    session,
+    sent,
+    close: () => {
+      clearInterval(drawing);
+      session.close();
+      void audioContext.close();
+    },
+  };
+};
+
+/** Resolves once the server calls the studio's media ready. */
+const mediaReady = async (session: ReturnType<typeof createSession>): Promise<void> =>
+  new Promise((resolve) => {
+    const check = () => {
+      if (session.store.getState().health?.studioMedia !== 'ready') return;
+      stop();
+      resolve();
+    };
+    const stop = session.store.subscribe(check);
+    check();
+  });
+
+type Studio = Awaited<ReturnType<typeof openStudio>>;
+const page = {
+  createSession,
+  openStudio,
+  mediaReady,
+  open: null as Studio | null,
+  /** As the open studio; the parameters were checked by the test's own types. */
+  call: async (name: ShowRequest, json: string): Promise<unknown> => {
+    if (!page.open) throw new Error('The studio is not open.');
+    return page.open.session.call(name, JSON.parse(json));
+  },
+};
+export type SyntheticStudioPage = typeof page;
+Object.assign(globalThis, { syntheticStudio: page });
