@@ -4,7 +4,7 @@
 import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
-const baseArgs = [
+export const chromiumArgs = [
   '--no-sandbox',
   '--headless=new',
   '--disable-gpu',
@@ -27,6 +27,6 @@ export const fakeMediaArgs = ['--use-fake-ui-for-media-stream', '--use-fake-devi
 export async function launchBrowser(extraArgs: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
-    args: [...baseArgs, ...extraArgs],
+    args: [...chromiumArgs, ...extraArgs],
   });
 }

@@ -1,0 +1,194 @@
+// Synthetic camera and microphone for the rehearsal, put in the place of the browser's own before a page loads.
+// The camera paints the time of capture as bars a machine can read and flashes every two seconds; the microphone beeps with it.
+// Everything inside the installed function runs in the page and may use nothing from this module.
+
+/** Where the bars stand in the camera's picture, as shares of its width and height. Read back by probe.ts. */
+export const bars = {
+  left: 0.04,
+  width: 0.56,
+  top: 0.08,
+  height: 0.1,
+  /** Cells: a fixed start pattern, 24 bits of time in ms, 4 bits of checksum. */
+  start: [1, 0, 1, 1, 0, 0, 1, 0],
+  timeBits: 24,
+  checkBits: 4,
+} as const;
+
+export const flashEveryMs = 2_000;
+export const beepMs = 80;
+
+export type DeviceSetUp = {
+  /** Shown as the devices' name. */
+  name: string;
+  bars: typeof bars | null;
+  /** Tone of the beep; each person has their own. */
+  toneHz: number;
+  flashEveryMs: number;
+  beepMs: number;
+  /** Luma and chroma of the background, so that people can be told apart. */
+  colour: readonly [number, number, number];
+};
+
+/** For `page.addInitScript(installSyntheticDevices, setUp)`. */
+export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
+  const work = (given: DeviceSetUp) => {
+    type Job = {
+      kind: 'video' | 'audio';
+      writable: WritableStream;
+      width: number;
+      height: number;
+      fps: number;
+    };
+    const now = () => performance.timeOrigin + performance.now();
+    const paint = ({ writable, width, height, fps }: Job) => {
+      const writer = writable.getWriter();
+      const chromaWidth = width >> 1;
+      const chromaSize = chromaWidth * (height >> 1);
+      const luma = width * height;
+      const frame = new Uint8Array(luma + 2 * chromaSize);
+      // A texture that slides by: as much to encode as a calm street scene.
+      const textureWidth = width + 256;
+      const texture = new Uint8Array(textureWidth * height);
+      for (let y = 0; y < height; y += 1) {
+        for (let x = 0; x < textureWidth; x += 1) {
+          texture[y * textureWidth + x] =
+            given.colour[0] + 30 * Math.sin(x / 23) * Math.cos(y / 17) + 6 * Math.sin(x * 1.7 + y * 2.3);
+        }
+      }
+      frame.fill(given.colour[1], luma, luma + chromaSize);
+      frame.fill(given.colour[2], luma + chromaSize);
+      let count = 0;
+      let due = performance.now();
+      const tick = () => {
+        const shift = (count * 2) & 255;
+        for (let y = 0; y < height; y += 1) {
+          frame.set(texture.subarray(y * textureWidth + shift, y * textureWidth + shift + width), y * width);
+        }
+        const time = Math.floor(now());
+        if (given.bars) {
+          const { left, width: share, top, height: tall, start, timeBits, checkBits } = given.bars;
+          let check = 0;
+          for (let bit = 0; bit < timeBits; bit += checkBits) check ^= (time >> bit) & (2 ** checkBits - 1);
+          const cells: number[] = [...start];
+          for (let bit = 0; bit < timeBits; bit += 1) cells.push((time >> bit) & 1);
+          for (let bit = 0; bit < checkBits; bit += 1) cells.push((check >> bit) & 1);
+          const cell = (width * share) / cells.length;
+          const y0 = Math.floor(height * top);
+          const y1 = Math.floor(height * (top + tall));
+          for (const [index, on] of cells.entries()) {
+            const x0 = Math.round(width * left + index * cell);
+            const x1 = Math.round(width * left + (index + 1) * cell);
+            for (let y = y0; y < y1; y += 1) frame.fill(on ? 235 : 16, y * width + x0, y * width + x1);
+          }
+        }
+        const picture = new VideoFrame(frame, {
+          format: 'I420',
+          codedWidth: width,
+          codedHeight: height,
+          timestamp: Math.round(performance.now() * 1000),
+        });
+        writer.write(picture).catch(() => {
+          picture.close();
+          clearTimeout(timer);
+        });
+        count += 1;
+        due += 1000 / fps;
+        if (due < performance.now() - 200) due = performance.now();
+        timer = setTimeout(tick, Math.max(0, due - performance.now()));
+      };
+      let timer = setTimeout(tick, 0);
+    };
+    const sound = ({ writable }: Job) => {
+      const writer = writable.getWriter();
+      const rate = 48_000;
+      const size = 480;
+      const base = now();
+      let sent = 0;
+      const tick = () => {
+        const due = Math.floor(((now() - base) / 1000) * (rate / size));
+        for (let most = 0; sent < due && most < 100; most += 1, sent += 1) {
+          const data = new Float32Array(size * 2);
+          for (let n = 0; n < size; n += 1) {
+            const sample = sent * size + n;
+            const beeping = (base + (sample / rate) * 1000) % given.flashEveryMs < given.beepMs;
+            const value = (beeping ? 0.5 : 0.004) * Math.sin((2 * Math.PI * given.toneHz * sample) / rate);
+            data[n] = value;
+            data[size + n] = value;
+          }
+          const chunk = new AudioData({
+            format: 'f32-planar',
+            sampleRate: rate,
+            numberOfFrames: size,
+            numberOfChannels: 2,
+            timestamp: sent * 10_000,
+            data,
+          });
+          writer.write(chunk).catch(() => {
+            chunk.close();
+            clearInterval(timer);
+          });
+        }
+      };
+      const timer = setInterval(tick, 5);
+    };
+    addEventListener('message', ({ data }: MessageEvent<Job>) =>
+      data.kind === 'video' ? paint(data) : sound(data),
+    );
+  };
+
+  const source = `(${work.toString()})(${JSON.stringify(setUp)})`;
+  const start = (kind: 'video' | 'audio', size: { width: number; height: number; fps: number }) => {
+    const worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
+    const track =
+      kind === 'video'
+        ? new MediaStreamTrackGenerator({ kind: 'video' })
+        : new MediaStreamTrackGenerator({ kind: 'audio' });
+    const id = kind === 'video' ? 'synthetic-camera' : 'synthetic-microphone';
+    const settings = {
+      deviceId: id,
+      groupId: 'synthetic',
+      ...(kind === 'video' ? { frameRate: size.fps } : {}),
+    };
+    Object.defineProperty(track, 'label', {
+      value: `${setUp.name} ${kind === 'video' ? 'camera' : 'microphone'}`,
+    });
+    Object.defineProperty(track, 'getSettings', { value: () => settings });
+    const stop = track.stop.bind(track);
+    Object.defineProperty(track, 'stop', {
+      value: () => {
+        worker.terminate();
+        stop();
+      },
+    });
+    worker.postMessage({ kind, writable: track.writable, ...size }, [track.writable]);
+    return track;
+  };
+  const numberOf = (value: ConstrainULong | undefined, fallback: number): number => {
+    if (typeof value === 'number') return value;
+    return value?.exact ?? value?.ideal ?? fallback;
+  };
+  const open = (constraints: MediaStreamConstraints = {}): Promise<MediaStream> => {
+    const tracks: MediaStreamTrack[] = [];
+    const size = { width: 640, height: 360, fps: 30 };
+    if (constraints.video) {
+      const wanted = constraints.video === true ? {} : constraints.video;
+      size.width = numberOf(wanted.width, 640);
+      size.height = numberOf(wanted.height, 360);
+      tracks.push(start('video', size));
+    }
+    if (constraints.audio) tracks.push(start('audio', size));
+    return Promise.resolve(new MediaStream(tracks));
+  };
+  const device = (kind: MediaDeviceKind, deviceId: string, what: string): MediaDeviceInfo => {
+    const plain = { kind, deviceId, groupId: 'synthetic', label: `${setUp.name} ${what}` };
+    return { ...plain, toJSON: () => plain };
+  };
+  Object.defineProperty(navigator.mediaDevices, 'getUserMedia', { value: open });
+  Object.defineProperty(navigator.mediaDevices, 'enumerateDevices', {
+    value: () =>
+      Promise.resolve([
+        device('videoinput', 'synthetic-camera', 'camera'),
+        device('audioinput', 'synthetic-microphone', 'microphone'),
+      ]),
+  });
+};

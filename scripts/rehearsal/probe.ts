@@ -1,0 +1,154 @@
+// Looks at a viewer's page from outside the product: what is on its screen, when, and what is heard.
+// Installed before the page loads; it only reads the page's own video element. Runs in the page, uses nothing from this module.
+import type { bars } from './devices.ts';
+
+/** One picture on screen. `capturedMs` null: no bars in it, so it is not the studio's camera. Times are epoch ms. */
+export type SeenFrame = { atMs: number; capturedMs: number | null; width: number };
+
+export type Probe = {
+  /** Epoch ms of navigation, and of the first picture on screen. */
+  navigatedMs: number;
+  firstFrameMs: number | null;
+  frames: SeenFrame[];
+  /** Epoch ms of each onset of the beep as it left the jitter buffer. */
+  beeps: number[];
+  /** Watches a part of the picture (shares): epoch ms when it first differs from what it was at the call. */
+  whenChanged(part: { left: number; top: number; width: number; height: number }): Promise<number>;
+  /** The picture as RGBA, base64. */
+  picture(): { width: number; height: number; rgba: string };
+};
+
+declare global {
+  interface Window {
+    rehearsal: Probe;
+  }
+}
+
+/** For `page.addInitScript(installProbe, bars)`. */
+export const installProbe = (layout: typeof bars): void => {
+  const epoch = () => performance.timeOrigin + performance.now();
+  let video: HTMLVideoElement | undefined;
+  const probe: Probe = {
+    navigatedMs: performance.timeOrigin,
+    firstFrameMs: null,
+    frames: [],
+    beeps: [],
+    whenChanged: () => Promise.reject(new Error('no picture yet')),
+    picture: () => {
+      throw new Error('no picture yet');
+    },
+  };
+  window.rehearsal = probe;
+  const pen = (width: number, height: number) => {
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (!context) throw new Error('no canvas');
+    return context;
+  };
+
+  const cells = layout.start.length + layout.timeBits + layout.checkBits;
+  // Four points a cell, so that the encoder's soft edges do not matter.
+  const row = pen(cells * 4, 1);
+  const readBars = (from: HTMLVideoElement, atMs: number): number | null => {
+    const { videoWidth: w, videoHeight: h } = from;
+    const y = h * (layout.top + layout.height / 2);
+    row.drawImage(from, w * layout.left, y - 1, w * layout.width, 2, 0, 0, cells * 4, 1);
+    const { data } = row.getImageData(0, 0, cells * 4, 1);
+    const bit = (cell: number): number =>
+      (data[(cell * 4 + 1) * 4] ?? 0) + (data[(cell * 4 + 2) * 4] ?? 0) > 255 ? 1 : 0;
+    if (layout.start.some((expected, cell) => bit(cell) !== expected)) return null;
+    let time = 0;
+    let check = 0;
+    for (let n = 0; n < layout.timeBits; n += 1) time |= bit(layout.start.length + n) << n;
+    for (let n = 0; n < layout.checkBits; n += 1)
+      check |= bit(layout.start.length + layout.timeBits + n) << n;
+    let expected = 0;
+    for (let n = 0; n < layout.timeBits; n += layout.checkBits)
+      expected ^= (time >> n) & (2 ** layout.checkBits - 1);
+    if (check !== expected) return null;
+    // The bars hold the low bits; the rest is that of now.
+    const span = 2 ** layout.timeBits;
+    const captured = Math.floor(atMs / span) * span + time;
+    return captured > atMs + 1000 ? captured - span : captured;
+  };
+
+  const isAudio = (track: MediaStreamTrack): track is MediaStreamAudioTrack => track.kind === 'audio';
+  const listen = async (track: MediaStreamTrack) => {
+    const own = track.clone();
+    if (!isAudio(own)) return;
+    const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
+    let quietMs = 0;
+    let samples = new Float32Array(4800);
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const atMs = epoch();
+      const frames = value.numberOfFrames;
+      if (samples.length < frames) samples = new Float32Array(frames);
+      value.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+      const lengthMs = (frames / value.sampleRate) * 1000;
+      value.close();
+      let onset = -1;
+      for (let n = 0; n < frames && onset < 0; n += 1) if (Math.abs(samples[n] ?? 0) > 0.08) onset = n;
+      if (onset < 0) quietMs += lengthMs;
+      else {
+        // What was read now ends now.
+        if (quietMs > 500) probe.beeps.push(atMs - lengthMs + (onset / frames) * lengthMs);
+        quietMs = 0;
+      }
+    }
+  };
+
+  const follow = (element: HTMLVideoElement) => {
+    video = element;
+    const heard = new Set<string>();
+    const onFrame = () => {
+      const atMs = epoch();
+      probe.firstFrameMs ??= atMs;
+      probe.frames.push({ atMs, capturedMs: readBars(element, atMs), width: element.videoWidth });
+      const stream = element.srcObject;
+      for (const track of stream instanceof MediaStream ? stream.getAudioTracks() : []) {
+        if (heard.has(track.id)) continue;
+        heard.add(track.id);
+        listen(track).catch((error: unknown) => setTimeout(() => Promise.reject(error)));
+      }
+      element.requestVideoFrameCallback(onFrame);
+    };
+    element.requestVideoFrameCallback(onFrame);
+    probe.whenChanged = ({ left, top, width, height }) =>
+      new Promise((resolve) => {
+        const small = pen(64, 32);
+        const look = () => {
+          const { videoWidth: w, videoHeight: h } = element;
+          small.drawImage(element, w * left, h * top, w * width, h * height, 0, 0, 64, 32);
+          return small.getImageData(0, 0, 64, 32).data;
+        };
+        const before = look();
+        const again = () => {
+          const after = look();
+          let changed = 0;
+          for (let n = 0; n < after.length; n += 4)
+            if (Math.abs((after[n] ?? 0) - (before[n] ?? 0)) > 60) changed += 1;
+          if (changed >= 3) resolve(epoch());
+          else element.requestVideoFrameCallback(again);
+        };
+        element.requestVideoFrameCallback(again);
+      });
+    probe.picture = () => {
+      const { videoWidth: width, videoHeight: height } = element;
+      const whole = pen(width, height);
+      whole.drawImage(element, 0, 0);
+      const { data } = whole.getImageData(0, 0, width, height);
+      let text = '';
+      for (let n = 0; n < data.length; n += 8_192)
+        text += String.fromCharCode(...data.subarray(n, n + 8_192));
+      return { width, height, rgba: btoa(text) };
+    };
+  };
+  new MutationObserver(() => {
+    const element = document.querySelector('video');
+    if (element && element !== video) follow(element);
+  }).observe(document, { childList: true, subtree: true });
+};
