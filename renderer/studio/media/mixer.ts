@@ -3,6 +3,7 @@
 // Not its job: opening microphones (devices.ts), sending tracks anywhere, or drawing meters.
 
 import workletUrl from './audio.worklet.ts?worker&url';
+import type { AudioInputCommand, InputReport } from './audio-input.worker.ts';
 
 declare global {
   /** Chromium's addition to Web Audio (TypeScript's DOM library knows only `setSinkId`). */
@@ -40,13 +41,17 @@ export interface MeterReading {
   readonly inputs: Readonly<Record<string, Levels>>;
 }
 
+export interface InputSnapshot extends InputOptions, InputReport {
+  readonly trackState: MediaStreamTrackState;
+}
+
 export interface MixerSnapshot {
   /** `suspended` means the browser waits for a click: call `resume()` from one. */
   readonly state: 'running' | 'suspended' | 'closed';
   readonly sampleRate: number;
   /** What the audio thread adds by itself. */
   readonly baseLatencyMs: number;
-  readonly inputs: Readonly<Record<string, InputOptions & { readonly trackState: MediaStreamTrackState }>>;
+  readonly inputs: Readonly<Record<string, InputSnapshot>>;
   readonly mixMinusIds: readonly string[];
   readonly monitoring: boolean;
 }
@@ -91,14 +96,14 @@ interface Bus {
 interface Input {
   options: InputOptions;
   track: MediaStreamTrack;
-  source: MediaStreamAudioSourceNode;
-  readonly entry: GainNode;
+  report: InputReport;
+  readonly source: AudioWorkletNode;
   readonly splitter: ChannelSplitterNode;
   readonly gain: GainNode;
   readonly delay: DelayNode;
   readonly fader: GainNode;
   readonly slot: number;
-  /** Chromium delivers a received track to Web Audio only while some element plays it. */
+  /** Chromium delivers a received track's sound only while some element plays it. */
   pump: HTMLAudioElement | null;
 }
 
@@ -111,6 +116,10 @@ export async function createMixer(): Promise<Mixer> {
     sinkId: { type: 'none' },
   });
   await context.audioWorklet.addModule(workletUrl);
+  const carrier = new Worker(new URL('./audio-input.worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'audio-input',
+  });
 
   const inputs = new Map<string, Input>();
   const mixMinuses = new Map<string, Bus>();
@@ -165,13 +174,13 @@ export async function createMixer(): Promise<Mixer> {
 
   /** Connects what the options say; safe to call again after any change. */
   const route = (id: string, input: Input): void => {
-    const { entry, splitter, gain, fader, options } = input;
-    entry.disconnect();
+    const { source, splitter, gain, fader, options } = input;
+    source.disconnect();
     splitter.disconnect();
     if (options.mode === 'stereo') {
-      entry.connect(gain);
+      source.connect(gain);
     } else {
-      entry.connect(splitter);
+      source.connect(splitter);
       splitter.connect(gain, options.mode === 'left' ? 0 : 1);
     }
     fader.disconnect();
@@ -185,6 +194,13 @@ export async function createMixer(): Promise<Mixer> {
     gain.gain.setTargetAtTime(10 ** (clamp(options.gainDb, -60, 24) / 20), now, rampSeconds);
     fader.gain.setTargetAtTime(options.muted ? 0 : 1, now, rampSeconds);
     delay.delayTime.setTargetAtTime(clamp(options.delayMs, 0, 1000) / 1000, now, rampSeconds);
+  };
+
+  /** Sends a track's sound to its processor; without a port, to the one the input has already. */
+  const carry = (inputId: string, track: MediaStreamTrack, port: MessagePort | null): void => {
+    const { readable } = new MediaStreamTrackProcessor({ track: asSound(track) });
+    const command: AudioInputCommand = { kind: 'open', inputId, readable, port };
+    carrier.postMessage(command, port === null ? [readable] : [readable, port]);
   };
 
   const startPump = (kind: InputOptions['kind'], track: MediaStreamTrack): HTMLAudioElement | null => {
@@ -220,9 +236,8 @@ export async function createMixer(): Promise<Mixer> {
       const input: Input = {
         options: whole,
         track,
-        source: sourceOf(context, track),
-        // Always two channels from here on, so that a mono microphone is on both sides and `right` is never empty.
-        entry: stereoGain(context),
+        report: { bufferedMs: 0, underruns: 0 },
+        source: new AudioWorkletNode(context, 'input', { numberOfInputs: 0, outputChannelCount: [2] }),
         splitter: new ChannelSplitterNode(context, { numberOfOutputs: 2 }),
         gain: stereoGain(context, 10 ** (clamp(whole.gainDb, -60, 24) / 20)),
         delay: new DelayNode(context, { maxDelayTime: 1, delayTime: clamp(whole.delayMs, 0, 1000) / 1000 }),
@@ -230,7 +245,12 @@ export async function createMixer(): Promise<Mixer> {
         slot: freeSlot(),
         pump: startPump(whole.kind, track),
       };
-      input.source.connect(input.entry);
+      const { port1, port2 } = new MessageChannel();
+      input.source.port.postMessage(port2, [port2]);
+      input.source.port.onmessage = ({ data }: MessageEvent<InputReport>) => {
+        input.report = data;
+      };
+      carry(id, track, port1);
       input.gain.connect(input.delay);
       input.delay.connect(input.fader);
       input.delay.connect(meter, 0, input.slot);
@@ -254,13 +274,10 @@ export async function createMixer(): Promise<Mixer> {
 
     replaceTrack(id, track) {
       const input = inputOf(id);
-      const source = sourceOf(context, track);
-      input.source.disconnect();
+      carry(id, track, null);
       stopPump(input);
       input.track = track;
-      input.source = source;
       input.pump = startPump(input.options.kind, track);
-      source.connect(input.entry);
     },
 
     removeInput(id) {
@@ -268,7 +285,8 @@ export async function createMixer(): Promise<Mixer> {
       if (input === undefined) return;
       inputs.delete(id);
       stopPump(input);
-      for (const node of [input.source, input.entry, input.splitter, input.gain, input.delay, input.fader]) {
+      carrier.postMessage({ kind: 'close', inputId: id } satisfies AudioInputCommand);
+      for (const node of [input.source, input.splitter, input.gain, input.delay, input.fader]) {
         node.disconnect();
       }
     },
@@ -307,6 +325,7 @@ export async function createMixer(): Promise<Mixer> {
       if (closed) return;
       closed = true;
       listeners.clear();
+      carrier.terminate();
       monitorPlayer.pause();
       monitorPlayer.srcObject = null;
       for (const input of inputs.values()) stopPump(input);
@@ -321,7 +340,10 @@ export async function createMixer(): Promise<Mixer> {
       sampleRate: context.sampleRate,
       baseLatencyMs: context.baseLatency * 1000,
       inputs: Object.fromEntries(
-        [...inputs].map(([id, { options, track }]) => [id, { ...options, trackState: track.readyState }]),
+        [...inputs].map(([id, { options, report, track }]) => [
+          id,
+          { ...options, ...report, trackState: track.readyState },
+        ]),
       ),
       mixMinusIds: [...mixMinuses.keys()],
       monitoring,
@@ -333,8 +355,13 @@ function stereoGain(context: AudioContext, gain = 1): GainNode {
   return new GainNode(context, { gain, channelCount: 2, channelCountMode: 'explicit' });
 }
 
-function sourceOf(context: AudioContext, track: MediaStreamTrack): MediaStreamAudioSourceNode {
-  return new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
+function asSound(track: MediaStreamTrack): MediaStreamAudioTrack {
+  if (!isSound(track)) throw new TypeError('A picture cannot be heard: give the mixer a sound track.');
+  return track;
+}
+
+function isSound(track: MediaStreamTrack): track is MediaStreamAudioTrack {
+  return track.kind === 'audio';
 }
 
 function firstTrack(destination: MediaStreamAudioDestinationNode): MediaStreamTrack {
