@@ -20,7 +20,7 @@ const session = createSession({
   identity: { as: 'viewer', showId: parsed.success ? parsed.data : z.parse(showId, 'none') },
   media: true,
 });
-const playing = playProgram(session, video, element('stage'));
+const playing = playProgram(session, video, element('frame'));
 
 const { mountInterface } = await import('./interface.tsx');
 mountInterface({ session, playing, overlay: element('overlay'), beside: element('beside') });

@@ -23,7 +23,7 @@ export interface Playing {
 const reportEveryMs = 5_000;
 const programAspect = 16 / 9;
 
-export const playProgram = (session: Session, video: HTMLVideoElement, stage: HTMLElement): Playing => {
+export const playProgram = (session: Session, video: HTMLVideoElement, frame: HTMLElement): Playing => {
   const store = createStore<PlayingState>(() => ({ hasFrame: false, sound: 'off', needsTap: false }));
   // One stream for the life of the page: tracks change inside it, so the element keeps its last frame in between.
   const stream = new MediaStream();
@@ -32,7 +32,6 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
   let closed = false;
 
   video.muted = true;
-  video.srcObject = stream;
 
   const play = async () => {
     try {
@@ -45,6 +44,17 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
     }
   };
 
+  // A video element holds the page's load event back until it has data: before the show that would never come, and the
+  // browser would show a page that never finishes loading.
+  const attach = () => {
+    if (closed || video.srcObject === stream) return;
+    const live = session.store.getState().show?.phase.kind === 'live';
+    if (!live && document.readyState !== 'complete') return;
+    video.srcObject = stream;
+    void play();
+  };
+  addEventListener('load', attach, { signal });
+
   const put = (kind: 'video' | 'audio', next: MediaStreamTrack | null) => {
     const old = stream.getTracks().find((track) => track.kind === kind);
     if (old === next || (!old && !next)) return;
@@ -52,7 +62,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
     if (!next && kind === 'video') return;
     if (next) stream.addTrack(next);
     if (old) stream.removeTrack(old);
-    void play();
+    if (video.srcObject) void play();
   };
   const putTracks = () => {
     const { program } = session.store.getState();
@@ -61,8 +71,10 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
   };
   const stopFollowing = session.store.subscribe((state, before) => {
     if (state.program !== before.program) putTracks();
+    if (state.show !== before.show) attach();
   });
   putTracks();
+  attach();
 
   video.addEventListener(
     'resize',
@@ -88,7 +100,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
     const shown = Math.min(height, width / programAspect) * devicePixelRatio;
     if (shown > 0) session.preferLayer(Math.round(shown));
   });
-  size.observe(stage);
+  size.observe(frame);
 
   // A phone that dims in the middle of a drop loses a buyer.
   let wakeLock: WakeLockSentinel | null = null;
@@ -131,7 +143,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, stage: HT
       void play();
     },
     toggleFullscreen: () => {
-      const done = document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen();
+      const done = document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen();
       done.catch(() => {}); // Refused by the browser or not there (iPhone): the page stays as it is.
     },
     close: () => {

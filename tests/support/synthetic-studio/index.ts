@@ -48,16 +48,12 @@ export const openSessionPage = async (browser: Browser, server: TestServer): Pro
   const code = await bundled();
   const context = await browser.newContext();
   const page = await context.newPage();
-  await page.route('**/test-page', (route) =>
-    route.fulfill({
-      contentType: 'text/html',
-      body: '<!doctype html><title>test</title><script type="module" src="/test-page.js"></script>',
-    }),
-  );
   await page.route('**/test-page.js', (route) =>
     route.fulfill({ contentType: 'text/javascript', body: code }),
   );
-  await page.goto(`${server.origin}/test-page`);
+  // A document the server itself sent: one made up by the test may not speak to the local network.
+  await page.goto(`${server.origin}/healthz`);
+  await page.addScriptTag({ url: '/test-page.js', type: 'module' });
   await page.waitForFunction(() => 'syntheticStudio' in globalThis);
   return page;
 };
