@@ -152,7 +152,8 @@ export class ServerProcess {
   #onMessage(child: ServerChild, message: unknown): void {
     const ready = readyMessage.safeParse(message);
     if (!ready.success || child !== this.#child || this.#state.phase !== 'starting') return;
-    const { type: _type, ...addresses } = ready.data;
+    const { origin, studioUrl, viewerUrl, cohostUrl } = ready.data;
+    const addresses = { origin, studioUrl, viewerUrl, cohostUrl };
     this.#addresses = addresses;
     this.#enter({ phase: 'ready', pid: child.pid, addresses, sinceMs: performance.now() });
   }

@@ -83,6 +83,7 @@ export type StudioWindowOptions = {
 
 const maxCrashReloads = 5;
 const crashWindowMs = 60_000;
+const retryLoadMs = 1_000;
 
 /** The one window of the app. It may be closed and, on a second start of the app, shown again. */
 export class StudioWindow {
@@ -91,6 +92,7 @@ export class StudioWindow {
   #url: string | undefined;
   /** The last load did not reach the server: the page cannot come back by itself. */
   #loadFailed = false;
+  #retry: NodeJS.Timeout | undefined;
   #crashesMs: number[] = [];
   #closeConfirmed = false;
 
@@ -117,6 +119,7 @@ export class StudioWindow {
       },
     });
     const contents = this.#window.webContents;
+    this.#window.on('closed', () => clearTimeout(this.#retry));
     this.#window.once('ready-to-show', () => this.#window.show());
     this.#window.on('close', (event) => this.#onClose(event));
     contents.on('did-fail-load', (_event, code, text, _url, isMainFrame) => {
@@ -124,6 +127,9 @@ export class StudioWindow {
       if (!isMainFrame || code === -3) return;
       this.#loadFailed = true;
       options.log(`window: the studio page did not load (${text})`);
+      // The server may have come up in the very moment the load failed: nobody would call show() again.
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#url !== undefined && this.show(this.#url), retryLoadMs);
     });
     contents.on('render-process-gone', (_event, { reason }) => this.#onCrash(contents, reason));
   }

@@ -5,8 +5,8 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Frame, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { desktopDriver, type DesktopApp, type LaunchOptions } from '../support/electron-stand-in/driver.ts';
 import type { DesktopApi } from '../../electron/desktop-api.ts';
@@ -25,7 +25,8 @@ const fixtureServer = fileURLToPath(new URL('./fixture/server.ts', import.meta.u
 const key = 'secret-of-the-fixture';
 
 let userData: string;
-let app: DesktopApp | undefined;
+let app: DesktopApp;
+let studio: Page;
 let elsewhere: Server;
 let elsewhereOrigin: string;
 let elsewhereHits = 0;
@@ -35,15 +36,21 @@ const options = (env: NodeJS.ProcessEnv = {}): LaunchOptions => ({
   env: { ...process.env, LIVE_DROP_SERVER_ENTRY: fixtureServer, ...env },
 });
 
-const launch = async (env?: NodeJS.ProcessEnv): Promise<{ app: DesktopApp; studio: Page }> => {
+const launch = async (env?: NodeJS.ProcessEnv) => {
   userData = await mkdtemp(join(tmpdir(), 'ld-app-'));
   app = await driver.launch(options(env));
-  return { app, studio: await app.page('http://127.0.0.1') };
 };
 
+const endApp = async () => {
+  await app.dispose();
+  await rm(userData, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+};
+
+const patient = { timeout: 10_000 };
+
 const metrics = z.array(z.object({ pid: z.number(), type: z.string(), name: z.optional(z.string()) }));
-const serverPid = async (running: DesktopApp): Promise<number> => {
-  const all = metrics.parse(await running.main((electron) => electron.app.getAppMetrics(), null));
+const serverPid = async (): Promise<number> => {
+  const all = metrics.parse(await app.main((electron) => electron.app.getAppMetrics(), null));
   const server = all.find(({ name, type }) => type === 'Utility' && name === 'Live Drop Studio server');
   if (server === undefined) throw new Error('No server process is running.');
   return server.pid;
@@ -58,8 +65,8 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-const awake = (running: DesktopApp) =>
-  running.main(({ powerSaveBlocker }) => [0, 1, 2, 3, 4].some((id) => powerSaveBlocker.isStarted(id)), null);
+const awake = () =>
+  app.main(({ powerSaveBlocker }) => [0, 1, 2, 3, 4].some((id) => powerSaveBlocker.isStarted(id)), null);
 
 beforeAll(async () => {
   await buildDesktop();
@@ -75,18 +82,18 @@ afterAll(() => {
   elsewhere.close();
   elsewhere.closeAllConnections();
 });
-afterEach(async () => {
-  await app?.dispose();
-  app = undefined;
-  await rm(userData, { recursive: true, force: true });
-});
 
 describe(`desktop app in ${driver.name}`, () => {
-  test('opens the studio with its key in the fragment, awake while live, and quits leaving nothing behind', async () => {
-    const { app, studio } = await launch();
+  // One app for the whole suite: each test leaves it as it found it, the last two end it.
+  beforeAll(async () => {
+    await launch();
+    studio = await app.page('http://127.0.0.1');
     await studio.getByText('server').waitFor();
-    expect(new URL(studio.url()).hash).toBe(`#key=${key}`);
+  });
+  afterAll(endApp);
 
+  test('opens the studio with its key in the fragment and a small checked bridge', async () => {
+    expect(new URL(studio.url()).hash).toBe(`#key=${key}`);
     expect(await studio.evaluate(() => window.desktop?.appInfo())).toMatchObject({
       version: '0.1.0',
       platform: process.platform,
@@ -97,30 +104,24 @@ describe(`desktop app in ${driver.name}`, () => {
       'setLive',
     ]);
     expect(await studio.evaluate(() => typeof Reflect.get(globalThis, 'require'))).toBe('undefined');
-
-    expect(await awake(app)).toBe(false);
-    await studio.evaluate(() => window.desktop?.setLive(true));
-    await studio.evaluate(() => window.desktop?.setLive(true));
-    expect(await awake(app)).toBe(true);
-    await studio.evaluate(() => window.desktop?.setLive(false));
-    expect(await awake(app)).toBe(false);
     const refused = studio.evaluate(async (): Promise<unknown> => {
       const setLive: unknown = Reflect.get(window.desktop ?? {}, 'setLive');
       return typeof setLive === 'function' ? Reflect.apply(setLive, undefined, ['yes']) : 'missing';
     });
     await expect(refused).rejects.toThrow('The desktop request setLive got something it cannot read.');
+  });
 
-    const server = await serverPid(app);
-    await app.main(({ app }) => app.quit(), null).catch(() => undefined);
-    expect(await app.exited).toBe(0);
-    expect(isAlive(server)).toBe(false);
-    expect(app.output()).toContain('server: ready');
-    expect(app.output()).not.toContain(key);
+  test('keeps the machine awake while live and only then', async () => {
+    expect(await awake()).toBe(false);
+    await studio.evaluate(() => window.desktop?.setLive(true));
+    await studio.evaluate(() => window.desktop?.setLive(true));
+    expect(await awake()).toBe(true);
+    await studio.evaluate(() => window.desktop?.setLive(false));
+    expect(await awake()).toBe(false);
   });
 
   test('grants camera and microphone to the studio page, and nothing else to anybody', async () => {
-    const { app, studio } = await launch();
-    const useMedia = (page: Page) =>
+    const useMedia = (page: Page | Frame) =>
       page.evaluate(async () => {
         try {
           const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
@@ -143,16 +144,35 @@ describe(`desktop app in ${driver.name}`, () => {
     }));
     expect(others).toEqual({ notifications: 'denied', geolocation: 1 });
 
-    // A foreign page in the same session, and the same page as a frame that the studio would have let use the camera.
+    // A foreign page in the same session.
     await app.main(
       ({ BrowserWindow }, url) => new BrowserWindow({ show: false }).loadURL(url),
       elsewhereOrigin,
     );
-    expect(await useMedia(await app.page(elsewhereOrigin))).toBe('NotAllowedError');
+    const foreign = await app.page(elsewhereOrigin);
+    expect(await useMedia(foreign)).toBe('NotAllowedError');
+    expect(await foreign.evaluate(() => typeof window.desktop)).toBe('undefined');
+    // And the studio's own page as a frame of a foreign one.
+    await foreign.evaluate(
+      (url) =>
+        new Promise((resolve) => {
+          const frame = document.createElement('iframe');
+          Object.assign(frame, { src: url, allow: 'camera; microphone', onload: resolve });
+          document.body.append(frame);
+        }),
+      new URL(studio.url()).origin,
+    );
+    const framed = foreign.frames().find((frame) => frame !== foreign.mainFrame());
+    if (framed !== undefined && framed.url().startsWith('http'))
+      expect(await useMedia(framed)).toBe('NotAllowedError');
+    await app.main(({ BrowserWindow }, url) => {
+      for (const window of BrowserWindow.getAllWindows()) {
+        if (window.webContents.getURL().startsWith(url)) window.close();
+      }
+    }, elsewhereOrigin);
   });
 
   test('stays on its own origin; links open in the system browser only when they are safe', async () => {
-    const { app, studio } = await launch();
     await app.main(({ shell }) => {
       const opened: string[] = [];
       Reflect.set(globalThis, 'opened', opened);
@@ -193,14 +213,13 @@ describe(`desktop app in ${driver.name}`, () => {
         'https://drop.example/',
         'https://drop.example/',
       ]);
-    await expect.poll(() => app.pages().length).toBe(1);
+    await expect.poll(() => app.pages().length, patient).toBe(1);
     expect(await app.main(({ BrowserWindow }) => BrowserWindow.getAllWindows().length, null)).toBe(1);
     expect(elsewhereHits).toBe(hitsBefore);
     expect(studio.url()).toBe(address);
   });
 
   test('a second start brings the first to the front and ends', async () => {
-    const { app } = await launch();
     await app.main(({ BrowserWindow }) => {
       const [window] = BrowserWindow.getAllWindows();
       window?.minimize();
@@ -216,12 +235,11 @@ describe(`desktop app in ${driver.name}`, () => {
           focused: window?.isFocused(),
         };
       }, null);
-    await expect.poll(front).toEqual({ minimized: false, visible: true, focused: true });
+    await expect.poll(front, patient).toEqual({ minimized: false, visible: true, focused: true });
   });
 
   test('a killed server is back on the same port and the page comes back by itself', async () => {
-    const { app, studio } = await launch();
-    const first = await serverPid(app);
+    const first = await serverPid();
     await studio.getByText(`server ${first}`).waitFor();
     await studio.evaluate(() => {
       window.mark = 'same page';
@@ -236,7 +254,7 @@ describe(`desktop app in ${driver.name}`, () => {
       .waitFor();
     console.log(`server killed to page back: ${Math.round(performance.now() - killedAtMs)} ms`);
 
-    const second = await serverPid(app);
+    const second = await serverPid();
     expect(second).not.toBe(first);
     expect(await studio.evaluate(() => window.mark)).toBe('same page');
     await expect
@@ -247,13 +265,15 @@ describe(`desktop app in ${driver.name}`, () => {
     process.kill(second, 'SIGKILL');
     await studio.evaluate(() => location.reload()).catch(() => undefined);
     await expect
-      .poll(() => studio.evaluate(() => document.getElementById('link')?.textContent).catch(() => undefined))
+      .poll(
+        () => studio.evaluate(() => document.getElementById('link')?.textContent).catch(() => undefined),
+        patient,
+      )
       .toMatch(/^server \d+$/);
     expect(await studio.evaluate(() => window.mark)).toBeUndefined();
   });
 
-  test('closing the window while live asks first; closing it otherwise ends the app', async () => {
-    const { app, studio } = await launch();
+  test('closing the window while live asks first; otherwise it ends the app and leaves nothing behind', async () => {
     await app.main(({ dialog }) => {
       const asked: string[] = [];
       Reflect.set(globalThis, 'asked', asked);
@@ -267,12 +287,41 @@ describe(`desktop app in ${driver.name}`, () => {
     const close = () => app.main(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close(), null);
     await studio.evaluate(() => window.desktop?.setLive(true));
     await close();
-    await expect
-      .poll(() => app.main(() => Reflect.get(globalThis, 'asked') as unknown, null))
-      .toEqual(['You are live.']);
+    const asked = () => app.main(() => Reflect.get(globalThis, 'asked') as unknown, null);
+    await expect.poll(asked, patient).toEqual(['You are live.']);
     expect(studio.isClosed()).toBe(false);
     await studio.evaluate(() => window.desktop?.setLive(false));
-    await close().catch(() => undefined);
+
+    const server = await serverPid();
+    await close();
     expect(await app.exited).toBe(0);
+    expect(isAlive(server)).toBe(false);
+    expect(app.output()).toContain('server: ready');
+    expect(app.output()).not.toContain(key);
+  });
+});
+
+describe(`desktop app whose server cannot start, in ${driver.name}`, () => {
+  afterAll(endApp);
+
+  test('says why, tries again when told to, and quits when told to', async () => {
+    const why = 'Another program uses port 4400. Close it or choose another port.';
+    await launch({ FIXTURE_FAIL: why });
+    const answers = await app.main(({ dialog, app }) => {
+      const asked: string[] = [];
+      Reflect.set(globalThis, 'asked', asked);
+      return app.whenReady().then(() => {
+        Object.assign(dialog, {
+          showMessageBox: ({ detail }: { detail: string }) => {
+            asked.push(detail);
+            return Promise.resolve({ response: asked.length === 1 ? 0 : 1, checkboxChecked: false });
+          },
+        });
+        return asked;
+      });
+    }, null);
+    expect(answers).toEqual([]);
+    expect(await app.exited).toBe(0);
+    expect(app.output().split(`could not start (${why})`)).toHaveLength(3);
   });
 });

@@ -318,7 +318,11 @@ export class WebContents extends EventEmitter {
   }
 }
 
-const withoutFragment = (url: string): string => url.split('#')[0] ?? url;
+const withoutFragment = (address: string): string => {
+  const url = new URL(address);
+  url.hash = '';
+  return url.href;
+};
 
 type Options = { show?: boolean; webPreferences?: { preload?: string } };
 

@@ -78,6 +78,14 @@ const startStandIn = (options: LaunchOptions): ChildProcess =>
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => void child.once('exit', (code) => resolve(code)));
 
+/** Politely, then not: the app may hold its window open. */
+const end = async (child: ChildProcess, exited: Promise<unknown>): Promise<void> => {
+  child.kill('SIGTERM');
+  const insist = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await exited;
+  clearTimeout(insist);
+};
+
 const report = z.union([
   z.object({ debugger: z.string() }),
   z.object({ evaluated: z.number(), value: z.optional(z.unknown()), error: z.optional(z.string()) }),
@@ -127,8 +135,7 @@ const standIn: DesktopDriver = {
       exited,
       dispose: async () => {
         await browser.close();
-        if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-        await exited;
+        await end(child, exited);
       },
     };
   },
@@ -173,10 +180,7 @@ const realElectron = (executablePath: string): DesktopDriver => ({
         ),
       output: () => output,
       exited,
-      dispose: async () => {
-        if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-        await exited;
-      },
+      dispose: () => end(child, exited),
     };
   },
 });
