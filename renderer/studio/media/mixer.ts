@@ -2,6 +2,7 @@
 // each guest (everything but that guest); meters; and a monitor through which the director hears guests.
 // Not its job: opening microphones (devices.ts), sending tracks anywhere, or drawing meters.
 
+// oxlint-disable-next-line import/default -- Vite answers this query with the address of the compiled file
 import workletUrl from './audio.worklet.ts?worker&url';
 import type { AudioInputCommand, InputReport } from './audio-input.worker.ts';
 
