@@ -275,7 +275,8 @@ const inviteGuest = async (
   const page = await context.newPage();
   page.on('pageerror', (error) => say(`guest page error: ${error.message}`));
   await page.goto(link);
-  await page.getByRole('button', { name: /^Join/ }).click();
+  await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+  await page.getByRole('button', { name: 'Join the show' }).click();
   return { context, page };
 };
 

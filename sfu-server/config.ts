@@ -89,7 +89,8 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
   );
   const defaults = {
     data: defaultDataDir(env),
-    host: '0.0.0.0',
+    // Announced on loopback only: nobody else is meant to come in.
+    host: ['loopback', '127.0.0.1'].includes(given.announcedAddress ?? '') ? '127.0.0.1' : '0.0.0.0',
     port: 4400,
     announcedAddress: 'lan',
     rtcPort: 0,

@@ -39,7 +39,7 @@ export const firstStart = (node: NodeConnection): Promise<void> =>
     const look = (state: NodeState) => {
       if (state.kind === 'up') resolve();
       if (state.kind === 'down' && state.generation >= hopelessAfterStarts) {
-        const text = `The video server (${node.name}) does not start: ${state.reason}.`;
+        const text = `The video server (${node.name}) does not start: ${state.reason.replace(/\.$/, '')}.`;
         reject(new AppError('mediaUnavailable', text));
       }
     };

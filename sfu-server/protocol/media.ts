@@ -62,6 +62,7 @@ export const rtpCapabilities = z.object({
 });
 export type RtpCapabilities = z.infer<typeof rtpCapabilities>;
 
+// Without `msid`: which stream a track belongs to is the receiving page's business, and a sender's own ids are not passed on.
 export const rtpParameters = z.object({
   mid: z.optional(text(64)),
   codecs: z
@@ -110,7 +111,6 @@ export const rtpParameters = z.object({
       mux: z.optional(z.boolean()),
     }),
   ),
-  msid: z.optional(text(256)),
 });
 export type RtpParameters = z.infer<typeof rtpParameters>;
 
