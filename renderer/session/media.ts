@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { rtpCapabilities, type RtpCapabilities } from '../../sfu-server/protocol/media.ts';
 import type { MediaHost, MediaPart } from './media-part.ts';
-import { createReceiving } from './receiving.ts';
+import { clientExtensions, createReceiving } from './receiving.ts';
 import { createSending } from './sending.ts';
 
 export const createMedia = (host: MediaHost): MediaPart => {
@@ -26,7 +26,8 @@ export const createMedia = (host: MediaHost): MediaPart => {
       const offer = JSON.stringify(offered);
       if (!device || offer !== offeredBefore) {
         const next = await Device.factory();
-        await next.load({ routerRtpCapabilities: offered });
+        const headerExtensions = clientExtensions(offered.headerExtensions);
+        await next.load({ routerRtpCapabilities: { ...offered, headerExtensions } });
         device = next;
         offeredBefore = offer;
       }

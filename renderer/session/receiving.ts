@@ -10,6 +10,15 @@ import * as z from 'zod/mini';
 import type { MediaHost, ProgramStats, Subscription, Tracks } from './media-part.ts';
 import { layerFor, nextRemedy, readSample, stallMs, statsBetween, type PlaybackSample } from './playback.ts';
 
+const unknownToClient = 'urn:ietf:params:rtp-hdrext:toffset';
+const isKnown = <Uri extends string>(uri: Uri): uri is Exclude<Uri, typeof unknownToClient> =>
+  uri !== unknownToClient;
+
+/** Header extensions as mediasoup-client's types know them. Routers announce one more that nobody here needs to read. */
+export const clientExtensions = <Uri extends string, Rest>(
+  extensions: readonly (Rest & { uri: Uri })[] | undefined,
+) => extensions?.flatMap(({ uri, ...rest }) => (isKnown(uri) ? [{ ...rest, uri }] : []));
+
 const noTracks: Tracks = { video: null, audio: null };
 const watchEveryMs = 250;
 /** Between attempts to open a path that the server refused for now. */
@@ -80,7 +89,18 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
   };
 
   const consumeAll = async (on: Transport, offers: ConsumerOffer[], streamId: string) => {
-    const consumers = await Promise.all(offers.map((offer) => on.consume({ ...offer, streamId })));
+    const consumers = await Promise.all(
+      offers.map((offer) =>
+        on.consume({
+          ...offer,
+          streamId,
+          rtpParameters: {
+            ...offer.rtpParameters,
+            headerExtensions: clientExtensions(offer.rtpParameters.headerExtensions),
+          },
+        }),
+      ),
+    );
     for (const consumer of consumers) {
       const receiver = consumer.rtpReceiver;
       // As little delay as the network allows; browsers without it keep their own target.

@@ -196,6 +196,7 @@ export const createSession = (options: SessionOptions): Session => {
       connection: { kind: 'joined', participantId, guestId, codec, publicOrigin },
       show: joined.state,
       notice: null,
+      mixMinusAvailable: false, // Said again right after the join where there is one.
     });
   };
 

@@ -122,8 +122,10 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
     <>
       <header className="about">
         <h1 className="about-title">{show.title}</h1>
-        {show.phase.kind === 'live' && (
-          <p className="about-viewers">{show.viewers.toLocaleString()} watching</p>
+        {show.phase.kind !== 'ended' && show.viewers > 0 && (
+          <p className="about-viewers">
+            {show.viewers.toLocaleString()} {show.phase.kind === 'live' ? 'watching' : 'waiting'}
+          </p>
         )}
       </header>
       {show.product && (
@@ -167,8 +169,8 @@ const Interface = ({ session, playing, beside }: Parts & { beside: HTMLElement }
   return (
     <>
       <div className="shade" data-over={hasFrame ? 'picture' : 'nothing'} aria-hidden="true" />
-      <Badge status={status} words={words} />
       <StageMessage status={status} words={words} hasFrame={hasFrame} session={session} />
+      <Badge status={status} words={words} />
       <Controls playing={playing} status={status} />
       <p className="visually-hidden" role="status">
         {words.headline === '' ? words.badge : `${words.headline}. ${words.detail}`}

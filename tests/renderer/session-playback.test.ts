@@ -1,0 +1,188 @@
+// What a page concludes from statistics and state, as pure functions: stalls and remedies, layers, rates, status words.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  layerFor,
+  nextRemedy,
+  readSample,
+  stallMs,
+  statsBetween,
+  type PlaybackSample,
+} from '../../renderer/session/playback.ts';
+import { layerBitrates } from '../../renderer/session/sending.ts';
+import type { SessionState } from '../../renderer/session/session.ts';
+import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
+import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+
+describe('remedies for a stalled picture', () => {
+  test('nothing is done about less than a second', () => {
+    expect(nextRemedy(stallMs - 1, 0)).toBeNull();
+  });
+  test('first the path is repaired, then replaced, and replaced again at intervals', () => {
+    const done: [number, string][] = [];
+    for (let atMs = 0; atMs <= 16_000; atMs += 250) {
+      const remedy = nextRemedy(atMs, done.length);
+      if (remedy) done.push([atMs, remedy]);
+    }
+    expect(done).toEqual([
+      [1_000, 'restartIce'],
+      [3_000, 'reopen'],
+      [9_000, 'reopen'],
+      [15_000, 'reopen'],
+    ]);
+  });
+});
+
+describe('the layer asked for', () => {
+  test.each([
+    [150, 2, 360, 0],
+    [200, 2, 360, 0],
+    [219, 2, 360, 1],
+    [2_000, 2, 360, 1],
+    [170, 3, 720, 0],
+    [400, 3, 720, 1],
+    [1_080, 3, 720, 2],
+  ])('shown %d px high, %d layers up to %d px: layer %d', (shown, layers, top, layer) => {
+    expect(layerFor(shown, layers, top)).toBe(layer);
+  });
+  test('is never smaller than needed while a larger one exists', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4_000 }), fc.integer({ min: 1, max: 3 }), (shown, layers) => {
+        const layer = layerFor(shown, layers, 720);
+        const height = 720 / 2 ** (layers - 1 - layer);
+        expect(layer === layers - 1 || height * 1.15 >= shown).toBe(true);
+      }),
+    );
+  });
+  test('bitrates rise with the layers up to the given one', () => {
+    expect(layerBitrates(2, 800)).toEqual([224_000, 800_000]);
+    expect(layerBitrates(1, 500)).toEqual([500_000]);
+  });
+});
+
+describe('statistics', () => {
+  const sample = (changes: Partial<PlaybackSample>): PlaybackSample => ({
+    atMs: 0,
+    videoBytes: 0,
+    audioBytes: 0,
+    framesDecoded: 0,
+    width: 640,
+    height: 360,
+    freezes: 0,
+    processingSeconds: 0,
+    rttMs: null,
+    ...changes,
+  });
+
+  test('rates are over the time between two samples; the delay is per frame plus half the round trip', () => {
+    const before = sample({
+      atMs: 1_000,
+      videoBytes: 1_000,
+      framesDecoded: 100,
+      processingSeconds: 2,
+      freezes: 1,
+    });
+    const now = sample({
+      atMs: 3_000,
+      videoBytes: 201_000,
+      audioBytes: 25_000,
+      framesDecoded: 160,
+      processingSeconds: 3.8,
+      freezes: 2,
+      rttMs: 20,
+    });
+    expect(statsBetween(before, now, 5)).toEqual({
+      fps: 30,
+      width: 640,
+      height: 360,
+      delayMs: 40,
+      freezes: 7,
+      rttMs: 20,
+      kbps: 900,
+    });
+  });
+  test('without a decoded frame there is no delay to report', () => {
+    expect(statsBetween(null, sample({}), 0).delayMs).toBeNull();
+  });
+  test('only the program’s own streams are read, and missing fields count as zero', () => {
+    const report = new Map<string, object>([
+      [
+        'a',
+        { type: 'inbound-rtp', trackIdentifier: 'v', bytesReceived: 10, framesDecoded: 3, frameHeight: 180 },
+      ],
+      ['b', { type: 'inbound-rtp', trackIdentifier: 'a', bytesReceived: 5 }],
+      ['c', { type: 'inbound-rtp', trackIdentifier: 'a guest', bytesReceived: 99, framesDecoded: 99 }],
+      ['d', { type: 'candidate-pair', state: 'succeeded', currentRoundTripTime: 0.012 }],
+      ['e', { type: 'candidate-pair', state: 'waiting', currentRoundTripTime: 9 }],
+    ]);
+    expect(readSample(report, { video: 'v', audio: 'a' }, 7)).toEqual(
+      sample({ atMs: 7, videoBytes: 10, audioBytes: 5, framesDecoded: 3, width: 0, height: 180, rttMs: 12 }),
+    );
+  });
+});
+
+describe('what a fan is told', () => {
+  type Known = Pick<SessionState, 'connection' | 'show' | 'picture'>;
+  const show = (phase: ShowState['phase'], source: ShowState['program']['source'] = 'studio'): ShowState => ({
+    seq: 1,
+    id: showId.parse('s'),
+    title: 'Drop',
+    phase,
+    program: { source, reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
+    product: null,
+    viewers: 1,
+    studio: 'absent',
+    scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+    guests: [],
+  });
+  const joined: Known['connection'] = {
+    kind: 'joined',
+    participantId: 'p',
+    guestId: null,
+    codec: 'VP8',
+    publicOrigin: '',
+  };
+  const lostNow: Known['connection'] = { kind: 'reconnecting', sinceMs: 0, attempt: 3 };
+  const refused: Known['connection'] = { kind: 'refused', code: 'noShow', text: 'No such show.' };
+  const live = show({ kind: 'live', sinceMs: 0 });
+  const standby = show({ kind: 'live', sinceMs: 0 }, 'standby');
+  const soon = show({ kind: 'setup' });
+  const over = show({ kind: 'ended', sinceMs: 0, endedMs: 1 });
+  const none: Known['picture'] = { kind: 'none' };
+  const flowing: Known['picture'] = { kind: 'flowing' };
+  const stalled: Known['picture'] = { kind: 'stalled', sinceMs: 0 };
+
+  test.each<[string, Known, boolean, Status['kind']]>([
+    [
+      'before the answer',
+      { connection: { kind: 'connecting' }, show: null, picture: none },
+      false,
+      'opening',
+    ],
+    ['in set-up', { connection: joined, show: soon, picture: none }, false, 'soon'],
+    ['live, before the first frame', { connection: joined, show: live, picture: none }, false, 'opening'],
+    ['live with frames', { connection: joined, show: live, picture: flowing }, false, 'live'],
+    ['the clip plays', { connection: joined, show: standby, picture: flowing }, false, 'standby'],
+    ['frames stop', { connection: joined, show: live, picture: stalled }, false, 'reconnecting'],
+    [
+      'the server is away but frames come',
+      { connection: lostNow, show: live, picture: flowing },
+      true,
+      'live',
+    ],
+    [
+      'the server is away in set-up',
+      { connection: lostNow, show: soon, picture: none },
+      true,
+      'reconnecting',
+    ],
+    ['a blink in set-up', { connection: lostNow, show: soon, picture: none }, false, 'soon'],
+    ['ended', { connection: joined, show: over, picture: flowing }, false, 'ended'],
+    ['ended, then the server is stopped', { connection: lostNow, show: over, picture: none }, true, 'ended'],
+    ['refused', { connection: refused, show: null, picture: none }, false, 'refused'],
+  ])('%s', (_, known, lost, kind) => {
+    const status = statusOf(known, lost);
+    expect(status.kind).toBe(kind);
+    expect(wordsFor(status).badge).not.toBe('');
+  });
+});

@@ -1,0 +1,356 @@
+// A page's session against a far end in memory, with a clock that stands still: joining, folding, coming back, giving up.
+// Sound and picture need a browser: tests/e2e/viewer.test.ts.
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { backOffMs, createSession, type Session } from '../../renderer/session/session.ts';
+import { serveChannel, type Handlers, type ServerEnd } from '../../sfu-server/protocol/channel.ts';
+import { AppError, type CloseReason } from '../../sfu-server/protocol/errors.ts';
+import {
+  showContract,
+  type Joined,
+  type ShowContract,
+  type ShowParams,
+} from '../../sfu-server/protocol/messages.ts';
+import {
+  applyChange,
+  productId,
+  showId,
+  type ShowState,
+  type StateChange,
+} from '../../sfu-server/protocol/state.ts';
+import { fakeClock, settled, wirePair } from '../support/wires.ts';
+
+const id = showId.parse('show1');
+const tee = productId.parse('tee');
+const fresh: ShowState = {
+  seq: 4,
+  id,
+  title: 'Night market',
+  phase: { kind: 'setup' },
+  program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
+  product: {
+    id: tee,
+    name: 'Tee',
+    priceMinor: 2500,
+    currency: 'GBP',
+    pictureUrl: null,
+    stock: { total: 50, held: 0, sold: 0, left: 50, seq: 1 },
+  },
+  viewers: 1,
+  studio: 'absent',
+  scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+  guests: [],
+};
+const resumeToken = 'resume-token-0123456789';
+const joinedWith = (state: ShowState): Joined => ({
+  participantId: 'p1',
+  guestId: null,
+  resumeToken,
+  state,
+  media: null,
+  codec: 'VP8',
+  publicOrigin: 'http://drop.example',
+});
+
+const refuse = () => Promise.reject(new AppError('forbidden'));
+const refuseAll: Handlers<ShowContract> = {
+  join: refuse,
+  openReceive: refuse,
+  openSend: refuse,
+  connectTransport: refuse,
+  restartIce: refuse,
+  produce: refuse,
+  closeProducer: refuse,
+  consume: refuse,
+  closeConsumer: refuse,
+  preferLayer: refuse,
+  requestKeyframe: refuse,
+  reportPlayback: refuse,
+  setTitle: refuse,
+  setScene: refuse,
+  goLive: refuse,
+  endShow: refuse,
+  newShow: refuse,
+  lockProgram: refuse,
+  setProduct: refuse,
+  recordSale: refuse,
+  inviteGuest: refuse,
+  renewGuestLink: refuse,
+  revokeGuest: refuse,
+};
+
+type Answer = (params: ShowParams<'join'>) => Joined | Promise<Joined>;
+
+/** A far end that answers `join` as told and keeps every connection that was opened. */
+const farEnd = (firstAnswer: Answer = () => joinedWith(fresh)) => {
+  const clock = fakeClock();
+  const joins: ShowParams<'join'>[] = [];
+  const ends: ServerEnd<ShowContract>[] = [];
+  const carriers: { lose: () => void }[] = [];
+  let answer = firstAnswer;
+  let wake = () => {};
+  let unreachable = false;
+
+  const open = () => {
+    const { client, server } = wirePair();
+    carriers.push({ lose: () => server.close(1006, '') });
+    if (unreachable) {
+      server.close(1006, '');
+      return client;
+    }
+    ends.push(
+      serveChannel<ShowContract>({
+        contract: showContract,
+        wire: server,
+        clock,
+        role: () => 'anonymous',
+        onBug: (error) => {
+          throw error;
+        },
+        handlers: {
+          ...refuseAll,
+          join: (params) => {
+            joins.push(params);
+            return answer(params);
+          },
+        },
+      }),
+    );
+    return client;
+  };
+  const session = createSession({
+    identity: { as: 'viewer', showId: id },
+    media: false,
+    location: { origin: 'http://drop.example' },
+    clock,
+    open,
+    awake: (listener) => {
+      wake = listener;
+      return () => {
+        wake = () => {};
+      };
+    },
+    random: () => 1,
+  });
+  opened.push(session);
+  const latest = (): ServerEnd<ShowContract> => {
+    const end = ends.at(-1);
+    if (!end) throw new Error('Nothing has connected.');
+    return end;
+  };
+  return {
+    session,
+    clock,
+    joins,
+    attempts: () => carriers.length,
+    latest,
+    loseCarrier: () => carriers.at(-1)?.lose(),
+    tell: (seq: number, change: StateChange) => latest().emit('state', { seq, change }),
+    answerWith: (next: Answer) => {
+      answer = next;
+    },
+    setUnreachable: (value: boolean) => {
+      unreachable = value;
+    },
+    wake: () => wake(),
+    connection: () => session.store.getState().connection,
+    show: () => session.store.getState().show,
+  };
+};
+
+const opened: Session[] = [];
+afterEach(() => {
+  for (const session of opened.splice(0)) session.close();
+});
+
+describe('joining and folding', () => {
+  test('a page without media joins in its first message and shows the snapshot', async () => {
+    const far = farEnd();
+    await settled();
+    expect(far.joins).toEqual([{ as: 'viewer', showId: id, rtpCapabilities: null }]);
+    expect(far.connection()).toMatchObject({
+      kind: 'joined',
+      codec: 'VP8',
+      publicOrigin: 'http://drop.example',
+    });
+    expect(far.show()).toEqual(fresh);
+  });
+
+  test('changes that overtake the answer to join are folded into the snapshot it brings, each once', async () => {
+    const far = farEnd(async () => {
+      far.tell(4, { kind: 'title', title: 'already in the snapshot' });
+      far.tell(5, { kind: 'viewers', viewers: 7 });
+      return joinedWith(fresh);
+    });
+    await settled();
+    expect(far.show()).toEqual({ ...fresh, seq: 5, viewers: 7 });
+  });
+
+  test('whatever the series of changes, the folded state equals the far end’s, and old numbers change nothing', async () => {
+    const stock = (left: number, seq: number) => ({ total: 50, held: 0, sold: 50 - left, left, seq });
+    const anyChange: fc.Arbitrary<StateChange> = fc.oneof(
+      fc.string({ maxLength: 20 }).map((title) => ({ kind: 'title' as const, title })),
+      fc.nat(10_000).map((viewers) => ({ kind: 'viewers' as const, viewers })),
+      fc.tuple(fc.nat(50), fc.nat(20)).map(([left, seq]) => ({
+        kind: 'stock' as const,
+        productId: tee,
+        stock: stock(left, seq),
+      })),
+      fc.nat(9_999).map((sinceMs) => ({ kind: 'phase' as const, phase: { kind: 'live' as const, sinceMs } })),
+      fc.constantFrom('studio' as const, 'standby' as const).map((source) => ({
+        kind: 'program' as const,
+        program: { source, reason: 'studioHealthy' as const, sinceMs: 1, lock: 'none' as const },
+      })),
+      fc.constant({ kind: 'product' as const, product: null }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyChange, { maxLength: 25 }), async (changes) => {
+        const far = farEnd();
+        await settled();
+        let truth = fresh;
+        for (const change of changes) {
+          truth = applyChange(truth, truth.seq + 1, change);
+          far.tell(truth.seq, change);
+        }
+        far.tell(fresh.seq, { kind: 'title', title: 'from the past' });
+        await settled();
+        expect(far.show()).toEqual(truth);
+        far.session.close();
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('coming back', () => {
+  test('a lost connection keeps the show on the page and joins again with the resume token', async () => {
+    const far = farEnd();
+    await settled();
+    far.tell(5, { kind: 'viewers', viewers: 9 });
+    await settled();
+    far.loseCarrier();
+    await settled();
+    expect(far.connection()).toEqual({ kind: 'reconnecting', sinceMs: far.clock.now(), attempt: 1 });
+    expect(far.show()?.viewers).toBe(9);
+
+    far.answerWith(() => joinedWith({ ...fresh, seq: 2, title: 'after a restart of the server' }));
+    far.clock.advance(250);
+    await settled();
+    expect(far.connection().kind).toBe('joined');
+    expect(far.joins.at(-1)).toMatchObject({ resumeToken });
+    // The server's numbers may begin anew: the snapshot replaces everything.
+    expect(far.show()).toMatchObject({ seq: 2, title: 'after a restart of the server' });
+  });
+
+  test('while the server stays away the waits double up to 8 s, and the outage keeps its beginning', async () => {
+    const far = farEnd();
+    await settled();
+    const began = far.clock.now();
+    far.setUnreachable(true);
+    far.loseCarrier();
+    await settled();
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 8; attempt += 1) {
+      const before = far.attempts();
+      let waited = 0;
+      while (far.attempts() === before) {
+        far.clock.advance(50);
+        waited += 50;
+      }
+      waits.push(waited);
+      await settled();
+    }
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+    expect(far.connection()).toEqual({ kind: 'reconnecting', sinceMs: began, attempt: 9 });
+
+    far.setUnreachable(false);
+    far.wake(); // The network is back: no more waiting.
+    await settled();
+    expect(far.connection().kind).toBe('joined');
+  });
+
+  test('waits are spread so that a crowd does not come back in one instant', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (attempt, dice) => {
+          const full = Math.min(8_000, 250 * 2 ** (attempt - 1));
+          const wait = backOffMs(attempt, dice);
+          expect(wait).toBeGreaterThanOrEqual(full / 2);
+          expect(wait).toBeLessThanOrEqual(full);
+        },
+      ),
+    );
+  });
+
+  test('a full show is tried again and its sentence shown meanwhile', async () => {
+    const far = farEnd(() => {
+      throw new AppError('full');
+    });
+    await settled();
+    expect(far.connection()).toMatchObject({ kind: 'reconnecting', attempt: 1 });
+    expect(far.session.store.getState().notice).toMatch(/full/);
+    far.answerWith(() => joinedWith(fresh));
+    far.clock.advance(250);
+    await settled();
+    expect(far.connection().kind).toBe('joined');
+    expect(far.session.store.getState().notice).toBeNull();
+  });
+
+  test('a server that answers nothing any more counts as lost', async () => {
+    const far = farEnd();
+    await settled();
+    far.latest().close('slow');
+    await settled();
+    expect(far.connection().kind).toBe('reconnecting');
+  });
+});
+
+describe('giving up', () => {
+  const final: CloseReason[] = ['malformed', 'revoked', 'version', 'replaced', 'tooBig', 'flood'];
+  test.each(final)('closed as %s: one sentence, no further attempt until asked', async (reason) => {
+    const far = farEnd();
+    await settled();
+    far.latest().close(reason);
+    await settled();
+    const connection = far.connection();
+    expect(connection).toMatchObject({ kind: 'refused', code: reason });
+    expect(connection.kind === 'refused' && connection.text).toMatch(/^[A-Z].*\.$/);
+    far.clock.advance(60_000);
+    far.wake();
+    await settled();
+    expect(far.attempts()).toBe(1);
+
+    far.session.retryNow();
+    await settled();
+    expect(far.connection().kind).toBe('joined');
+  });
+
+  test.each(['noShow', 'badToken', 'revoked', 'forbidden'] as const)(
+    'a join refused with %s is final and says why',
+    async (code) => {
+      const far = farEnd(() => {
+        throw new AppError(code);
+      });
+      await settled();
+      expect(far.connection()).toEqual({ kind: 'refused', code, text: new AppError(code).message });
+      far.clock.advance(60_000);
+      await settled();
+      expect(far.attempts()).toBe(1);
+    },
+  );
+
+  test('closing ends everything once: no timer, no attempt, calls are refused', async () => {
+    const far = farEnd();
+    await settled();
+    far.session.close();
+    far.session.close();
+    await settled();
+    far.wake();
+    far.clock.advance(60_000);
+    expect(far.attempts()).toBe(1);
+    expect(far.clock.pending()).toBe(0);
+    await expect(far.session.call('setTitle', { title: 'x' })).rejects.toMatchObject({ code: 'closed' });
+  });
+});
