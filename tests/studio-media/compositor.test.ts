@@ -1,0 +1,291 @@
+// The compositor in a real Chromium: what a viewer would see, and that it never stops.
+
+import { expect, test } from 'vitest';
+import { useLab } from './lab-page.ts';
+
+const openPage = useLab();
+
+/** Middles of the four quadrants, clear of the overlays' corners. */
+const middles = [
+  [0.2, 0.3],
+  [0.7, 0.3],
+  [0.2, 0.6],
+  [0.7, 0.7],
+] as const;
+const colours = [
+  [255, 0, 0],
+  [0, 200, 0],
+  [0, 0, 255],
+  [200, 120, 80],
+] as const;
+
+function expectColour(
+  seen: readonly number[] | undefined,
+  expected: readonly number[],
+  tolerance: number,
+): void {
+  expected.forEach((value, i) => {
+    expect(
+      Math.abs((seen?.[i] ?? -1000) - value),
+      `${String(seen)} for ${String(expected)}`,
+    ).toBeLessThanOrEqual(tolerance);
+  });
+}
+
+test('colours survive every camera layout and the way to a viewer', async () => {
+  const page = await openPage();
+  const results = await page.evaluate(
+    async ({ middles, colours }) => {
+      const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+      compositor.setScene(lab.layoutScene({ layout: 'full', cameraId: 'cam', guestId: null }));
+      const probe = lab.startProbe(compositor.track);
+      const viewer = lab.startProbe(await lab.overWebRtc(compositor.track));
+      const cameras = [
+        { format: 'I420', matrix: 'smpte170m' },
+        { format: 'I420', matrix: 'bt709' },
+        { format: 'NV12', matrix: 'smpte170m' },
+        { format: 'BGRA', matrix: 'smpte170m' },
+        { format: 'I420', matrix: 'smpte170m', codedWidth: 640, codedHeight: 480 },
+        { format: 'NV12', matrix: 'bt709', width: 1280, height: 720 },
+      ] as const;
+      const seen = [];
+      for (const [turn, camera] of cameras.entries()) {
+        // Each camera has the colours one place further, so that its pictures are told from the one before.
+        const quadrants = colours.map((_, i) => colours[(i + turn) % 4] ?? colours[0]);
+        compositor.addSource('cam', lab.startCamera({ ...camera, picture: { quadrants } }).track);
+        const { rgb } = await lab.untilColour(probe, middles, 0, quadrants[0] ?? []);
+        const viewed =
+          turn === 0 ? (await lab.untilColour(viewer, middles, 0, quadrants[0] ?? [])).rgb : null;
+        seen.push({ quadrants, rgb, viewed });
+      }
+      return seen;
+    },
+    { middles, colours },
+  );
+  for (const { quadrants, rgb, viewed } of results) {
+    quadrants.forEach((expected, i) => expectColour(rgb[i], expected, 5));
+    if (viewed !== null) quadrants.forEach((expected, i) => expectColour(viewed[i], expected, 12));
+  }
+  await page.close();
+});
+
+test('the layouts put each source where it belongs, and the slate stands in before the first picture', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const probe = lab.startProbe(compositor.track);
+    const [slate] = await probe.pixels([[0.02, 0.02]]);
+    const one = (colour: readonly [number, number, number]) => ({
+      quadrants: [colour, colour, colour, colour],
+    });
+    compositor.addSource('cam', lab.startCamera({ picture: one([255, 0, 0]) }).track);
+    compositor.addSource(
+      'guest',
+      lab.startCamera({ width: 361, height: 641, picture: one([0, 0, 255]) }).track,
+    );
+    compositor.setScene(lab.layoutScene({ layout: 'side-by-side', cameraId: 'cam', guestId: 'guest' }));
+    const points = [
+      [0.1, 0.5],
+      [0.48, 0.5],
+      [0.5, 0.5],
+      [0.52, 0.5],
+      [0.9, 0.98],
+    ] as const;
+    await lab.untilColour(probe, points, 4, [0, 0, 255]);
+    const beside = (await lab.untilColour(probe, points, 0, [255, 0, 0])).rgb;
+    compositor.setScene({
+      ...lab.layoutScene({ layout: 'full', cameraId: 'guest', guestId: null }),
+      layers: [{ sourceId: 'guest', rect: { x: 0, y: 0, width: 1, height: 1 }, fit: 'contain' }],
+    });
+    const alone = (await lab.untilColour(probe, points, 2, [0, 0, 255])).rgb;
+    compositor.removeSource('guest');
+    compositor.removeSource('cam');
+    const gone = (await lab.untilColour(probe, points, 0, slate ?? [])).rgb;
+    return { slate, beside, alone, gone };
+  });
+  expectColour(result.slate, [12, 13, 16], 4);
+  const beside = [
+    [255, 0, 0],
+    [255, 0, 0],
+    [12, 13, 16],
+    [0, 0, 255],
+    [0, 0, 255],
+  ];
+  beside.forEach((expected, i) => expectColour(result.beside[i], expected, 6));
+  expectColour(result.alone[0], [12, 13, 16], 6);
+  expectColour(result.alone[4], [12, 13, 16], 6);
+  await page.close();
+});
+
+test('the code is read from a busy 360-line picture at 500 kbit/s, and a new stock shows within 200 ms', async () => {
+  const page = await openPage();
+  const url = 'https://192.168.178.123:8443/shop/Vh2kQ9pZ/night-tee-black';
+  const result = await page.evaluate(async (url) => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    compositor.addSource('cam', lab.startCamera().track);
+    const probe = lab.startProbe(compositor.track);
+    const qr = {
+      url,
+      productName: 'Night tee, black',
+      priceText: '£20',
+      stockText: '12 left of 50',
+      soldOut: false,
+    };
+    const scene = lab.layoutScene({
+      layout: 'full',
+      cameraId: 'cam',
+      guestId: null,
+      lowerThird: { title: 'Anna Kowalska', subtitle: 'Live from Dalston' },
+      qr,
+    });
+    compositor.setScene(scene);
+    // The white of the quiet zone says that the card is on.
+    await lab.untilColour(probe, [[0.96, 0.06]], 0, [255, 255, 255]);
+    await lab.untilStats(compositor, (stats) => stats.sources['cam']?.framesPerSecond !== undefined);
+    const viewed = await probe.vp8(500_000, 45);
+    compositor.setScene({ ...scene, qr: { ...qr, stockText: '11 left of 50' } });
+    // A lower third's bar is easier to see for a machine than a digit, and takes the same way.
+    await lab.untilColour(probe, [[0.035, 0.8]], 0, [91, 140, 255]);
+    compositor.setScene({ ...scene, lowerThird: null });
+    await probe.pixels([]);
+    await probe.pixels([]);
+    compositor.setScene(scene);
+    const { tookMs } = await lab.untilColour(probe, [[0.035, 0.8]], 0, [91, 140, 255]);
+    return { ...viewed, tookMs };
+  }, url);
+  expect(result.qrText).toBe(url);
+  expect(result.kilobitsPerSecond).toBeLessThan(700);
+  expect(result.tookMs).toBeLessThan(200);
+  await page.close();
+});
+
+test('an address too long for a code is said, and the program goes on without the card', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const fault = new Promise<string>((resolve) => compositor.onFault(resolve));
+    compositor.addSource('cam', lab.startCamera().track);
+    compositor.setScene(
+      lab.layoutScene({
+        layout: 'full',
+        cameraId: 'cam',
+        guestId: null,
+        qr: {
+          url: `https://x.example/${'a'.repeat(900)}`,
+          productName: '',
+          priceText: '',
+          stockText: '',
+          soldOut: false,
+        },
+      }),
+    );
+    const stats = await lab.untilStats(compositor, ({ framesOut }) => framesOut > 20);
+    return { sentence: await fault, late: stats.late };
+  });
+  expect(result.sentence).toContain('shorter address');
+  await page.close();
+});
+
+test('a frozen camera is repeated at the true rate, a fast one is held down, and no frame is kept', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const camera = lab.startCamera({ fps: 60 });
+    compositor.addSource('cam', camera.track);
+    compositor.addSource('guest', lab.startCamera().track);
+    compositor.addSource('idle', lab.startCamera().track);
+    compositor.setScene(lab.layoutScene({ layout: 'side-by-side', cameraId: 'cam', guestId: 'guest' }));
+    const probe = lab.startProbe(compositor.track);
+    const fast = await lab.untilStats(
+      compositor,
+      ({ sources }) => (sources['cam']?.framesPerSecond ?? 0) > 45,
+    );
+    camera.freeze(true);
+    const frozen = await lab.untilStats(compositor, ({ framesOut, repeats }) => repeats === framesOut);
+    await probe.takeTimes();
+    const stillFrozen = await lab.untilStats(compositor, () => true);
+    camera.freeze(false);
+    const again = await lab.untilStats(compositor, ({ repeats }) => repeats === 0);
+    const { arrivalsMs, timestampsUs } = await probe.takeTimes();
+    compositor.removeSource('cam');
+    compositor.removeSource('guest');
+    compositor.removeSource('idle');
+    const after = await lab.untilStats(compositor, ({ framesIn }) => framesIn === 0);
+    return { fast, frozen, stillFrozen, again, after, worstGapMs: lab.worstGap(arrivalsMs), timestampsUs };
+  });
+  expect(result.fast.framesOut).toBeLessThanOrEqual(35);
+  expect(result.stillFrozen.framesOut).toBeGreaterThanOrEqual(25);
+  expect(result.stillFrozen.framesOut).toBeLessThanOrEqual(33);
+  expect(result.stillFrozen.sources['cam']?.lastFrameAgeMs).toBeGreaterThan(900);
+  expect(result.worstGapMs).toBeLessThan(200);
+  result.timestampsUs.slice(1).forEach((at, i) => expect(at).toBeGreaterThan(result.timestampsUs[i] ?? 0));
+  for (const { openFrames } of [result.fast, result.frozen, result.again])
+    expect(openFrames).toBeLessThanOrEqual(4);
+  expect(result.after.openFrames).toBeLessThanOrEqual(1);
+  await page.close();
+});
+
+test('neither a page blocked for 2 s nor a replaced camera interrupts the program', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const one = (colour: readonly [number, number, number]) => ({
+      quadrants: [colour, colour, colour, colour],
+    });
+    compositor.addSource('cam', lab.startCamera({ picture: one([255, 0, 0]) }).track);
+    compositor.setScene(lab.layoutScene({ layout: 'full', cameraId: 'cam', guestId: null }));
+    const probe = lab.startProbe(compositor.track);
+    await lab.untilColour(probe, [[0.5, 0.5]], 0, [255, 0, 0]);
+    await lab.untilStats(compositor, ({ framesOut }) => framesOut > 25);
+    await probe.takeTimes();
+    const untilMs = performance.now() + 2000;
+    while (performance.now() < untilMs);
+    const blocked = await probe.takeTimes();
+
+    compositor.addSource('cam', lab.startCamera({ picture: one([0, 0, 255]) }).track);
+    const { rgb } = await lab.untilColour(probe, [[0.5, 0.5]], 0, [0, 0, 255]);
+    const replaced = await probe.takeTimes();
+    const { track } = compositor;
+    compositor.close();
+    compositor.close();
+    return {
+      blockedFrames: blocked.arrivalsMs.length,
+      blockedGapMs: lab.worstGap(blocked.arrivalsMs),
+      replacedGapMs: lab.worstGap(replaced.arrivalsMs),
+      rgb,
+      readyState: track.readyState,
+      state: compositor.snapshot().state,
+    };
+  });
+  expect(result.blockedFrames).toBeGreaterThan(50);
+  expect(result.blockedGapMs).toBeLessThanOrEqual(200);
+  expect(result.replacedGapMs).toBeLessThanOrEqual(200);
+  expect(result.readyState).toBe('ended');
+  expect(result.state).toBe('closed');
+  await page.close();
+});
+
+test('the picture can be held back to meet the sound', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const camera = lab.startCamera({ picture: 'flash' });
+    compositor.addSource('cam', camera.track);
+    compositor.setScene(lab.layoutScene({ layout: 'full', cameraId: 'cam', guestId: null }));
+    const direct = lab.startProbe(camera.track);
+    const program = lab.startProbe(compositor.track);
+    compositor.setVideoDelayMs(120);
+    let seconds = 0;
+    await lab.untilStats(compositor, () => ++seconds === 5);
+    const [before, after] = [(await direct.takeTimes()).onsetsMs, (await program.takeTimes()).onsetsMs];
+    const delays = after.slice(-3).map((at) => at - (before.findLast((start) => start < at) ?? 0));
+    compositor.setVideoDelayMs(9999);
+    return { delays, clamped: compositor.snapshot().videoDelayMs };
+  });
+  expect(result.clamped).toBe(500);
+  expect(result.delays).toHaveLength(3);
+  const [, middle] = result.delays.toSorted((a, b) => a - b);
+  expect(middle).toBeGreaterThan(110);
+  expect(middle).toBeLessThan(165);
+  await page.close();
+});
