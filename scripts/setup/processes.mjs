@@ -30,7 +30,9 @@ export class CommandError extends Error {
  */
 export function runCommand(command, args, { cwd, env, timeoutMs, onLine = () => {} } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Captured output is read by people in a report, not by a terminal: no colour codes in it.
+    const plain = { ...(env ?? process.env), NO_COLOR: '1', FORCE_COLOR: undefined };
+    const child = spawn(command, args, { cwd, env: plain, stdio: ['ignore', 'pipe', 'pipe'] });
     const lines = [];
     let timedOut = false;
     const limit =

@@ -1,0 +1,104 @@
+// Types of the plain JavaScript set-up modules, as far as the tests beside this file use them.
+// The modules are JavaScript because they run before TypeScript can; with `allowJs` this file is not needed.
+
+declare module '*/scripts/worker/recipe.mjs' {
+  export function workerSources(workerDir: string): string[];
+  export function workerSchemas(workerDir: string): string[];
+  export function compileUnits(sources: string[]): { name: string; sources: string[] }[];
+  export function patched(file: string, text: string): string;
+}
+
+declare module '*/scripts/worker/srtp.mjs' {
+  export type Profile = { keyLength: number; saltLength: number; tagLength: number; aead: boolean };
+  export type Master = { key: Buffer; salt: Buffer };
+  export const srtpProfiles: Record<'SRTP_AES128_CM_SHA1_80' | 'SRTP_AEAD_AES_128_GCM', Profile>;
+  export function deriveKey(master: Master, label: number, length: number): Buffer;
+  export function createSrtpContext(
+    profile: Profile,
+    master: Master,
+  ): Record<'protectRtp' | 'unprotectRtp' | 'protectRtcp' | 'unprotectRtcp', (packet: Buffer) => Buffer>;
+}
+
+declare module '*/scripts/worker/prove.mjs' {
+  export function proveWorker(
+    workerBin: string,
+    options?: { timeoutMs?: number },
+  ): Promise<{ profile: string; packetsBack: number; ms: number }[]>;
+}
+
+declare module '*/scripts/setup/steps.mjs' {
+  export class SetupError extends Error {
+    constructor(why: string, todo: string, options?: ErrorOptions);
+    readonly todo: string;
+  }
+  export function step<T>(
+    name: string,
+    work: (report: (text: string) => void) => T | Promise<T>,
+    options?: { describe?: (result: T) => string; write?: (text: string) => void },
+  ): Promise<T>;
+  export function explain(error: unknown): string;
+  export function failureNote(
+    path: string,
+    lifetimeMs: number,
+    now?: () => number,
+  ): { read(): string | undefined; write(why: string): void; forget(): void };
+}
+
+declare module '*/scripts/setup/tree.mjs' {
+  type Npm = (args: string[], where: { cwd: string; node: string }) => Promise<void>;
+  export function ensurePackages(root: string, report: (text: string) => void, npm: Npm): Promise<boolean>;
+  export function packagesStamp(root: string, major?: number): string;
+}
+
+declare module '*/scripts/setup/worker.mjs' {
+  type Download = (options: { version: string; dir: string }) => Promise<string>;
+  type Build = (options: { workerDir: string; dir: string }) => Promise<string>;
+  export function ensureWorker(options: {
+    root: string;
+    cache: string;
+    env: Record<string, string | undefined>;
+    download?: Download;
+    build?: Build;
+  }): Promise<{ path: string; from: 'given' | 'cache' | 'download' | 'build' }>;
+  export function cachedWorkerPath(cache: string, version: string): string;
+  export function downloadWorker(options: {
+    version: string;
+    dir: string;
+    env: Record<string, string | undefined>;
+    timeoutMs?: number;
+  }): Promise<string>;
+  export function installDebianPackages(
+    missing: string[],
+    report: (text: string) => void,
+    options: { isRoot: boolean },
+  ): Promise<void>;
+}
+
+declare module '*/scripts/setup/browser.mjs' {
+  export function ensureChromium(options: {
+    root: string;
+    env: Record<string, string | undefined>;
+    install: (packages: string[]) => Promise<void>;
+    playwrightPath: () => string | undefined;
+  }): Promise<string>;
+  export function ensureElectron(options: {
+    root: string;
+    cache: string;
+    retry?: boolean;
+    reachable: () => Promise<void>;
+    download: (root: string) => Promise<void>;
+  }): Promise<{ installed: true } | { installed: false; why: string }>;
+}
+
+declare module '*/scripts/setup/checks.mjs' {
+  export function countTests(
+    report: unknown,
+    exitCode: number,
+  ): { passed: number; failed: number; why?: string };
+}
+
+declare module '*/scripts/setup/start.mjs' {
+  import type { ChildProcess } from 'node:child_process';
+  export function readyLine(server: ChildProcess, options?: { limitMs?: number }): Promise<unknown>;
+  export function hasDisplay(env: Record<string, string | undefined>, platform: string): boolean;
+}

@@ -1,0 +1,215 @@
+// The set-up steps: what they print, when they work and when they rest, and what they say when they fail.
+// npm, apt-get and Electron's download are replaced by records of having been called; programs and files are real.
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureChromium, ensureElectron } from '../../scripts/setup/browser.mjs';
+import { countTests } from '../../scripts/setup/checks.mjs';
+import { hasDisplay, readyLine } from '../../scripts/setup/start.mjs';
+import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
+import { ensurePackages, packagesStamp } from '../../scripts/setup/tree.mjs';
+import { installDebianPackages } from '../../scripts/setup/worker.mjs';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'setup-test-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const file = (path: string, text: string, mode = 0o644) => {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+};
+
+describe('steps', () => {
+  it('print their name, duration and result; a failed one is explained with its remedy', async () => {
+    let printed = '';
+    const write = (text: string) => {
+      printed += text;
+    };
+    await step('pages', () => 3, { describe: (count) => `${count} pages`, write });
+    expect(printed).toMatch(/^✓ pages +\d+\.\d s {2}3 pages\n$/);
+    const failed = step('worker', () => Promise.reject(new SetupError('No compiler.', 'Install g++.')), {
+      write,
+    });
+    const error: unknown = await failed.catch((reason: unknown) => reason);
+    expect(printed).toMatch(/✗ worker/);
+    expect(explain(error)).toBe('The step "worker" failed. No compiler.\nWhat to do: Install g++.');
+  });
+
+  it('an unknown target is refused with the list of those there are', () => {
+    const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
+    const result = spawnSync(process.execPath, [run, 'fly'], { encoding: 'utf8' });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/no target "fly"[\s\S]*start, test, rehearse/);
+  });
+
+  it('a failure is remembered for its lifetime only', () => {
+    let nowMs = 1000;
+    const note = failureNote(join(dir, 'deep/note.json'), 500, () => nowMs);
+    expect(note.read()).toBeUndefined();
+    note.write('away');
+    nowMs += 499;
+    expect(note.read()).toBe('away');
+    nowMs += 1;
+    expect(note.read()).toBeUndefined();
+  });
+});
+
+describe('packages', () => {
+  const tree = () => {
+    file(join(dir, 'package-lock.json'), '{"lockfileVersion":3}');
+    mkdirSync(join(dir, 'node_modules'));
+  };
+
+  it('are installed once for a lockfile and a Node version', async () => {
+    tree();
+    const calls: string[][] = [];
+    const npm = async (args: string[]) => void calls.push(args);
+    await expect(ensurePackages(dir, () => {}, npm)).resolves.toBe(true);
+    await expect(ensurePackages(dir, () => {}, npm)).resolves.toBe(false);
+    expect(packagesStamp(dir, 24)).not.toBe(packagesStamp(dir, 26));
+    file(join(dir, 'package-lock.json'), '{"lockfileVersion":3,"name":"changed"}');
+    await expect(ensurePackages(dir, () => {}, npm)).resolves.toBe(true);
+    expect(calls.map(([command]) => command)).toEqual(['ci', 'ci']);
+    expect(calls[0]).toContain('--ignore-scripts');
+  });
+
+  it('a lockfile without other systems’ optional packages is completed unsaved; any other failure leaves no stamp', async () => {
+    tree();
+    const calls: string[] = [];
+    const answers = [
+      'npm error Missing: @x/darwin@ from lock file',
+      undefined,
+      'npm error Missing: zod@4.0.0 from lock file',
+    ];
+    const npm = async (args: string[]) => {
+      calls.push(args.slice(0, 2).join(' '));
+      const answer = answers.shift();
+      if (answer !== undefined) throw new SetupError(answer, 'try again');
+    };
+    await expect(ensurePackages(dir, () => {}, npm)).resolves.toBe(true);
+    expect(calls).toEqual(['ci --ignore-scripts', 'install --no-save']);
+    rmSync(join(dir, 'node_modules/.live-drop-stamp'));
+    await expect(ensurePackages(dir, () => {}, npm)).rejects.toThrow(/zod/);
+    expect(existsSync(join(dir, 'node_modules/.live-drop-stamp'))).toBe(false);
+  });
+
+  it('of Debian are installed only by root; others are told the command', async () => {
+    const asUser = installDebianPackages(['ninja-build', 'g++'], () => {}, { isRoot: false });
+    await expect(asUser).rejects.toMatchObject({
+      todo: expect.stringMatching(/sudo apt-get install .*ninja-build g\+\+/),
+    });
+    await installDebianPackages([], () => {}, { isRoot: false });
+  });
+});
+
+describe('browsers', () => {
+  const find = (env: Record<string, string>, playwright?: string) =>
+    ensureChromium({
+      root: dir,
+      env,
+      install: async () => {
+        throw new SetupError('apt-get was asked', '');
+      },
+      playwrightPath: () => playwright,
+    });
+
+  it('are looked for in CHROMIUM_BIN, on PATH, at Playwright, and only then installed', async () => {
+    const onPath = file(join(dir, 'bin/google-chrome'), '#!/bin/sh\n', 0o755);
+    const given = file(join(dir, 'mine'), '#!/bin/sh\n', 0o755);
+    const empty = join(dir, 'empty');
+    await expect(find({ CHROMIUM_BIN: given, PATH: dirname(onPath) })).resolves.toBe(given);
+    await expect(find({ CHROMIUM_BIN: join(dir, 'gone'), PATH: dirname(onPath) })).rejects.toThrow(
+      /CHROMIUM_BIN/,
+    );
+    await expect(find({ PATH: dirname(onPath) }, given)).resolves.toBe(onPath);
+    await expect(find({ PATH: empty }, given)).resolves.toBe(given);
+    await expect(find({ PATH: empty })).rejects.toThrow(/No Chromium or Chrome was found/);
+  });
+
+  it('Electron is tried once, the failure remembered, and forgotten on request', async () => {
+    const electron = join(dir, 'node_modules/electron');
+    file(join(electron, 'package.json'), '{"version":"45.0.0"}');
+    let tries = 0;
+    const attempt = (retry: boolean, works: boolean) =>
+      ensureElectron({
+        root: dir,
+        cache: join(dir, 'cache'),
+        retry,
+        reachable: async () => {
+          tries++;
+          if (!works) throw new Error('github.com cannot be reached');
+        },
+        download: async () => {
+          file(join(electron, 'dist/electron'), '');
+          file(join(electron, 'path.txt'), 'electron');
+        },
+      });
+    await expect(attempt(false, false)).resolves.toMatchObject({
+      installed: false,
+      why: expect.stringMatching(/cannot be reached/),
+    });
+    await expect(attempt(false, true)).resolves.toMatchObject({
+      installed: false,
+      why: expect.stringMatching(/--retry-electron/),
+    });
+    expect(tries).toBe(1);
+    await expect(attempt(true, true)).resolves.toEqual({ installed: true });
+    await expect(attempt(false, false)).resolves.toEqual({ installed: true });
+    expect(tries).toBe(2);
+  });
+});
+
+describe('start', () => {
+  it('knows a display, reads the server’s ready line, and explains a server that ends instead', async () => {
+    expect(hasDisplay({}, 'linux')).toBe(false);
+    expect(hasDisplay({ WAYLAND_DISPLAY: 'wayland-0' }, 'linux')).toBe(true);
+    expect(hasDisplay({}, 'darwin')).toBe(true);
+    const say = (script: string) =>
+      spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const addresses = { viewerUrl: 'https://a.example/w' };
+    const server = say(
+      `console.log('LIVE_DROP_READY ' + '${JSON.stringify(addresses)}'); setInterval(() => {}, 1000)`,
+    );
+    await expect(readyLine(server)).resolves.toEqual(addresses);
+    server.kill();
+    await expect(readyLine(say('process.exit(3)'))).rejects.toThrow(/ended with code 3/);
+  });
+});
+
+describe('test count', () => {
+  const report = (passed: number, failed: number, files: { status: string; tests: string[] }[]) => ({
+    numPassedTests: passed,
+    numFailedTests: failed,
+    testResults: files.map(({ status, tests }) => ({
+      status,
+      assertionResults: tests.map((test) => ({ status: test })),
+    })),
+  });
+
+  it('counts passed and failed tests', () => {
+    const mixed = [{ status: 'failed', tests: ['passed', 'failed'] }];
+    expect(countTests(report(5, 0, [{ status: 'passed', tests: ['passed'] }]), 0)).toEqual({
+      passed: 5,
+      failed: 0,
+    });
+    expect(countTests(report(5, 1, mixed), 1)).toEqual({ passed: 5, failed: 1 });
+  });
+
+  it('counts as a failure a file that did not load, a run without tests, a crash and a missing report', () => {
+    expect(countTests(report(5, 0, [{ status: 'failed', tests: [] }]), 1)).toEqual({ passed: 5, failed: 1 });
+    expect(countTests(report(0, 0, []), 0)).toMatchObject({ passed: 0, failed: 1, why: 'no test ran' });
+    expect(countTests(report(5, 0, []), 1)).toMatchObject({
+      passed: 5,
+      failed: 1,
+      why: expect.stringContaining('code 1'),
+    });
+    expect(countTests(undefined, 1)).toMatchObject({ passed: 0, failed: 1 });
+  });
+});
