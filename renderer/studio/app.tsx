@@ -249,14 +249,13 @@ const keyTable: readonly { keys: string; does: string }[] = [
 /** A sheet over the side panels, never over the program. */
 const KeyList = ({ onClose }: { onClose: () => void }) => {
   const sheet = useRef<HTMLDivElement>(null);
-  useEffect(() => sheet.current?.focus(), []);
+  useEffect(() => sheet.current?.querySelector('button')?.focus(), []);
   return (
     <div
       ref={sheet}
       className="keys"
       role="dialog"
       aria-label="Keys"
-      tabIndex={-1}
       onKeyDown={(event) => {
         if (event.key === 'Escape') onClose();
       }}

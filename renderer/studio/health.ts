@@ -179,12 +179,10 @@ export const healthFigures = (health: Health | null, cameraFps: number | null): 
       detail: 'Pictures a second from Cam A',
     });
   }
-  if (!health) return figures;
-  if (health.layers.length > 0) {
-    const layers = health.layers.map((layer) => formatRate(layer.kbps)).join(' + ');
-    const fps = health.layers.map((layer) => Math.round(layer.fps)).join(' / ');
-    figures.push({ name: 'Sending', value: layers, detail: `Per layer, small to large, at ${fps} fps` });
-  }
+  if (!health || health.layers.length === 0) return figures;
+  const layers = health.layers.map((layer) => formatRate(layer.kbps)).join(' + ');
+  const fps = health.layers.map((layer) => Math.round(layer.fps)).join(' / ');
+  figures.push({ name: 'Sending', value: layers, detail: `Per layer, small to large, at ${fps} fps` });
   if (health.audioKbps > 0) {
     figures.push({
       name: 'Sound',

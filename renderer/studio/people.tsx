@@ -64,7 +64,6 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
   const scene = useDesk((desk) => desk.scene);
   const link = useDesk((desk) => desk.guestLinks[guest.id] ?? null);
   const live = useShow((show) => show?.phase.kind === 'live' && show.program.source === 'studio');
-  const [revoking, setRevoking] = useState(false);
   const here = guest.presence.kind === 'here';
   const onProgram = scene.guestId === guest.id;
   const state = !here ? 'not here' : onProgram ? (live ? 'ON AIR' : 'on program') : 'waiting';
@@ -87,6 +86,17 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
             {state}
           </p>
         </div>
+        {here && (
+          <Button
+            pressed={feed?.heard ?? false}
+            disabled={!feed?.audio}
+            label={`Hear ${guest.name}`}
+            title="Only you hear this, on this computer"
+            onPress={() => studio.guests.setHeard(guest.id, !(feed?.heard ?? false))}
+          >
+            Hear
+          </Button>
+        )}
       </div>
       {here && (
         <div className="button-row" role="group" aria-label={`${guest.name} on program`}>
@@ -104,52 +114,55 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
           >
             Full
           </Button>
-          {onProgram && (
+          {onProgram ? (
             <Button label={`Take ${guest.name} off`} onPress={() => studio.setView('camera')}>
               Take off
             </Button>
+          ) : (
+            <Remove guest={guest} />
           )}
-          <Button
-            pressed={feed?.heard ?? false}
-            disabled={!feed?.audio}
-            label={`Hear ${guest.name}`}
-            title="Only you hear this, on this computer"
-            onPress={() => studio.guests.setHeard(guest.id, !(feed?.heard ?? false))}
-          >
-            Hear
-          </Button>
         </div>
       )}
-      {link !== null && !here && <CopyLink label={`link for ${guest.name}`} url={link} />}
-      <div className="button-row guest-link-actions">
-        <Button
-          kind="quiet"
-          label={`New link for ${guest.name}`}
-          title="Makes a new link; the old one stops working"
-          onPress={() => void studio.renewLink(guest.id)}
-        >
-          New link
-        </Button>
-        {revoking ? (
-          <>
+      {!here && (
+        <>
+          {link !== null && <CopyLink label={`link for ${guest.name}`} url={link} />}
+          <div className="button-row">
             <Button
-              kind="look"
-              label={`Really remove ${guest.name}`}
-              onPress={() => void studio.revoke(guest.id)}
+              kind={link === null ? 'plain' : 'quiet'}
+              label={`New link for ${guest.name}`}
+              title="Makes a new link; the old one stops working"
+              onPress={() => void studio.renewLink(guest.id)}
             >
-              Remove for good
+              New link
             </Button>
-            <Button kind="quiet" onPress={() => setRevoking(false)}>
-              Keep
-            </Button>
-          </>
-        ) : (
-          <Button kind="quiet" label={`Remove ${guest.name}`} onPress={() => setRevoking(true)}>
-            Remove
-          </Button>
-        )}
-      </div>
+            <Remove guest={guest} />
+          </div>
+        </>
+      )}
     </li>
+  );
+};
+
+/** Two presses: a removed guest's link stops working for good. */
+const Remove = ({ guest }: { guest: Guest }) => {
+  const studio = useStudio();
+  const [asked, setAsked] = useState(false);
+  if (!asked) {
+    return (
+      <Button kind="quiet" label={`Remove ${guest.name}`} onPress={() => setAsked(true)}>
+        Remove
+      </Button>
+    );
+  }
+  return (
+    <>
+      <Button kind="look" label={`Really remove ${guest.name}`} onPress={() => void studio.revoke(guest.id)}>
+        Remove for good
+      </Button>
+      <Button kind="quiet" onPress={() => setAsked(false)}>
+        Keep
+      </Button>
+    </>
   );
 };
 

@@ -25,22 +25,26 @@ const Preview = () => {
     <div className="picture-box">
       <h2>Preview</h2>
       {settingUp ? (
-        <SetUp />
+        <SetUp showIsOn={offer} />
       ) : (
         <Picture label="Preview: the picture as it is composed" track={studio.previewTrack} />
       )}
-      {offer && <ResumeOffer />}
+      {offer && !settingUp && <ResumeOffer />}
     </div>
   );
 };
 
 /** Before the first picture: one press, one question of the browser, a picture. */
-const SetUp = () => {
+const SetUp = ({ showIsOn }: { showIsOn: boolean }) => {
   const studio = useStudio();
   return (
     <div className="set-up">
-      <p className="set-up-title">Let’s get a picture</p>
-      <p>Plug in your camera and microphone, then turn them on. The browser asks once.</p>
+      <p className="set-up-title">{showIsOn ? 'The show is still on' : 'Let’s get a picture'}</p>
+      <p>
+        {showIsOn
+          ? 'Fans see the standby clip. Turn on your camera and microphone, then resume.'
+          : 'Plug in your camera and microphone, then turn them on. The browser asks once.'}
+      </p>
       <Button kind="action" large onPress={() => void studio.inputs.openAll()}>
         Turn on camera and microphone
       </Button>
@@ -154,7 +158,7 @@ const PictureControls = () => {
       <div className="button-row overlays" role="group" aria-label="Overlays">
         <Button
           keyHint="Q"
-          pressed={scene.qrVisible}
+          pressed={scene.qrVisible && product}
           disabled={!product}
           title={product ? undefined : 'There is nothing to sell yet. Add a product under Drop.'}
           onPress={() => studio.setQr(!scene.qrVisible)}

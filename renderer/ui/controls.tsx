@@ -150,6 +150,9 @@ export const CopyLink = (props: { label: string; url: string; children?: ReactNo
 export type Level = { peakDb: number; rmsDb: number };
 
 const floorDb = -60;
+/** How fast a bar falls once the sound is gone, so that a short word can be read: about what a programme meter does. */
+const fallDbPerSecond = 24;
+const peakHeldMs = 1_200;
 const share = (db: number): number => Math.min(1, Math.max(0, (db - floorDb) / -floorDb));
 /** Screen readers are told the level this often; the bar itself moves with every report. */
 const spokenEveryMs = 1_000;
@@ -160,16 +163,22 @@ export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => 
   const { feed } = props;
   useEffect(() => {
     let spokenAt = 0;
+    let shownAt = performance.now();
+    let shownDb = floorDb;
+    let peak = { db: floorDb, atMs: 0 };
     return feed(({ peakDb, rmsDb }) => {
       const element = root.current;
       if (!element) return;
-      element.style.setProperty('--rms', String(share(rmsDb)));
-      element.style.setProperty('--peak', String(share(peakDb)));
-      element.dataset['zone'] = peakDb > -3 ? 'hot' : peakDb > -50 ? 'sound' : 'quiet';
       const now = performance.now();
+      shownDb = Math.max(rmsDb, shownDb - (fallDbPerSecond * (now - shownAt)) / 1000, floorDb);
+      shownAt = now;
+      if (peakDb >= peak.db || now - peak.atMs > peakHeldMs) peak = { db: peakDb, atMs: now };
+      element.style.setProperty('--level', String(share(shownDb)));
+      element.style.setProperty('--peak', String(share(peak.db)));
+      element.dataset['zone'] = peak.db > -3 ? 'hot' : peak.db > -50 ? 'sound' : 'quiet';
       if (now - spokenAt < spokenEveryMs) return;
       spokenAt = now;
-      const spoken = Math.max(floorDb, Math.round(rmsDb));
+      const spoken = Math.round(shownDb);
       element.setAttribute('aria-valuenow', String(spoken));
       element.setAttribute('aria-valuetext', spoken <= floorDb ? 'silent' : `${spoken} decibels`);
     });

@@ -47,23 +47,22 @@ export const Picture = (props: {
   );
 };
 
+/** Quiet zone on each side, in modules: ISO/IEC 18004 §9.1 asks for four. */
+const quietModules = 4;
+
 /** One path of 1×1 squares: crisp at any size, no canvas, no inline style. */
 const qrPath = (text: string): { side: number; path: string } => {
-  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: 0 });
+  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: quietModules });
   const path = rows.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : ''))).join('');
   return { side: rows.length, path };
 };
 
-/** Quiet zone on each side, in modules: ISO/IEC 18004 §9.1 asks for four. */
-const quiet = 4;
-
 export const QrCode = (props: { label: string; text: string }) => {
   const { side, path } = useMemo(() => qrPath(props.text), [props.text]);
-  const whole = side + 2 * quiet;
   return (
-    <svg className="qr-code" role="img" aria-label={props.label} viewBox={`0 0 ${whole} ${whole}`}>
-      <rect width={whole} height={whole} fill="#fff" />
-      <path d={path} transform={`translate(${quiet} ${quiet})`} fill="#000" shapeRendering="crispEdges" />
+    <svg className="qr-code" role="img" aria-label={props.label} viewBox={`0 0 ${side} ${side}`}>
+      <rect width={side} height={side} fill="#fff" />
+      <path d={path} fill="#000" shapeRendering="crispEdges" />
     </svg>
   );
 };
