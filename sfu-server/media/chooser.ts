@@ -151,9 +151,11 @@ export class Chooser {
   #judgeHealth(nowMs: number): void {
     const studio = this.#studio;
     if (studio.kind !== 'attached') return;
-    // Silent audio does not spoil health: a studio without sound is still better than a clip.
+    // Silent audio alone does not spoil health: a studio without sound is still better than a clip.
     const flowing =
-      studio.lastVideoMs !== undefined && nowMs - studio.lastVideoMs <= this.#timings.degradedMs;
+      studio.lastVideoMs !== undefined &&
+      nowMs - studio.lastVideoMs <= this.#timings.degradedMs &&
+      this.#studioTrouble(nowMs) === undefined;
     if (!flowing) studio.health = undefined;
     else studio.health ??= { sinceMs: nowMs, keyFrame: false };
   }

@@ -31,7 +31,7 @@ export type MediaNodeOptions = {
 type TransportData = { readonly participantId: string };
 
 /** Both codecs on every router: the program has one of them, a co-host's camera may have the other. */
-const mediaCodecs: types.RouterRtpCodecCapability[] = [
+export const mediaCodecs: types.RouterRtpCodecCapability[] = [
   {
     kind: 'audio',
     mimeType: 'audio/opus',

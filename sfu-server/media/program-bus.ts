@@ -392,11 +392,15 @@ export class ProgramBus {
       case 'studio':
         // A new turn on air is a new look at the clocks.
         this.#studioTransitMs = undefined;
+        // A switch waits for nobody: not for the limit that viewers' requests share.
+        this.#keyFrameAskedMs = -Infinity;
         this.#askForKeyFrame();
         break;
       case 'standby':
-        // Started anew, it brings a key frame for every layer at once.
-        if (!this.#allLayers().every(({ owner }) => owner?.source === 'standby')) this.#player?.start();
+        if (this.#allLayers().every(({ owner }) => owner?.source === 'standby')) break;
+        // Started anew, it brings a key frame for every layer at once. Layers it still has begin anew with it.
+        for (const layer of this.#allLayers()) if (layer.owner?.source === 'standby') layer.owner = undefined;
+        this.#player?.start();
         break;
       case 'none':
         for (const layer of this.#allLayers()) layer.owner = undefined;
@@ -459,16 +463,17 @@ export class ProgramBus {
 
   /** Asks the studio for a key frame now, or as soon as the rate limit allows. */
   #askForKeyFrame(): void {
-    if (this.#keyFrameTimer) return;
     const waitMs = this.#keyFrameAskedMs + keyFrameIntervalMs - performance.now();
     if (waitMs > 0) {
-      this.#keyFrameTimer = setTimeout(() => {
+      this.#keyFrameTimer ??= setTimeout(() => {
         this.#keyFrameTimer = undefined;
         this.#askForKeyFrame();
       }, waitMs);
       return;
     }
     if (!this.#studio) return;
+    clearTimeout(this.#keyFrameTimer);
+    this.#keyFrameTimer = undefined;
     this.#keyFrameAskedMs = performance.now();
     this.#counts.keyFramesAsked += 1;
     this.#studio.requestKeyFrame();
