@@ -177,11 +177,14 @@ export const createPlacement = (origin: NodeConnection, edges: readonly NodeConn
     /** Everything about every node, for the debug page. */
     inspectAll: () =>
       Promise.all(
-        [...live.values()].map(async (node) => ({
-          name: node.name,
-          viewers: load.get(node) ?? 0,
-          ...(await node.end.call('inspect', {})),
-        })),
+        [origin, ...edges].flatMap((connection) => {
+          const node = live.get(connection);
+          if (!node) return [];
+          const viewers = load.get(node) ?? 0;
+          return [
+            node.end.call('inspect', {}).then((inspected) => ({ name: node.name, viewers, ...inspected })),
+          ];
+        }),
       ),
     close: async () => {
       await Promise.all([origin, ...edges].map((connection) => connection.close()));

@@ -1,0 +1,296 @@
+// The server as a process, over real sockets: doors and keys, what each role may not do, what survives a restart, bad starts.
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { closeCodes } from '../../sfu-server/protocol/errors.ts';
+import { showContract, type ShowRequest } from '../../sfu-server/protocol/messages.ts';
+import {
+  connect,
+  join,
+  joinGuest,
+  joinStudio,
+  joinViewer,
+  refusal,
+  type JoinedClient,
+} from '../support/client.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const tee = { name: 'Night tee', priceMinor: 2500, currency: 'EUR', stockTotal: 50, pictureUrl: null };
+
+let server: TestServer;
+let studio: JoinedClient;
+beforeAll(async () => {
+  server = await startServer({ args: ['--log-level', 'warn'] });
+  studio = await joinStudio(server.origin, server.studioKey);
+});
+afterAll(async () => {
+  studio.close();
+  await server.close();
+});
+
+const closing = (socket: WebSocket): Promise<number> =>
+  new Promise((resolve) => void socket.once('close', (code) => resolve(code)));
+
+const announce = (url: string, key: string, bytes: number): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'image/png', 'content-length': bytes };
+    const sending = request(url, { method: 'POST', headers }, (answer) => {
+      resolve(answer.statusCode);
+      sending.destroy();
+    });
+    sending.once('error', reject);
+    sending.flushHeaders();
+  });
+
+describe('doors', () => {
+  it('[JOIN2] opens nothing for a wrong key, and closes on the fifth guess', async () => {
+    const client = await connect(server.origin);
+    const guess = () =>
+      refusal(client.channel.call('join', { as: 'studio', key: 'x'.repeat(32), rtpCapabilities: {} }));
+    for (let n = 0; n < 4; n += 1) expect(await guess()).toBe('badToken');
+    await guess();
+    expect(await client.closed).toBe('flood');
+    const stranger = { as: 'viewer', showId: 'no-such-show', rtpCapabilities: null } as const;
+    expect(await refusal(join(server.origin, () => stranger))).toBe('noShow');
+  });
+
+  it('[CH2] tells an old page to reload', async () => {
+    const socket = new WebSocket(`${server.origin.replace('http', 'ws')}/socket`);
+    socket.once('open', () => socket.send(JSON.stringify({ hello: showContract.name, v: 0 })));
+    expect(await closing(socket)).toBe(closeCodes.version.code);
+  });
+
+  it('lets no page of another origin speak to it', async () => {
+    await expect(connect(server.origin, { origin: 'https://evil.example' })).rejects.toThrow(/40[13]/);
+    const own = await connect(server.origin, { origin: server.origin });
+    own.close();
+  });
+
+  it('keeps the studio key in a file of its owner alone, and out of the log', async () => {
+    const { mode } = await stat(joinPath(server.data, 'studio.key'));
+    expect(mode & 0o777).toBe(0o600);
+    expect(server.studioKey.length).toBeGreaterThanOrEqual(32);
+    expect(server.log()).not.toContain(server.studioKey);
+    expect(new URL(server.studioUrl).pathname + new URL(server.studioUrl).search).not.toContain(
+      server.studioKey,
+    );
+  });
+
+  it('shows debug and metrics to the studio only, and health to all', async () => {
+    const get = (path: string, key?: string) =>
+      fetch(`${server.origin}${path}`, {
+        headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      });
+    expect((await get('/healthz')).status).toBe(200);
+    for (const path of ['/api/debug', '/metrics']) {
+      expect((await get(path)).status).toBe(401);
+      expect((await get(path, 'guess')).status).toBe(401);
+      expect((await get(path, server.studioKey)).status).toBe(200);
+    }
+    const debug: unknown = await (await get('/api/debug', server.studioKey)).json();
+    expect(debug).toMatchObject({ nodes: [{ name: 'origin' }, { name: 'edge-1' }], shows: { current: {} } });
+    const page = await get('/no/such/page');
+    expect([page.status, await page.json()]).toEqual([
+      404,
+      { code: 'notFound', message: 'There is no such page.' },
+    ]);
+  });
+
+  it('takes pictures from the studio only, and only pictures', async () => {
+    const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+    const post = (body: Uint8Array<ArrayBuffer>, type = 'image/png', key = server.studioKey) =>
+      fetch(`${server.origin}/api/pictures`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': type },
+        body,
+      });
+    expect((await post(Uint8Array.from(png), 'image/png', 'guess')).status).toBe(401);
+    expect((await post(new TextEncoder().encode('<svg onload=alert(1)>'))).status).toBe(400);
+    expect((await post(Uint8Array.from(png), 'image/svg+xml')).status).toBe(415);
+    // Refused by its announced size, before it is sent.
+    expect(await announce(`${server.origin}/api/pictures`, server.studioKey, 6 * 1024 * 1024)).toBe(413);
+    const stored = await post(Uint8Array.from(png));
+    const { pictureUrl } = await stored.json();
+    const picture = await fetch(`${server.origin}${pictureUrl}`);
+    expect(picture.headers.get('content-type')).toBe('image/png');
+    expect(picture.headers.get('cache-control')).toContain('immutable');
+    expect((await fetch(`${server.origin}/pictures/..%2f..%2fstudio.key`)).status).toBe(404);
+  });
+});
+
+describe('roles', () => {
+  // Anything will do: the role is looked at before the params.
+  const anyParams = JSON.parse('{}');
+  const requests = Object.entries(showContract.requests).map(([name, { from }]) => {
+    const allowed: readonly string[] = from;
+    return { name, allowed };
+  });
+  const isRequest = (name: string): name is ShowRequest => Object.hasOwn(showContract.requests, name);
+
+  it.each(['anonymous', 'viewer', 'cohost', 'studio'])(
+    '[CH6] refuses a %s all that is not theirs',
+    async (role) => {
+      const { token } = await studio.channel.call('inviteGuest', { name: 'Ada' });
+      const client =
+        role === 'anonymous'
+          ? await connect(server.origin)
+          : role === 'viewer'
+            ? await joinViewer(server.origin, server.showId)
+            : role === 'cohost'
+              ? await joinGuest(server.origin, token)
+              : studio;
+      const forbidden = requests.filter(({ allowed }) => !allowed.includes(role)).map(({ name }) => name);
+      expect(forbidden.length).toBeGreaterThan(0);
+      for (const name of forbidden.filter(isRequest)) {
+        expect([name, await refusal(client.channel.call(name, anyParams))]).toEqual([name, 'forbidden']);
+      }
+      if (client !== studio) client.close();
+      for (const { id } of studio.joined.state.guests)
+        await studio.channel.call('revokeGuest', { guestId: id });
+    },
+  );
+
+  it('[MEDIA1] [MEDIA3] gives nobody the transports of another, nor a use that is not theirs', async () => {
+    const { token } = await studio.channel.call('inviteGuest', { name: 'Ben' });
+    const guest = await joinGuest(server.origin, token);
+    const { id: transportId } = await studio.channel.call('openSend', {});
+    expect(await refusal(guest.channel.call('restartIce', { transportId }))).toBe('notFound');
+    const own = await guest.channel.call('openSend', {});
+    const rtpParameters = {
+      codecs: [{ mimeType: 'audio/opus', payloadType: 111, clockRate: 48_000, channels: 2 }],
+      encodings: [{ ssrc: 1234 }],
+    };
+    const produce = (use: { kind: 'program' } | { kind: 'guest' }) =>
+      guest.channel.call('produce', { transportId: own.id, kind: 'audio', rtpParameters, use });
+    expect(await refusal(produce({ kind: 'program' }))).toBe('forbidden');
+    const { producerId } = await produce({ kind: 'guest' });
+    expect(await refusal(studio.channel.call('closeProducer', { producerId }))).toBe('notFound');
+    guest.close();
+  });
+
+  it('[JOIN3] [GUEST1] shuts out a revoked or renewed link, and whoever is in by it', async () => {
+    const invited = await studio.channel.call('inviteGuest', { name: 'Cleo' });
+    const guest = await joinGuest(server.origin, invited.token);
+    const { token } = await studio.channel.call('renewGuestLink', { guestId: invited.guest.id });
+    expect(await guest.closed).toBe('revoked');
+    expect(await refusal(joinGuest(server.origin, invited.token))).toBe('badToken');
+    const again = await joinGuest(server.origin, token);
+    expect(again.joined.guestId).toBe(invited.guest.id);
+    await studio.channel.call('setScene', {
+      scene: { layout: 'sideBySide', guestId: invited.guest.id, lowerThird: null, qrVisible: true },
+    });
+    await studio.channel.call('revokeGuest', { guestId: invited.guest.id });
+    expect(await again.closed).toBe('revoked');
+    expect(await refusal(joinGuest(server.origin, token))).toBe('revoked');
+    await studio.change((change) => change.kind === 'scene' && change.scene.guestId === null);
+  });
+
+  it('[JOIN4] puts a page that comes back in the place of the one that was there', async () => {
+    const first = await joinViewer(server.origin, server.showId);
+    const second = await joinViewer(server.origin, server.showId, first.joined.resumeToken);
+    expect(await first.closed).toBe('replaced');
+    second.close();
+    const other = await joinStudio(server.origin, server.studioKey);
+    expect(await studio.closed).toBe('replaced');
+    studio = other;
+  });
+
+  it('[STATE2] tells a viewer nothing of guests and scene', async () => {
+    const viewer = await joinViewer(server.origin, server.showId);
+    expect(viewer.joined.state).toMatchObject({ guests: [], studio: 'absent' });
+    const { guest } = await studio.channel.call('inviteGuest', { name: 'Dora' });
+    await studio.channel.call('setTitle', { title: 'After the guest' });
+    await viewer.change((change) => change.kind === 'title');
+    expect(viewer.changes.map(({ kind }) => kind)).not.toContain('guest');
+    await studio.channel.call('revokeGuest', { guestId: guest.id });
+    viewer.close();
+  });
+});
+
+describe('show', () => {
+  it('[SHOW1] does not go live without a picture, and says why', async () => {
+    await expect(studio.channel.call('goLive', {})).rejects.toThrow(/no picture from the studio yet/);
+    expect(await refusal(studio.channel.call('endShow', {}))).toBe('wrongPhase');
+  });
+
+  it('[SHOP2] pushes every change of stock, and refuses what is not there', async () => {
+    const viewer = await joinViewer(server.origin, server.showId);
+    const { productId } = await studio.channel.call('setProduct', tee);
+    await studio.channel.call('recordSale', { productId, quantity: 48 });
+    await viewer.change((change) => change.kind === 'stock' && change.stock.left === 2);
+    expect(await refusal(studio.channel.call('recordSale', { productId, quantity: 3 }))).toBe('limit');
+    expect(await refusal(studio.channel.call('recordSale', { productId, quantity: -49 }))).toBe('limit');
+    expect(await refusal(studio.channel.call('setProduct', { ...tee, stockTotal: 47 }))).toBe('limit');
+    const bad = JSON.parse(
+      '{"name":" ","priceMinor":-1,"currency":"euro","stockTotal":1.5,"pictureUrl":"http://evil"}',
+    );
+    expect(await refusal(studio.channel.call('setProduct', bad))).toBe('invalidParams');
+    const fresh = await joinViewer(server.origin, server.showId);
+    expect(fresh.joined.state.product?.stock).toMatchObject({ total: 50, sold: 48, left: 2 });
+    viewer.close();
+    fresh.close();
+  });
+});
+
+describe('process', () => {
+  it('[SHOW5] comes back with title, product, stock and links after it was killed', async () => {
+    const data = await mkdtemp(joinPath(tmpdir(), 'live-drop-restart-'));
+    const before = await startServer({ data });
+    const director = await joinStudio(before.origin, before.studioKey);
+    await director.channel.call('setTitle', { title: 'Alley at night' });
+    const { productId } = await director.channel.call('setProduct', tee);
+    await director.channel.call('recordSale', { productId, quantity: 8 });
+    const { token, guest } = await director.channel.call('inviteGuest', { name: 'Ada' });
+    await before.stop('SIGKILL');
+    expect(await director.closed).toBe('lost');
+
+    const after = await startServer({ data });
+    expect(after.studioKey).toBe(before.studioKey);
+    expect(after.showId).toBe(before.showId);
+    const viewer = await joinViewer(after.origin, after.showId);
+    expect(viewer.joined.state).toMatchObject({
+      title: 'Alley at night',
+      product: { stock: { left: 42, sold: 8 } },
+    });
+    const ada = await joinGuest(after.origin, token);
+    expect(ada.joined.guestId).toBe(guest.id);
+    viewer.close();
+    ada.close();
+    expect(await after.stop()).toBe(0);
+    await rm(data, { recursive: true, force: true });
+  });
+
+  const main = fileURLToPath(new URL('../../sfu-server/main.ts', import.meta.url));
+  const failedStart = (args: string[]): Promise<string> =>
+    new Promise((resolve, reject) => {
+      execFile(process.execPath, [main, ...args], { timeout: 30_000 }, (error, _stdout, stderr) => {
+        if (error) resolve(stderr);
+        else reject(new Error('It started.'));
+      });
+    });
+
+  it('says in a sentence what is wrong with a busy port, a wrong flag and a broken standby clip', async () => {
+    const data = await mkdtemp(joinPath(tmpdir(), 'live-drop-bad-start-'));
+    const taken = createServer();
+    await new Promise<void>((resolve) => void taken.listen(0, '127.0.0.1', () => resolve()));
+    const address = taken.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    const common = ['--data', data, '--announced-address', '127.0.0.1', '--log-level', 'silent'];
+    expect(await failedStart([...common, '--port', String(port)])).toContain(
+      `Port ${port} is used by another program. Close it, or start with --port and another number.`,
+    );
+    taken.close();
+    expect(await failedStart(['--port', 'eleven'])).toMatch(/The setting --port is not valid/);
+    expect(await failedStart(['--colour', 'red'])).toMatch(/Known flags: .*--port/);
+    expect(await failedStart(['--tls-cert', 'x.pem'])).toMatch(/both --tls-cert and --tls-key/);
+    const noClip = await failedStart([...common, '--port', '0', '--assets', data]);
+    expect(noClip).toMatch(/The video server \(origin\) does not start: The standby clip lo\.webm/);
+    await rm(data, { recursive: true, force: true });
+  });
+});
