@@ -1,0 +1,173 @@
+// The mixer in a real Chromium, by known tones: who is heard where, how loud, and how late.
+
+import { expect, test } from 'vitest';
+import { useLab } from './lab-page.ts';
+
+const openPage = useLab();
+
+/** The tones of these tests have an amplitude of 0.2; interpolation and a change of speed may cost a little. */
+const whole = (amplitude: number | undefined) => amplitude !== undefined && Math.abs(amplitude - 0.2) < 0.02;
+const silent = (amplitude: number | undefined) => amplitude !== undefined && amplitude < 0.002;
+
+test('the program carries everyone, a mix-minus everyone but its guest, and guests come and go', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const hertz = [600, 1400, 2200];
+    const mixer = await lab.createMixer();
+    const ids = ['lav', 'guestA', 'guestB'];
+    ids.forEach((id, i) => {
+      const { track } = lab.startMicrophone({ tones: [hertz[i] ?? 0], level: 0.2 });
+      mixer.addInput(id, track, { kind: id === 'lav' ? 'local' : 'guest' });
+    });
+    const minusTrack = mixer.mixMinusTrack('guestA');
+    const minus = lab.startProbe(minusTrack);
+    const program = lab.startProbe(mixer.programTrack);
+    const allLive = (reading: { inputs: Record<string, { peakDb: number }> }) =>
+      ids.every((id) => (reading.inputs[id]?.peakDb ?? -100) > -20);
+    await lab.untilMeters(mixer, allLive);
+    const whole = await lab.heard(program, hertz);
+    const without = await lab.heard(minus, hertz);
+    mixer.updateInput('lav', { muted: true });
+    mixer.removeInput('guestB');
+    const later = await lab.heard(program, hertz);
+    const laterMeters = await lab.untilMeters(mixer, () => true);
+    const sameTrack = mixer.mixMinusTrack('guestA') === minusTrack;
+    mixer.releaseMixMinus('guestA');
+    return {
+      whole,
+      without,
+      later,
+      laterMeters,
+      sameTrack,
+      ended: minusTrack.readyState,
+      snapshot: mixer.snapshot(),
+    };
+  });
+  for (const channel of [0, 1]) {
+    expect(result.whole[channel]?.map(whole)).toEqual([true, true, true]);
+    expect(result.without[channel]?.map(whole)).toEqual([true, false, true]);
+    expect(result.without[channel]?.map(silent)).toEqual([false, true, false]);
+    expect(result.later[channel]?.map(silent)).toEqual([true, false, true]);
+  }
+  expect(result.laterMeters.inputs['lav']?.peakDb, 'a muted input still shows its level').toBeGreaterThan(
+    -16,
+  );
+  expect(Object.keys(result.laterMeters.inputs)).toEqual(['lav', 'guestA']);
+  expect(result.sameTrack).toBe(true);
+  expect(result.ended).toBe('ended');
+  expect(result.snapshot).toMatchObject({
+    state: 'running',
+    sampleRate: 48_000,
+    mixMinusIds: [],
+    monitoring: false,
+  });
+  await page.close();
+});
+
+test('left and right of one device are two inputs, gain is in dB, and a replaced track takes the place', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const hertz = [600, 1400, 2200];
+    const mixer = await lab.createMixer();
+    const { track } = lab.startMicrophone({ tones: [600, 1400], level: 0.2 });
+    mixer.addInput('left', track, { mode: 'left' });
+    mixer.addInput('right', track, { mode: 'right', muted: true });
+    const program = lab.startProbe(mixer.programTrack);
+    const heard = async () => lab.heard(program, hertz);
+    await lab.untilMeters(mixer, ({ program: level }) => level.peakDb > -20);
+    const left = await heard();
+    mixer.updateInput('right', { muted: false, gainDb: 6 });
+    mixer.updateInput('left', { muted: true });
+    const right = await heard();
+    mixer.updateInput('right', { mode: 'stereo', gainDb: 0 });
+    const stereo = await heard();
+    mixer.replaceTrack('right', lab.startMicrophone({ tones: [2200], level: 0.2 }).track);
+    const replaced = await heard();
+    const refusals = ['addInput', 'updateInput'].map((call) => {
+      try {
+        if (call === 'addInput') mixer.addInput('left', track);
+        else mixer.updateInput('nobody', {});
+        return '';
+      } catch (error) {
+        return String(error);
+      }
+    });
+    mixer.close();
+    mixer.close();
+    return { left, right, stereo, replaced, refusals, state: mixer.snapshot().state };
+  });
+  for (const channel of [0, 1]) {
+    expect(result.left[channel]?.map(whole)).toEqual([true, false, false]);
+    expect(result.left[channel]?.map(silent)).toEqual([false, true, true]);
+    expect(result.right[channel]?.[1]).toBeCloseTo(0.2 * 10 ** (6 / 20), 1);
+    expect(silent(result.right[channel]?.[0])).toBe(true);
+    expect(result.replaced[channel]?.map(whole)).toEqual([false, false, true]);
+  }
+  expect([whole(result.stereo[0]?.[0]), silent(result.stereo[0]?.[1])]).toEqual([true, true]);
+  expect([silent(result.stereo[1]?.[0]), whole(result.stereo[1]?.[1])]).toEqual([true, true]);
+  expect(result.refusals[0]).toContain('exists already');
+  expect(result.refusals[1]).toContain('no sound input "nobody"');
+  expect(result.state).toBe('closed');
+  await page.close();
+});
+
+test('however loud the inputs, no sample passes -1 dBFS, and quiet sound is untouched', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const mixer = await lab.createMixer();
+    const hertz = [600, 1400];
+    mixer.addInput('a', lab.startMicrophone({ tones: [600], level: 0.9 }).track);
+    mixer.addInput('b', lab.startMicrophone({ tones: [1400], level: 0.9 }).track, { gainDb: 12 });
+    const program = lab.startProbe(mixer.programTrack);
+    await lab.untilMeters(
+      mixer,
+      ({ inputs }) => (inputs['a']?.peakDb ?? -100) > -3 && (inputs['b']?.peakDb ?? -100) > 8,
+    );
+    const loud = [
+      await program.spectrum(hertz),
+      await program.spectrum(hertz),
+      await program.spectrum(hertz),
+    ];
+    const meters = await lab.untilMeters(mixer, () => true);
+    mixer.updateInput('a', { gainDb: -20 });
+    mixer.updateInput('b', { muted: true });
+    await lab.untilMeters(mixer, ({ program: level }) => level.peakDb < -18);
+    const quiet = await lab.heard(program, hertz);
+    return { peaks: loud.map(({ peak }) => peak), meters, quiet: quiet[0]?.[0] };
+  });
+  const ceiling = 10 ** (-1 / 20);
+  for (const peak of result.peaks) {
+    expect(peak).toBeLessThanOrEqual(ceiling + 0.0001);
+    expect(peak).toBeGreaterThan(0.7);
+  }
+  expect(result.meters.program.peakDb).toBeLessThanOrEqual(-0.99);
+  expect(result.meters.program.rmsDb).toBeLessThan(result.meters.program.peakDb);
+  expect(result.quiet).toBeCloseTo(0.09, 2);
+  await page.close();
+});
+
+test('sound is not late, and a hiccup of the machine does not leave it late', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const mixer = await lab.createMixer();
+    const microphone = lab.startMicrophone({ beep: true });
+    mixer.addInput('lav', microphone.track);
+    const program = lab.startProbe(mixer.programTrack);
+    const before = await lab.beepDelays(program, mixer, 4);
+    microphone.hiccup(250);
+    const untilMs = performance.now() + 250;
+    while (performance.now() < untilMs);
+    await lab.beepDelays(program, mixer, 3);
+    const after = await lab.beepDelays(program, mixer, 3);
+    mixer.updateInput('lav', { delayMs: 200 });
+    await lab.beepDelays(program, mixer, 1);
+    const delayed = await lab.beepDelays(program, mixer, 3);
+    return { before, after, delayed };
+  });
+  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+  // Calm machines show some 35 ms; this much is allowed on a busy one. What must not happen is that it stays.
+  expect(median(result.before.slice(1))).toBeLessThan(150);
+  expect(median(result.after) - median(result.before.slice(1))).toBeLessThan(40);
+  expect(Math.abs(median(result.delayed) - median(result.after) - 200)).toBeLessThan(40);
+  await page.close();
+});
