@@ -23,7 +23,7 @@ const packetsWanted = 20;
  * @returns {Promise<{ profile: string, packetsBack: number, ms: number }[]>}
  * @throws {Error} naming the stage that was not reached and what the worker said
  */
-export async function proveWorker(workerBin, { timeoutMs = 10_000 } = {}) {
+export async function proveWorker(workerBin, { timeoutMs = 20_000 } = {}) {
   const mediasoup = await import('mediasoup');
   const results = [];
   for (const profile of Object.keys(srtpProfiles)) {

@@ -8,6 +8,7 @@ import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'n
 export const srtpProfiles = {
   SRTP_AES128_CM_SHA1_80: { keyLength: 16, saltLength: 14, tagLength: 10, aead: false },
   SRTP_AEAD_AES_128_GCM: { keyLength: 16, saltLength: 12, tagLength: 16, aead: true },
+  SRTP_AEAD_AES_256_GCM: { keyLength: 32, saltLength: 12, tagLength: 16, aead: true },
 };
 
 /** Splits exported DTLS keying material (RFC 5764 section 4.2) into the two directions' master keys and salts. */
@@ -25,7 +26,7 @@ export function deriveKey(master, label, length) {
   const counter = Buffer.alloc(16);
   master.salt.copy(counter);
   counter[7] ^= label;
-  return createCipheriv('aes-128-ctr', master.key, counter).update(Buffer.alloc(length));
+  return createCipheriv(`aes-${master.key.length * 8}-ctr`, master.key, counter).update(Buffer.alloc(length));
 }
 
 /**
@@ -63,14 +64,14 @@ export function createSrtpContext(profile, master) {
   const seal = (keys, counter, header, plain, aad) => {
     if (!profile.aead)
       return Buffer.concat([header, createCipheriv('aes-128-ctr', keys.cipher, counter).update(plain)]);
-    const cipher = createCipheriv('aes-128-gcm', keys.cipher, counter).setAAD(aad);
+    const cipher = createCipheriv(`aes-${profile.keyLength * 8}-gcm`, keys.cipher, counter).setAAD(aad);
     return Buffer.concat([header, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   };
   const open = (keys, counter, header, sealed, aad) => {
     if (!profile.aead)
       return Buffer.concat([header, createDecipheriv('aes-128-ctr', keys.cipher, counter).update(sealed)]);
     const end = sealed.length - profile.tagLength;
-    const decipher = createDecipheriv('aes-128-gcm', keys.cipher, counter)
+    const decipher = createDecipheriv(`aes-${profile.keyLength * 8}-gcm`, keys.cipher, counter)
       .setAAD(aad)
       .setAuthTag(sealed.subarray(end));
     return Buffer.concat([header, decipher.update(sealed.subarray(0, end)), decipher.final()]);

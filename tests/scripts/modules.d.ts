@@ -11,7 +11,7 @@ declare module '*/scripts/worker/recipe.mjs' {
 declare module '*/scripts/worker/srtp.mjs' {
   export type Profile = { keyLength: number; saltLength: number; tagLength: number; aead: boolean };
   export type Master = { key: Buffer; salt: Buffer };
-  export const srtpProfiles: Record<'SRTP_AES128_CM_SHA1_80' | 'SRTP_AEAD_AES_128_GCM', Profile>;
+  export const srtpProfiles: Record<string, Profile>;
   export function deriveKey(master: Master, label: number, length: number): Buffer;
   export function createSrtpContext(
     profile: Profile,
