@@ -196,12 +196,10 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   // --- The picture -------------------------------------------------------------------------------------------------
 
-  /** Set while the director's latest wish is still on its way to the server. */
+  /** Scene changes still on their way to the server. */
   let wishes = 0;
   let publicOrigin = '';
   let composed = '';
-
-  const onProgram = (scene: Scene): GuestId | null => scene.guestId;
 
   const pictureScene = (state: ShowState, scene: Scene): PictureScene => {
     const { product } = state;
@@ -243,12 +241,17 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store.setState({ scene });
     compose();
     const state = show();
-    if (state) guests.follow(state.guests, onProgram(scene));
+    if (state) guests.follow(state.guests, scene.guestId);
     wishes += 1;
-    void act(() => session.call('setScene', { scene }).finally(() => (wishes -= 1))).then((outcome) =>
-      // What the server refused is not shown either.
-      outcome.ok ? undefined : onSession(session.store.getState()),
-    );
+    void act(() => session.call('setScene', { scene })).finally(() => {
+      wishes -= 1;
+      // The server's word counts, whether it agreed, refused, or changed its mind meanwhile.
+      const state = show();
+      if (wishes > 0 || !state) return;
+      store.setState({ scene: state.scene });
+      guests.follow(state.guests, state.scene.guestId);
+      compose();
+    });
   };
 
   const guestToShow = (): GuestId | null => {
@@ -264,7 +267,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (now.notice !== null && now.notice !== before?.notice) tell(now.notice);
     if (now.show) {
       if (wishes === 0 && now.show.scene !== before?.show?.scene) store.setState({ scene: now.show.scene });
-      guests.follow(now.show.guests, onProgram(store.getState().scene));
+      guests.follow(now.show.guests, store.getState().scene.guestId);
       awake.setLive(now.show.phase.kind === 'live');
     }
     compose();

@@ -1,0 +1,231 @@
+// The studio page in a real Chromium, against the real server, with Chromium's synthetic camera and microphone.
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import {
+  addProduct,
+  difference,
+  expectAccessible,
+  expectNoOverflow,
+  goLive,
+  openPerson,
+  openStudio,
+  pixelsOf,
+  readCode,
+  seePictures,
+  turnOn,
+} from './studio-steps.ts';
+
+const preview = '[aria-label="Preview: the picture as it is composed"]';
+const program = '[aria-label="Program: the picture fans get"]';
+// A 2×2 PNG, for a product's picture.
+const smallPicture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8DwHwyBNAAz5gX7yzVg6QAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+describe('studio', () => {
+  let browser: Browser;
+  let server: TestServer;
+  beforeAll(async () => {
+    browser = await launchBrowser(fakeMediaArgs);
+  });
+  beforeEach(async () => {
+    server = await startServer();
+    return () => server.close();
+  });
+  afterAll(() => browser.close());
+
+  it('goes from a fresh machine to a live show that fans see, can scan and that ends on the second press', async () => {
+    const { context, page, errors } = await openPerson(browser, server.studioUrl);
+    await page.getByText('OFF AIR', { exact: true }).waitFor();
+    expect(page.url()).toBe(`${server.origin}/studio`);
+    await expectAccessible(page);
+
+    // Without a picture there is no show.
+    await page.keyboard.press('Shift+L');
+    await page.getByText('There is no picture yet. Turn on a camera, then go live.').waitFor();
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+
+    await turnOn(page);
+    await seePictures(page, preview);
+
+    // The form says what is wrong where it is wrong; keys are letters while typing.
+    await page.getByLabel('Name', { exact: true }).fill('Quiet tee, QT');
+    await page.getByLabel('Price').fill('cheap');
+    await page.getByLabel('How many').fill('50');
+    await page.getByRole('button', { name: 'Add product' }).click();
+    await page.getByText('Write the price as a number, such as 19.90.').waitFor();
+    await page.getByLabel('Price').fill('19,90');
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'tee.png', mimeType: 'image/png', buffer: smallPicture });
+    await page.getByAltText('Product').waitFor();
+    await page.getByRole('button', { name: 'Add product' }).click();
+    await page.getByText('50 left of 50').waitFor();
+
+    const fan = await openPerson(browser, server.viewerUrl, { width: 1280, height: 800 });
+    await goLive(page);
+    await fan.page.locator('.badge-live').waitFor();
+    await seePictures(fan.page, 'video');
+    await seePictures(page, program);
+    await expectAccessible(page);
+
+    // The code on the fan's picture leads to the product, and goes when it is switched off.
+    const shopUrl = new RegExp(`^${server.origin}/shop/${server.showId}/`);
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video'))).toMatch(shopUrl);
+    await page.keyboard.press('q');
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video'))).toBeNull();
+    await page.keyboard.press('q');
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video'))).toMatch(shopUrl);
+
+    // A sale reaches the picture within 200 ms: the words under the code change.
+    const before = await pixelsOf(page, preview);
+    await page.getByRole('button', { name: 'Record one sale' }).click();
+    await page.getByText('49 left of 50').waitFor();
+    await fan.page.getByText('49 left of 50').waitFor();
+    expect(difference(before, await pixelsOf(page, preview))).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'Take one sale back' }).click();
+    await page.getByText('50 left of 50').waitFor();
+
+    // The figures are those of a picture that flows.
+    await expect.poll(() => page.locator('.health-figures').innerText()).toMatch(/kb\/s \+ \d+ kb\/s/);
+    await expect.poll(() => page.getByText('1 watching').isVisible()).toBe(true);
+
+    // Standby is the director's word: locked it stays, unlocked it goes.
+    await page.keyboard.press('Shift+S');
+    await page.getByText('STANDBY CLIP ON AIR').waitFor();
+    await fan.page.locator('.badge-standby').waitFor();
+    await page.getByText(/you locked it/).waitFor();
+    await page.keyboard.press('Shift+S');
+    await fan.page.locator('.badge-live').waitFor();
+
+    await page.keyboard.press('Shift+E');
+    await page.getByText('Press again to end').waitFor();
+    expect(await fan.page.locator('.badge-live').isVisible()).toBe(true);
+    await page.keyboard.press('Shift+E');
+    await page.getByText('SHOW ENDED').waitFor();
+    await fan.page.locator('.badge-ended').waitFor();
+
+    await page.getByRole('button', { name: 'Prepare the next show' }).click();
+    await page.getByText('OFF AIR', { exact: true }).waitFor();
+    await goLive(page);
+
+    expect(errors).toEqual([]);
+    await Promise.all([context.close(), fan.context.close()]);
+  }, 90_000);
+
+  it('comes back after a reload with the same scene, and fans see standby until the director resumes', async () => {
+    const { context, page, errors } = await openStudio(browser, server);
+    await addProduct(page);
+    await page.getByLabel('Lower third, name').fill('Mika');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: /^Lower third/ }).click();
+    await goLive(page);
+    const fan = await openPerson(browser, server.viewerUrl);
+    await fan.page.locator('.badge-live').waitFor();
+
+    await page.reload();
+    await fan.page.locator('.badge-standby').waitFor();
+    const resume = page.getByRole('button', { name: /^Resume the show/ });
+    await resume.waitFor();
+    await page.getByText('LIVE · STANDBY CLIP').waitFor();
+    // Devices open by themselves, in the roles they had.
+    await page.getByText(/live \d+\.\d fps/).waitFor();
+    await expect.poll(() => page.getByLabel('Lav L device').inputValue()).not.toBe('');
+    await expect.poll(() => resume.isEnabled()).toBe(true);
+    await page.keyboard.press('Enter');
+    await fan.page.locator('.badge-live').waitFor();
+    await seePictures(fan.page, 'video');
+
+    expect(await page.getByRole('button', { name: /^Lower third/ }).getAttribute('aria-pressed')).toBe(
+      'true',
+    );
+    expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video'))).not.toBeNull();
+    await expectNoOverflow(page);
+
+    expect(errors).toEqual([]);
+    await Promise.all([context.close(), fan.context.close()]);
+  }, 60_000);
+
+  it('mutes, lists its keys, and survives a server that restarts', async () => {
+    const { context, page } = await openStudio(browser, server);
+    await page.getByRole('button', { name: 'Mute Lav L' }).click();
+    expect(await page.getByRole('button', { name: 'Mute Lav L' }).getAttribute('aria-pressed')).toBe('true');
+
+    await page.keyboard.press('?');
+    const keys = page.getByRole('dialog', { name: 'Keys' });
+    await keys.getByText('Go live').waitFor();
+    const [sheet, picture] = await Promise.all([keys.boundingBox(), page.locator(preview).boundingBox()]);
+    expect(sheet?.x ?? 0).toBeGreaterThan((picture?.x ?? 0) + (picture?.width ?? 0));
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
+    await keys.waitFor({ state: 'detached' });
+
+    await page.getByLabel('Show title').fill('Alley drop');
+    await page.keyboard.press('Enter');
+    await goLive(page);
+    await server.stop('SIGKILL');
+    await page.getByText(/The server cannot be reached/).waitFor();
+    const port = Number(new URL(server.origin).port);
+    const again = await startServer({ data: server.data, port });
+    try {
+      // The same page goes on with the same show: nobody has to press anything.
+      await page.getByText('ON AIR', { exact: true }).first().waitFor();
+      expect(await page.getByLabel('Show title').inputValue()).toBe('Alley drop');
+      await seePictures(page, program);
+    } finally {
+      await again.close();
+      await context.close();
+    }
+  }, 60_000);
+});
+
+describe('studio with trouble', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer();
+    return () => server.close();
+  });
+
+  it.each([
+    {
+      when: 'the camera is denied',
+      args: ['--use-fake-device-for-media-stream'],
+      sentence: /Cam A: the camera is not allowed\. Allow it for this page/,
+    },
+    {
+      when: 'there is no camera at all',
+      args: ['--use-fake-ui-for-media-stream'],
+      sentence: /Cam A: no camera is connected\. Plug one in and try again\./,
+    },
+  ])('says what to do when $when', async ({ args, sentence }) => {
+    const browser = await launchBrowser(args);
+    try {
+      const { page } = await openPerson(browser, server.studioUrl);
+      await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+      await page.getByText(sentence).waitFor();
+      await page.getByRole('button', { name: 'Try again' }).first().waitFor();
+      await page.keyboard.press('Shift+L');
+      await page.getByText('There is no picture yet. Turn on a camera, then go live.').waitFor();
+      await expectAccessible(page);
+    } finally {
+      await browser.close();
+    }
+  });
+
+  it('asks for its key, and says so when the key is wrong', async () => {
+    const browser = await launchBrowser(fakeMediaArgs);
+    try {
+      const without = await openPerson(browser, `${server.origin}/studio`);
+      await without.page.getByRole('heading', { name: 'The studio needs its key' }).waitFor();
+      const wrong = await openPerson(browser, `${server.origin}/studio#key=${'x'.repeat(32)}`);
+      await wrong.page.getByRole('heading', { name: 'The studio cannot open' }).waitFor();
+      await expectAccessible(wrong.page);
+    } finally {
+      await browser.close();
+    }
+  });
+});
