@@ -21,6 +21,8 @@ export const clientExtensions = <Uri extends string, Rest>(
 
 const noTracks: Tracks = { video: null, audio: null };
 const watchEveryMs = 250;
+/** A first picture may take this long before its absence is called an outage. */
+const firstFrameMs = 4_000;
 /** Between attempts to open a path that the server refused for now. */
 const retryMs = 1_000;
 
@@ -28,6 +30,10 @@ const tracksOf = (consumers: readonly Consumer[]): Tracks => ({
   video: consumers.find((consumer) => consumer.kind === 'video')?.track ?? null,
   audio: consumers.find((consumer) => consumer.kind === 'audio')?.track ?? null,
 });
+
+/** One stream per person, so that their sound and picture stay together. An SDP stream id holds no space (RFC 8830). */
+const streamIdOf = (target: ConsumeTarget): string =>
+  target.kind === 'guest' ? `guest-${target.guestId}` : target.kind;
 
 /** What one subscription currently has. `key` names what it was made from; another key means consume anew. */
 type Feed = {
@@ -201,10 +207,13 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     const nowMs = clock.now();
     const expected = show?.phase.kind === 'live';
     if (!expected || !connected()) {
-      // Without a show nothing is due; without the server nothing can be done: the clock of the stall waits.
-      arrivedAtMs = decodedAtMs = nowMs;
+      // Without a show nothing is due; without the server nothing can be tried: the remedies wait.
+      arrivedAtMs = nowMs;
       remediesTried = 0;
-      if (!expected) store.setState({ picture: { kind: 'none' } });
+    }
+    if (!expected) {
+      decodedAtMs = nowMs;
+      store.setState({ picture: { kind: 'none' } });
     }
     if (sample) {
       const bytesBefore = latest ? latest.videoBytes + latest.audioBytes : 0;
@@ -220,11 +229,14 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       latest = sample;
     }
     if (!expected) return;
-    const stalledMs = nowMs - Math.max(decodedAtMs, 0);
+    const stalledMs = nowMs - decodedAtMs;
     const { picture } = store.getState();
     if (stalledMs < watchEveryMs * 2 && sample && sample.framesDecoded > 0) {
       if (picture.kind !== 'flowing') store.setState({ picture: { kind: 'flowing' } });
-    } else if (stalledMs >= stallMs && picture.kind !== 'stalled') {
+    } else if (
+      stalledMs >= (picture.kind === 'none' ? firstFrameMs : stallMs) &&
+      picture.kind !== 'stalled'
+    ) {
       store.setState({ picture: { kind: 'stalled', sinceMs: decodedAtMs } });
     }
     if (!connected()) return;
@@ -302,7 +314,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
           give(feed, tracksOf(program));
         } else {
           const answer = await call('consume', { target: feed.target, rtpCapabilities: capabilities() });
-          const consumers = await consumeAll(on, answer.consumers, `${feed.target.kind} ${key}`);
+          const consumers = await consumeAll(on, answer.consumers, streamIdOf(feed.target));
           if (on !== transport || feed.closed) {
             dropConsumers(consumers);
             continue;

@@ -112,7 +112,7 @@ export const installProbe = (layout: typeof bars): void => {
       for (const track of stream instanceof MediaStream ? stream.getAudioTracks() : []) {
         if (heard.has(track.id)) continue;
         heard.add(track.id);
-        listen(track).catch((error: unknown) => setTimeout(() => Promise.reject(error)));
+        listen(track).catch(reportError);
       }
       element.requestVideoFrameCallback(onFrame);
     };
