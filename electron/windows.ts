@@ -131,6 +131,8 @@ export class StudioWindow {
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#url !== undefined && this.show(this.#url), retryLoadMs);
     });
+    // A page that would rather stay must not block a close the director has already confirmed.
+    contents.on('will-prevent-unload', (event) => event.preventDefault());
     contents.on('render-process-gone', (_event, { reason }) => this.#onCrash(contents, reason));
   }
 

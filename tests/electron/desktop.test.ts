@@ -1,6 +1,6 @@
 // The desktop app end to end: built main process and preload, a real server process, a real Chromium page.
 // Runs in Electron where its binary is installed, else in the stand-in; the suite's title says which.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +31,12 @@ let elsewhere: Server;
 let elsewhereOrigin: string;
 let elsewhereHits = 0;
 
-const options = (env: NodeJS.ProcessEnv = {}): LaunchOptions => ({
-  args: [`--user-data-dir=${userData}`],
-  env: { ...process.env, LIVE_DROP_SERVER_ENTRY: fixtureServer, ...env },
+const options = (env: NodeJS.ProcessEnv): LaunchOptions => ({
+  args: [`--user-data-dir=${userData}`, '--port=0'],
+  env: { ...process.env, ...env },
 });
 
-const launch = async (env?: NodeJS.ProcessEnv) => {
+const launch = async (env: NodeJS.ProcessEnv) => {
   userData = await mkdtemp(join(tmpdir(), 'ld-app-'));
   app = await driver.launch(options(env));
 };
@@ -65,6 +65,18 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** The mediasoup workers among them. Read from /proc, so on other systems there are none to look at. */
+const childrenOf = async (pid: number): Promise<number[]> => {
+  const tasks = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const lists = await Promise.all(
+    tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'utf8').catch(() => '')),
+  );
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
+};
+
+/** Origin and one edge. */
+const mediaWorkers = process.platform === 'linux' ? 2 : 0;
+
 const awake = () =>
   app.main(({ powerSaveBlocker }) => [0, 1, 2, 3, 4].some((id) => powerSaveBlocker.isStarted(id)), null);
 
@@ -86,7 +98,7 @@ afterAll(() => {
 describe(`desktop app in ${driver.name}`, () => {
   // One app for the whole suite: each test leaves it as it found it, the last two end it.
   beforeAll(async () => {
-    await launch();
+    await launch({ LIVE_DROP_SERVER_ENTRY: fixtureServer });
     studio = await app.page('http://127.0.0.1');
     await studio.getByText('server').waitFor();
   });
@@ -163,8 +175,9 @@ describe(`desktop app in ${driver.name}`, () => {
       new URL(studio.url()).origin,
     );
     const framed = foreign.frames().find((frame) => frame !== foreign.mainFrame());
-    if (framed !== undefined && framed.url().startsWith('http'))
-      expect(await useMedia(framed)).toBe('NotAllowedError');
+    if (framed === undefined) throw new Error('The foreign page has no frame.');
+    expect(framed.url()).toBe(`${new URL(studio.url()).origin}/`);
+    expect(await useMedia(framed)).toBe('NotAllowedError');
     await app.main(({ BrowserWindow }, url) => {
       for (const window of BrowserWindow.getAllWindows()) {
         if (window.webContents.getURL().startsWith(url)) window.close();
@@ -225,7 +238,7 @@ describe(`desktop app in ${driver.name}`, () => {
       window?.minimize();
       window?.blur();
     }, null);
-    expect(await driver.launchAgain(options())).toBe(0);
+    expect(await driver.launchAgain(options({ LIVE_DROP_SERVER_ENTRY: fixtureServer }))).toBe(0);
     const front = () =>
       app.main(({ BrowserWindow }) => {
         const [window] = BrowserWindow.getAllWindows();
@@ -273,6 +286,29 @@ describe(`desktop app in ${driver.name}`, () => {
     expect(await studio.evaluate(() => window.mark)).toBeUndefined();
   });
 
+  test('a crashed studio page is loaded again', async () => {
+    await studio.evaluate(() => {
+      window.mark = 'before the crash';
+    });
+    await app.main(({ BrowserWindow }) => {
+      BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer();
+    }, null);
+    const seen = () =>
+      app.main(
+        ({ BrowserWindow }) =>
+          BrowserWindow.getAllWindows()[0]
+            ?.webContents.executeJavaScript(
+              '`${document.getElementById("link").textContent}, mark ${window.mark}`',
+            )
+            .catch(() => 'no page'),
+        null,
+      );
+    await expect.poll(seen, patient).toMatch(/^server \d+, mark undefined$/);
+    await expect.poll(() => app.pages().length, patient).toBe(1);
+    studio = await app.page('http://127.0.0.1');
+    expect(new URL(studio.url()).hash).toBe(`#key=${key}`);
+  });
+
   test('closing the window while live asks first; otherwise it ends the app and leaves nothing behind', async () => {
     await app.main(({ dialog }) => {
       const asked: string[] = [];
@@ -306,7 +342,7 @@ describe(`desktop app whose server cannot start, in ${driver.name}`, () => {
 
   test('says why, tries again when told to, and quits when told to', async () => {
     const why = 'Another program uses port 4400. Close it or choose another port.';
-    await launch({ FIXTURE_FAIL: why });
+    await launch({ LIVE_DROP_SERVER_ENTRY: fixtureServer, FIXTURE_FAIL: why });
     const answers = await app.main(({ dialog, app }) => {
       const asked: string[] = [];
       Reflect.set(globalThis, 'asked', asked);
@@ -323,5 +359,55 @@ describe(`desktop app whose server cannot start, in ${driver.name}`, () => {
     expect(answers).toEqual([]);
     expect(await app.exited).toBe(0);
     expect(app.output().split(`could not start (${why})`)).toHaveLength(3);
+  });
+});
+
+describe(`desktop app with its bundled server, in ${driver.name}`, () => {
+  beforeAll(async () => {
+    await launch({ LIVE_DROP_ANNOUNCED_ADDRESS: 'loopback', LIVE_DROP_EDGES: '1' });
+    studio = await app.page('http://');
+  });
+  afterAll(endApp);
+
+  test('shows the studio under a policy that runs no inline script', async () => {
+    await studio.waitForFunction(() => document.getElementById('page')?.childElementCount !== 0);
+    expect(await studio.title()).toContain('Studio');
+    const injected = await studio.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.mark = "injected"';
+      document.head.append(script);
+      return window.mark;
+    });
+    expect(injected).toBeUndefined();
+    expect(await studio.evaluate(() => typeof window.desktop?.setLive)).toBe('function');
+  });
+
+  test('comes back by itself when the server is killed, and quitting ends server and media workers', async () => {
+    const first = await serverPid();
+    const firstWorkers = await childrenOf(first);
+    expect(firstWorkers).toHaveLength(mediaWorkers);
+    await studio.evaluate(() => {
+      window.mark = 'same page';
+    });
+    const rejoined = new Promise<void>((resolve) => {
+      studio.on('websocket', (socket) => socket.once('framereceived', () => resolve()));
+    });
+    const killedAtMs = performance.now();
+    process.kill(first, 'SIGKILL');
+    await rejoined;
+    console.log(
+      `bundled server killed to studio joined again: ${Math.round(performance.now() - killedAtMs)} ms`,
+    );
+    expect(await studio.evaluate(() => window.mark)).toBe('same page');
+    await expect.poll(() => firstWorkers.filter(isAlive), patient).toEqual([]);
+
+    const second = await serverPid();
+    // The page joins as soon as the server listens; its media nodes come up a moment later.
+    await expect.poll(() => childrenOf(second), patient).toHaveLength(mediaWorkers);
+    const workers = await childrenOf(second);
+    await app.main(({ app }) => app.quit(), null);
+    expect(await app.exited).toBe(0);
+    await expect.poll(() => [second, ...workers].filter(isAlive), patient).toEqual([]);
+    expect(app.output()).not.toContain('key=');
   });
 });

@@ -1,6 +1,6 @@
 // The stand-in's windows: BrowserWindow, webContents, the session's permission handlers and ipcMain over one Chromium.
-// Every question Electron would ask is asked on the real event: navigations and popups are held by Playwright's routing,
-// permissions are set in Chromium by what the app's handlers answer, just before the page's own call goes through.
+// Every question Electron would ask is asked at its moment: navigations are held by Playwright's routing, new windows by the page
+// script, permissions are set in Chromium by what the app's handlers answer, just before the page's own call goes through.
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -112,6 +112,9 @@ export class Browser {
     await context.exposeBinding(bindings.permission, ({ page, frame }, question) =>
       browser.#decide(page, frame, question),
     );
+    await context.exposeBinding(bindings.open, ({ page }, url) => {
+      browser.windowOf(page)?.webContents.windowOpened(String(url));
+    });
     await context.route('**/*', (route) => browser.#onRequest(route));
     current = browser;
     return browser;
@@ -216,7 +219,7 @@ const senderFrame = (frame: Frame): SenderFrame => {
   return { url: frame.url(), parent: parent === null ? null : senderFrame(parent) };
 };
 
-/** Every popup is closed: this app's handler allows none, and the type says that no other answer is understood. */
+/** This app's handler allows no window, and the type says that no other answer is understood. */
 type OpenHandler = (details: { url: string }) => { action: 'deny' };
 
 export class WebContents extends EventEmitter {
@@ -227,6 +230,8 @@ export class WebContents extends EventEmitter {
   #openHandler: OpenHandler = () => ({ action: 'deny' });
   /** The address the app itself is loading: such a navigation is nobody's to refuse. */
   #loading: string | undefined;
+  #crashedAt: string | undefined;
+  #devtools: CDPSession | undefined;
 
   constructor(window: BrowserWindow, preload: string | undefined) {
     super();
@@ -239,10 +244,8 @@ export class WebContents extends EventEmitter {
     const page = await Browser.current.newPage();
     this.page = page;
     await page.addInitScript({ content: pageScript(this.#preload) });
-    // Chromium says first what is about to be opened, then makes the page, whose first request is held by the route.
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send('Page.enable');
-    devtools.on('Page.windowOpen', ({ url }) => this.#openHandler({ url }));
+    this.#devtools = await page.context().newCDPSession(page);
+    // What page-script.ts cannot hold back (a middle click) at least does not stay.
     page.on('popup', (popup) => void popup.close());
     page.on('crash', () => void this.#onCrash(page));
     page.on('domcontentloaded', () => {
@@ -261,8 +264,21 @@ export class WebContents extends EventEmitter {
     const url = page.url();
     this.page = await this.#open();
     await page.close();
-    this.#loading = url;
+    this.#crashedAt = url;
     this.emit('render-process-gone', {}, { reason: 'crashed', exitCode: 1 });
+  }
+
+  windowOpened(url: string): void {
+    this.#openHandler({ url });
+  }
+
+  forcefullyCrashRenderer(): void {
+    // The answer never comes: the page that would give it is gone.
+    this.#devtools?.send('Page.crash').catch(() => undefined);
+  }
+
+  async executeJavaScript(code: string): Promise<unknown> {
+    return (await this.#opened, this.page)?.evaluate(code);
   }
 
   mayNavigate(frame: Frame, url: string): boolean {
@@ -285,13 +301,9 @@ export class WebContents extends EventEmitter {
   }
 
   reload(): void {
-    const page = this.page;
-    if (page === undefined) return;
-    const url = this.#loading ?? page.url();
-    this.#loading = withoutFragment(url);
-    page
-      .goto(url, { waitUntil: 'commit' })
-      .catch((error: unknown) => process.stderr.write(`stand-in: ${String(error)}\n`));
+    const url = this.#crashedAt ?? this.getURL();
+    this.#crashedAt = undefined;
+    this.loadURL(url).catch((error: unknown) => process.stderr.write(`stand-in: ${String(error)}\n`));
   }
 
   getURL(): string {

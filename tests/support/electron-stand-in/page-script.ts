@@ -1,11 +1,13 @@
-// What the stand-in runs in every document before the page: the preload with its sandboxed `require`, and hooks that
-// report permission requests to the app's handlers before Chromium itself decides. Plain browser JavaScript as text.
+// What the stand-in runs in every document before the page: the preload with its sandboxed `require`, hooks that report
+// permission requests to the app's handlers before Chromium itself decides, and hooks that report new windows instead of
+// opening them (closing a popup after the fact let its first request out now and then). Browser JavaScript as text.
 // Not shown by it: that the preload's world is isolated from the page's. Electron does that; here both share one.
 
 /** Names of the bindings the stand-in exposes to pages. */
 export const bindings = {
   invoke: '__electronInvoke',
   permission: '__electronPermission',
+  open: '__electronOpen',
   deliver: '__electronDeliver',
 } as const;
 
@@ -38,6 +40,16 @@ export const pageScript = (preload: string | undefined): string => `(() => {
     const request = Notification.requestPermission.bind(Notification);
     Notification.requestPermission = async () => { await ask1('request', 'notifications'); return request(); };
   }
+
+  // No window is ever made here, and none is made in Electron when the handler denies: so ask, and open nothing.
+  const open = (url) => { if (window['${bindings.open}']) window['${bindings.open}'](new URL(url, document.baseURI).href); };
+  window.open = (url) => { open(url || 'about:blank'); return null; };
+  window.addEventListener('click', (event) => {
+    const link = event.target instanceof Element && event.target.closest('a[href][target]');
+    if (!link || event.defaultPrevented || ['', '_self', '_top', '_parent'].includes(link.target)) return;
+    event.preventDefault();
+    open(link.href);
+  });
 
   if (window.top !== window) return;
   const listeners = new Map();

@@ -1,0 +1,167 @@
+// The package Forge makes, except for Electron's own binary: an empty one with a fuse wire takes its place. What is in the
+// asar, what lies outside, how the fuses are set, and that the packaged server runs from nothing but the package.
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as z from 'zod/mini';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+const version = z.object({ version: z.string() });
+
+let folder: string;
+let app: string;
+
+/** The archive Forge would have downloaded: an executable with Electron's fuse wire (sentinel, version 1, 9 fuses) and little else. */
+const writeElectronZip = async (into: string, electronVersion: string): Promise<void> => {
+  const content = join(into, 'content');
+  await mkdir(join(content, 'resources'), { recursive: true });
+  const wire = [
+    '#!/bin/sh\nexit 0\n',
+    'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX',
+    '\u0001\u0009',
+    '101001001',
+    '\n'.repeat(64),
+  ];
+  await writeFile(join(content, 'electron'), wire.join(''), { mode: 0o755 });
+  await writeFile(join(content, 'version'), electronVersion);
+  await writeFile(join(content, 'resources', 'default_app.asar'), '');
+  await run('zip', ['-qr', join(into, `electron-v${electronVersion}-linux-x64.zip`), '.'], { cwd: content });
+};
+
+type AsarFile = { size: number; offset: string };
+type AsarFolder = { files: Record<string, AsarFolder | AsarFile> };
+const asarFolder: z.ZodMiniType<AsarFolder> = z.object({
+  files: z.record(
+    z.string(),
+    z.union([z.lazy(() => asarFolder), z.object({ size: z.number(), offset: z.string() })]),
+  ),
+});
+
+/** Reads an asar: a pickled header size, a pickled JSON header, then the files. https://github.com/electron/asar#format */
+const readAsar = async (path: string): Promise<Map<string, Buffer>> => {
+  const bytes = await readFile(path);
+  const start = 8 + bytes.readUInt32LE(4);
+  const header = bytes.subarray(16, 16 + bytes.readUInt32LE(12)).toString();
+  const found = new Map<string, Buffer>();
+  const walk = ({ files }: AsarFolder, at: string) => {
+    for (const [name, entry] of Object.entries(files)) {
+      const path = `${at}/${name}`;
+      if ('files' in entry) walk(entry, path);
+      else
+        found.set(
+          path,
+          bytes.subarray(start + Number(entry.offset), start + Number(entry.offset) + entry.size),
+        );
+    }
+  };
+  walk(asarFolder.parse(JSON.parse(header)), '');
+  return found;
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ld-package-'));
+  const electron = version.parse(
+    JSON.parse(await readFile(join(root, 'node_modules/electron/package.json'), 'utf8')),
+  );
+  await writeElectronZip(folder, electron.version);
+  const forge = join(root, 'node_modules/@electron-forge/cli/dist/electron-forge.js');
+  await run(process.execPath, [forge, 'package', '--platform', 'linux', '--arch', 'x64'], {
+    cwd: root,
+    env: { ...process.env, ELECTRON_ZIP_DIR: folder, ELECTRON_FORGE_OUT_DIR: join(folder, 'out') },
+  });
+  app = join(folder, 'out', 'Live Drop Studio-linux-x64');
+}, 120_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('holds the builds in the asar and worker, pages and clips beside it', async () => {
+  const files = [...(await readAsar(join(app, 'resources', 'app.asar'))).keys()];
+  expect(files.filter((path) => !path.startsWith('/.vite/build/chunks/')).sort()).toEqual([
+    '/.vite/build/main.mjs',
+    '/.vite/build/media-node.mjs',
+    '/.vite/build/preload.cjs',
+    '/.vite/build/server.mjs',
+    '/package.json',
+  ]);
+  expect(await readdir(join(app, 'resources'))).toEqual(
+    expect.arrayContaining(['app.asar', 'assets', 'mediasoup-worker', 'renderer']),
+  );
+  expect(await readdir(join(app, 'resources', 'renderer'))).toContain('studio');
+});
+
+test('turns off every way to run the app as something else', async () => {
+  const wire = await getCurrentFuseWire(join(app, 'live-drop-studio'));
+  const off = [
+    FuseV1Options.RunAsNode,
+    FuseV1Options.EnableNodeOptionsEnvironmentVariable,
+    FuseV1Options.EnableNodeCliInspectArguments,
+    FuseV1Options.GrantFileProtocolExtraPrivileges,
+  ];
+  const on = [
+    FuseV1Options.EnableCookieEncryption,
+    FuseV1Options.EnableEmbeddedAsarIntegrityValidation,
+    FuseV1Options.OnlyLoadAppFromAsar,
+  ];
+  expect(off.filter((fuse) => wire[fuse] !== FuseState.DISABLE)).toEqual([]);
+  expect(on.filter((fuse) => wire[fuse] !== FuseState.ENABLE)).toEqual([]);
+});
+
+test('carries a server that needs nothing outside the package', async () => {
+  // Plain Node cannot read an asar, so its content is laid out as files; there is no node_modules above this folder.
+  const unpacked = join(folder, 'unpacked');
+  for (const [path, bytes] of await readAsar(join(app, 'resources', 'app.asar'))) {
+    await mkdir(dirname(join(unpacked, path)), { recursive: true });
+    await writeFile(join(unpacked, path), bytes);
+  }
+  const build = join(unpacked, '.vite', 'build');
+  const resources = join(app, 'resources');
+  const server = spawn(
+    process.execPath,
+    [
+      join(build, 'server.mjs'),
+      '--data',
+      join(folder, 'data'),
+      '--port',
+      '0',
+      '--announced-address',
+      'loopback',
+    ],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        PATH: process.env.PATH,
+        LIVE_DROP_LOG: 'warn',
+        LIVE_DROP_EDGES: '1',
+        LIVE_DROP_NODE_ENTRY: join(build, 'media-node.mjs'),
+        LIVE_DROP_PAGES: join(resources, 'renderer'),
+        LIVE_DROP_ASSETS: join(resources, 'assets'),
+        MEDIASOUP_WORKER_BIN: join(resources, 'mediasoup-worker'),
+      },
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => void server.once('exit', (code) => resolve(code)));
+  try {
+    const line = await new Promise<string>((resolve, reject) => {
+      let out = '';
+      server.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        out += chunk;
+        if (out.includes('\n')) resolve(out);
+      });
+      server.once('exit', (code) => reject(new Error(`The packaged server ended with code ${code}.`)));
+    });
+    const ready = z.object({ origin: z.string() }).parse(JSON.parse(line.slice(line.indexOf('{'))));
+    const studio = await fetch(`${ready.origin}/studio`);
+    expect(studio.status).toBe(200);
+    expect(await studio.text()).toContain('<title>Studio');
+    expect((await fetch(`${ready.origin}/healthz`)).status).toBe(200);
+  } finally {
+    server.kill('SIGTERM');
+    expect(await exited).toBe(0);
+  }
+});
