@@ -1,0 +1,45 @@
+// The ingest clock: capture times from sender reports, the shortest way, and arrivals without any report.
+import { describe, expect, it } from 'vitest';
+import { IngestClock } from '../../sfu-server/media/ingest-clock.ts';
+
+/** 30 frames a second whose way takes `transitMs(frame)`; timestamps start just before they wrap. */
+const feed = (clock: IngestClock, frames: number, transitMs: (frame: number) => number, from = 0): void => {
+  for (let frame = from; frame < from + frames; frame += 1) {
+    clock.arrived(stamp(frame), frame * (100 / 3) + transitMs(frame));
+  }
+};
+const stamp = (frame: number) => (0xffff_f000 + frame * 3000) >>> 0;
+
+describe('an ingest clock', () => {
+  it('knows when frames were captured, across wrap-around, in a sender clock of any offset', () => {
+    const clock = new IngestClock(90_000);
+    expect(clock.captureMs(stamp(5))).toBeUndefined();
+    clock.reported(1e12, stamp(0));
+    expect(clock.captureMs(stamp(30))).toBeCloseTo(1e12 + 1000, 6);
+    expect(clock.captureMs(stamp(-30))).toBeCloseTo(1e12 - 1000, 6);
+  });
+
+  it('takes the shortest way of the last two seconds, and forgets older ones', () => {
+    const clock = new IngestClock(90_000);
+    clock.reported(0, stamp(0));
+    feed(clock, 30, (frame) => (frame === 7 ? 20 : 45));
+    expect(clock.minTransitMs()).toBeCloseTo(20, 6);
+    feed(clock, 70, () => 45, 30);
+    expect(clock.minTransitMs()).toBeCloseTo(45, 6);
+  });
+
+  it('goes by the quickest arrival when there are no reports', () => {
+    const clock = new IngestClock(90_000);
+    expect(clock.minTransitMs()).toBeUndefined();
+    expect(clock.earliestArrivalMs(stamp(0))).toBeUndefined();
+    feed(clock, 30, (frame) => (frame % 10 === 3 ? 5 : 60));
+    expect(clock.earliestArrivalMs(stamp(29))).toBeCloseTo(29 * (100 / 3) + 5, 6);
+  });
+
+  it('begins anew with a sender whose timestamps jumped back', () => {
+    const clock = new IngestClock(90_000);
+    feed(clock, 30, () => 10);
+    clock.arrived(stamp(-4000), 5000);
+    expect(clock.earliestArrivalMs(stamp(-4000))).toBe(5000);
+  });
+});
