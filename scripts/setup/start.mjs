@@ -10,7 +10,7 @@ import { binOf, runForeground } from './processes.mjs';
 import { SetupError } from './steps.mjs';
 
 const readyPrefix = 'LIVE_DROP_READY ';
-const readyLimitMs = 30_000;
+const readyLimitMs = 60_000;
 const stopLimitMs = 5000;
 
 /** Whether a window can be shown here. */

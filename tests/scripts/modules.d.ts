@@ -100,5 +100,10 @@ declare module '*/scripts/setup/checks.mjs' {
 declare module '*/scripts/setup/start.mjs' {
   import type { ChildProcess } from 'node:child_process';
   export function readyLine(server: ChildProcess, options?: { limitMs?: number }): Promise<unknown>;
+  export function startAppWindow(options: {
+    root: string;
+    chromium: string;
+    args: string[];
+  }): Promise<number>;
   export function hasDisplay(env: Record<string, string | undefined>, platform: string): boolean;
 }

@@ -1,14 +1,14 @@
 // The set-up steps: what they print, when they work and when they rest, and what they say when they fail.
 // npm, apt-get and Electron's download are replaced by records of having been called; programs and files are real.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureChromium, ensureElectron } from '../../scripts/setup/browser.mjs';
 import { countTests } from '../../scripts/setup/checks.mjs';
-import { hasDisplay, readyLine } from '../../scripts/setup/start.mjs';
+import { hasDisplay, readyLine, startAppWindow } from '../../scripts/setup/start.mjs';
 import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
 import { ensurePackages, packagesStamp } from '../../scripts/setup/tree.mjs';
 import { installDebianPackages } from '../../scripts/setup/worker.mjs';
@@ -181,6 +181,38 @@ describe('start', () => {
     server.kill();
     await expect(readyLine(say('process.exit(3)'))).rejects.toThrow(/ended with code 3/);
   });
+});
+
+describe('app window', () => {
+  it('opens the studio of a server of its own, and takes the server with it when it closes', async () => {
+    const note = join(dir, 'window.txt');
+    // Stands in for Chromium: a window that shows it was given the studio's address, sees the server up, and closes.
+    const look = `const [url] = process.argv.slice(-1); const { status } = await fetch(new URL('/healthz', url));
+      (await import('node:fs')).writeFileSync(${JSON.stringify(note)}, status + ' ' + url);`;
+    const script = file(join(dir, 'look.mjs'), look);
+    const chromium = file(
+      join(dir, 'window'),
+      `#!/bin/sh\nexec '${process.execPath}' '${script}' "\${1#--app=}"\n`,
+      0o755,
+    );
+    const args = [
+      '--port',
+      '0',
+      '--host',
+      '127.0.0.1',
+      '--announced-address',
+      'loopback',
+      '--data',
+      join(dir, 'data'),
+    ];
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    await expect(startAppWindow({ root, chromium, args: [...args, '--log-level', 'warn'] })).resolves.toBe(0);
+    const [status, url] = readFileSync(note, 'utf8').split(' ');
+    expect(status).toBe('200');
+    expect(url).toMatch(/\/studio#/);
+    await expect(fetch(new URL('/healthz', url))).rejects.toThrow(/fetch failed/);
+    // A server starts in 2 s on a free machine; a crowded one takes its time.
+  }, 90_000);
 });
 
 describe('test count', () => {
