@@ -56,7 +56,7 @@ const start = async () => {
     });
   const origin = node('origin', 0);
   const edges = Array.from({ length: config.edges }, (_, index) => node('edge', index + 1));
-  const placement = createPlacement(origin, edges, log);
+  const placement = createPlacement(origin, edges, clock, log);
   const shows = createShows({ store, placement, clock, log });
   const participants = new Set<Participant>();
 

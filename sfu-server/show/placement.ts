@@ -1,6 +1,6 @@
 // Which media node serves whom, and how the nodes are joined: senders and the crew on the origin, viewers on the edges.
 // Re-joins nodes that come back. Does not know shows or people: it sees participant ids and answers with node ends.
-import type { ClientEnd, Payload } from '../protocol/channel.ts';
+import type { ClientEnd, Clock, Payload } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { RtpCapabilities } from '../protocol/media.ts';
 import type { NodeContract } from '../media/node-api.ts';
@@ -35,13 +35,22 @@ type Log = { error(detail: object, text: string): void };
 
 export type Placement = ReturnType<typeof createPlacement>;
 
-export const createPlacement = (origin: NodeConnection, edges: readonly NodeConnection[], log: Log) => {
+const rejoinMs = 500;
+
+export const createPlacement = (
+  origin: NodeConnection,
+  edges: readonly NodeConnection[],
+  clock: Clock,
+  log: Log,
+) => {
   const live = new Map<NodeConnection, LiveNode>();
   /** Edges that carry the program right now. */
   const fed = new Set<LiveNode>();
   const load = new Map<LiveNode, number>();
   const waiting: (() => void)[] = [];
   let listener: PlacementListener | undefined;
+  const cancelRetries = new Set<() => void>();
+  let closed = false;
   let pipes = 0;
   const nothingFromStudio = { videoProducerId: null, audioProducerId: null };
   const wanted: Wanted = { onAir: false, lock: 'none', studio: nothingFromStudio };
@@ -187,6 +196,8 @@ export const createPlacement = (origin: NodeConnection, edges: readonly NodeConn
         }),
       ),
     close: async () => {
+      closed = true;
+      for (const cancel of cancelRetries) cancel();
       await Promise.all([origin, ...edges].map((connection) => connection.close()));
     },
     snapshot: () => ({
