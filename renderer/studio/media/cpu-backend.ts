@@ -96,6 +96,14 @@ export function createCpuBackend(output: Output): Backend {
     overlay = { key, drawn: rgba === null ? null : createOverlay(rgba, width, height) };
   };
 
+  // The first words and the first code take a tenth of a second (fonts, cold code): better now than on air.
+  prepareOverlay({
+    lowerThird: { title: 'Live soon', subtitle: '12 left of 50' },
+    qr: { url: 'https://a.example/shop', productName: 'x', priceText: '£1', stockText: '1', soldOut: false },
+  });
+  if (overlay.drawn !== null) blendOverlay(overlay.drawn, program);
+  prepareOverlay(scene);
+
   const slatePicture = (): Picture => {
     const key = JSON.stringify(scene.slate);
     if (slate?.key !== key) {

@@ -47,6 +47,14 @@ export function qrModules(text: string): readonly (readonly boolean[])[] {
   return best.slice(1, -1).map((row) => row.slice(1, -1));
 }
 
+// Stock changes by the minute, the address hardly ever: the last code is kept.
+let lastCode: { readonly url: string; readonly modules: readonly (readonly boolean[])[] } | null = null;
+
+function codeFor(url: string): readonly (readonly boolean[])[] {
+  if (lastCode?.url !== url) lastCode = { url, modules: qrModules(url) };
+  return lastCode.modules;
+}
+
 /** Side of one module in whole pixels for a code of `modules` on a picture `pictureHeight` high. */
 export function qrModulePx(modules: number, pictureHeight: number): number {
   const side = modules + 2 * quietModules;
@@ -147,7 +155,7 @@ function drawLowerThird(pen: OffscreenCanvasRenderingContext2D, size: Size, word
 
 function drawQrCard(pen: OffscreenCanvasRenderingContext2D, size: Size, card: QrCard): void {
   const unit = size.height / 360;
-  const modules = qrModules(card.url);
+  const modules = codeFor(card.url);
   const modulePx = qrModulePx(modules.length, size.height);
   const side = (modules.length + 2 * quietModules) * modulePx;
   const padding = Math.round(7 * unit);
