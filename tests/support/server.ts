@@ -57,6 +57,10 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LIVE_DROP_RTC_PORT: '0' } },
   );
+  // A test run that is itself killed leaves no server behind.
+  const killWithParent = () => void child.kill('SIGKILL');
+  process.once('exit', killWithParent);
+  child.once('exit', () => process.off('exit', killWithParent));
   let log = '';
   let out = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

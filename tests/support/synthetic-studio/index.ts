@@ -40,6 +40,8 @@ export type SyntheticStudio = {
   page: Page;
   /** A request as the studio; its result as it came. */
   call<N extends ShowRequest>(name: N, params: ShowParamsInput<N>): Promise<unknown>;
+  /** Puts the show on air once the server has picture and sound. */
+  goLive(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -73,6 +75,11 @@ export const openSyntheticStudio = async (browser: Browser, server: TestServer):
         name,
         JSON.stringify(params),
       ] as const),
+    goLive: () =>
+      page.evaluate(async () => {
+        if (!syntheticStudio.open) throw new Error('The studio is not open.');
+        await syntheticStudio.goLive(syntheticStudio.open.session);
+      }),
     close: () => page.context().close(),
   };
 };

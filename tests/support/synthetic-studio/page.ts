@@ -1,5 +1,6 @@
 // The page of the synthetic studio: the product's own session publishes a drawn picture and a tone.
 // Driven from the test process through `globalThis.studio`; index.ts bundles and serves it.
+import { AppError } from '../../../sfu-server/protocol/errors.ts';
 import type { ShowRequest } from '../../../sfu-server/protocol/messages.ts';
 import { createSession, type Publication } from '../../../renderer/session/session.ts';
 
@@ -55,6 +56,27 @@ const openStudio = async (options: SyntheticStudioOptions) => {
   };
 };
 
+/** Puts the show on air as soon as the server takes picture and sound for ready. On a busy machine that may come and go. */
+const goLive = async (session: ReturnType<typeof createSession>): Promise<void> => {
+  for (;;) {
+    await mediaReady(session);
+    try {
+      await session.call('goLive', {});
+      return;
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'noPicture') throw error;
+      // The next word on health tells whether it is ready again.
+      await new Promise<void>((resolve) => {
+        const stop = session.store.subscribe((state, before) => {
+          if (state.health === before.health) return;
+          stop();
+          resolve();
+        });
+      });
+    }
+  }
+};
+
 /** Resolves once the server calls the studio's media ready. */
 const mediaReady = async (session: ReturnType<typeof createSession>): Promise<void> =>
   new Promise((resolve) => {
@@ -72,6 +94,7 @@ const page = {
   createSession,
   openStudio,
   mediaReady,
+  goLive,
   open: null as Studio | null,
   /** As the open studio; the parameters were checked by the test's own types. */
   call: async (name: ShowRequest, json: string): Promise<unknown> => {

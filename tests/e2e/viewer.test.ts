@@ -1,0 +1,252 @@
+// The fan page and the product page in real Chromium, against the real server and a studio that really sends.
+// One show from set-up to its end, as a fan lives through it, outage of the server included.
+import { gzipSync } from 'node:zlib';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { productId } from '../../sfu-server/protocol/state.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
+
+const phone = { width: 390, height: 844 };
+const laptop = { width: 1280, height: 800 };
+const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+let server: TestServer;
+let browser: Browser;
+let studio: SyntheticStudio;
+const problems: string[] = [];
+
+/** A page of its own context, whose errors fail the suite at its end. */
+const openPage = async (viewport: typeof phone, url: string): Promise<Page> => {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.on('pageerror', (error) => problems.push(`${url}: ${error.message}`));
+  await page.goto(url);
+  return page;
+};
+
+/** Rules broken, as "rule: element"; axe runs outside the page's own policy. */
+const accessibilityProblems = async (page: Page): Promise<string[]> => {
+  await page.evaluate(await readFile(axePath, 'utf8'));
+  const found: unknown = await page.evaluate(
+    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+       .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ': ' + target)))`,
+  );
+  return z.array(z.string()).parse(found);
+};
+
+const status = (page: Page) => page.locator('[role="status"]').first();
+const badge = (page: Page, kind: string) => page.locator(`.badge-${kind}`).waitFor({ timeout: 20_000 });
+
+/** Resolves when `count` more frames have been on the page's screen. */
+const frames = (page: Page, count: number) =>
+  page.evaluate(
+    (wanted) =>
+      new Promise<number>((resolve) => {
+        const video = document.querySelector('video');
+        if (!video) throw new Error('There is no video.');
+        let seen = 0;
+        const next = () => {
+          seen += 1;
+          if (seen >= wanted) resolve(seen);
+          else video.requestVideoFrameCallback(next);
+        };
+        video.requestVideoFrameCallback(next);
+      }),
+    count,
+  );
+
+const shownHeight = (page: Page) => page.evaluate(() => document.querySelector('video')?.videoHeight ?? 0);
+
+/** Mean brightness, 0-255, of what the video element shows: a black frame is near 0. */
+const brightness = (page: Page) =>
+  page.evaluate(() => {
+    const video = document.querySelector('video');
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 16;
+    const context = canvas.getContext('2d');
+    if (!video || !context) throw new Error('Nothing to look at.');
+    context.drawImage(video, 0, 0, 16, 16);
+    const { data } = context.getImageData(0, 0, 16, 16);
+    return data.reduce((sum, value, index) => (index % 4 === 3 ? sum : sum + value), 0) / (16 * 16 * 3);
+  });
+
+const productUrl = async (page: Page) => {
+  const path = await page.getByRole('link', { name: /Get it/ }).getAttribute('href');
+  return `${server.origin}${path}`;
+};
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  studio = await openSyntheticStudio(browser, server);
+  await studio.call('setTitle', { title: 'Night market drop' });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+describe('a show as a fan lives through it', () => {
+  let fan: Page;
+
+  test('before the show the page says so, has finished loading, and starts by itself', async () => {
+    fan = await openPage(phone, server.viewerUrl); // Resolves with the load event.
+    await badge(fan, 'soon');
+    await expect.poll(() => status(fan).textContent()).toContain('Starts soon');
+    expect(await accessibilityProblems(fan)).toEqual([]);
+
+    await studio.call('setProduct', {
+      name: 'Night tee',
+      priceMinor: 2500,
+      currency: 'GBP',
+      stockTotal: 50,
+      pictureUrl: null,
+    });
+    await studio.goLive();
+    await badge(fan, 'live');
+    await frames(fan, 10);
+    expect(await brightness(fan)).toBeGreaterThan(20);
+  });
+
+  test('plays muted at once; one tap gives sound; m takes it away again', async () => {
+    const muted = () => fan.evaluate(() => document.querySelector('video')?.muted);
+    expect(await muted()).toBe(true);
+    await fan.getByRole('button', { name: 'Tap for sound' }).click();
+    expect(await muted()).toBe(false);
+    await fan.keyboard.press('m');
+    expect(await muted()).toBe(true);
+  });
+
+  test('the card is whole, below the picture and not over it, and free of accessibility problems', async () => {
+    const card = fan.getByRole('article', { name: 'Night tee' });
+    expect(await card.innerText()).toMatch(/£25[\s\S]*50 left of 50/);
+    const picture = await fan.locator('video').boundingBox();
+    const box = await card.boundingBox();
+    expect(box && picture && box.y >= picture.y + picture.height).toBe(true);
+    expect(box && box.y + box.height <= phone.height).toBe(true);
+    expect(await accessibilityProblems(fan)).toEqual([]);
+  });
+
+  test('the layer follows the size the picture is shown at', async () => {
+    await fan.setViewportSize({ width: 320, height: 640 });
+    await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(180);
+    const before = await fan.locator('video').boundingBox();
+    await fan.setViewportSize(laptop);
+    await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(360);
+    const after = await fan.locator('video').boundingBox();
+    expect((after?.height ?? 0) / (before?.height ?? 1)).toBeGreaterThan(2);
+    const card = await fan.getByRole('article').boundingBox();
+    expect(card && after && card.x >= after.x + after.width).toBe(true);
+    expect(await accessibilityProblems(fan)).toEqual([]);
+  });
+
+  test('a sale is on the fan page and on the product page at once, down to sold out', async () => {
+    const shop = await openPage(phone, await productUrl(fan));
+    await expect.poll(() => shop.locator('#stock').textContent()).toBe('50 left of 50');
+    expect(await accessibilityProblems(shop)).toEqual([]);
+    const product = new URL(shop.url()).pathname.split('/').at(-1) ?? '';
+    const sell = async (quantity: number, words: string) => {
+      const seen = [shop.locator('#stock'), fan.locator('.stock-words')].map((place) =>
+        place.filter({ hasText: words }).waitFor({ timeout: 5_000 }),
+      );
+      await studio.call('recordSale', { productId: productId.parse(product), quantity });
+      await Promise.all(seen);
+    };
+    await sell(38, '12 left of 50');
+    await sell(12, 'Sold out');
+    expect(await shop.locator('#how').innerText()).toContain('Sold out');
+    await sell(-3, '3 left of 50');
+    await shop.context().close();
+  });
+
+  test('the standby clip is called what it is, and the card still works', async () => {
+    await studio.call('lockProgram', { lock: 'standby' });
+    await badge(fan, 'standby');
+    await frames(fan, 5);
+    expect(await status(fan).textContent()).toBe('Back in a moment');
+    expect(await fan.getByRole('link', { name: /Get it/ }).isVisible()).toBe(true);
+    await studio.call('lockProgram', { lock: 'none' });
+    await badge(fan, 'live');
+  });
+
+  test('when the server dies the last picture stays and the page says so; it comes back without a reload', async () => {
+    await fan.evaluate(() => {
+      document.body.dataset['sameDocument'] = 'yes';
+    });
+    const port = Number(new URL(server.origin).port);
+    const dead = server;
+    await dead.stop('SIGKILL');
+    await badge(fan, 'reconnecting');
+    expect(await brightness(fan)).toBeGreaterThan(20);
+    await fan.getByText('Not connected: the number left may have changed.').waitFor();
+    expect(await accessibilityProblems(fan)).toEqual([]);
+
+    server = await startServer({ data: dead.data, port });
+    // The studio's page publishes again by itself, so the fan is back at the live picture.
+    await badge(fan, 'live');
+    await frames(fan, 10);
+    expect(await brightness(fan)).toBeGreaterThan(20);
+    expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
+    expect(await fan.locator('.stock-words').innerText()).toContain('3 left of 50');
+  });
+
+  test('the end is said, and a page opened afterwards says it too', async () => {
+    await studio.call('endShow', {});
+    await badge(fan, 'ended');
+    const late = await openPage(laptop, server.viewerUrl);
+    await badge(late, 'ended');
+    expect(await accessibilityProblems(late)).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('addresses that lead nowhere', () => {
+  test('a show that does not exist: one sentence on either page', async () => {
+    const watch = await openPage(laptop, `${server.origin}/watch/nosuchshow`);
+    await badge(watch, 'refused');
+    await watch.locator('.message').getByText('There is no show at this address').waitFor();
+    expect(await accessibilityProblems(watch)).toEqual([]);
+    const shop = await openPage(phone, `${server.origin}/shop/nosuchshow/nothing`);
+    await shop.getByText('There is no show at this address').waitFor();
+    expect(await accessibilityProblems(shop)).toEqual([]);
+  });
+});
+
+describe('weight', () => {
+  /** Gzipped bytes of all scripts a page has loaded when it has settled. */
+  const scriptBytes = async (url: string, ready: (page: Page) => Promise<unknown>) => {
+    const context = await browser.newContext({ viewport: phone });
+    const page = await context.newPage();
+    const bodies: Promise<Buffer>[] = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('.js')) bodies.push(response.body());
+    });
+    await page.goto(url);
+    await ready(page);
+    const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+    const text = Buffer.concat(await Promise.all(bodies)).toString();
+    await context.close();
+    return { bytes: sizes.reduce((sum, size) => sum + size, 0), text };
+  };
+
+  test('the product page is under 60 kB of scripts, without player and interface library', async () => {
+    const { bytes, text } = await scriptBytes(`${server.origin}/shop/${server.showId}/nothing`, (page) =>
+      page.locator('#empty').waitFor(),
+    );
+    console.log(`product page: ${(bytes / 1000).toFixed(1)} kB of scripts, gzipped`);
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThan(60_000);
+    expect(text).not.toMatch(/createRecvTransport|react\.element|useLayoutEffect/);
+  });
+
+  test('the fan page stays under 160 kB', async () => {
+    const { bytes } = await scriptBytes(server.viewerUrl, (page) => badge(page, 'ended'));
+    console.log(`fan page: ${(bytes / 1000).toFixed(1)} kB of scripts, gzipped`);
+    expect(bytes).toBeLessThan(160_000);
+  });
+});
