@@ -81,8 +81,13 @@ export const createPlacement = (
   const join = (edge: NodeConnection) => {
     const from = live.get(origin);
     const to = live.get(edge);
-    if (from && to && !fed.has(to))
-      feed(from, to).catch(failed('an edge could not be joined to the origin', edge));
+    if (!from || !to || fed.has(to)) return;
+    feed(from, to).catch((error: unknown) => {
+      failed('an edge could not be joined to the origin', edge)(error);
+      // A node that is gone is joined when it is back; one that was only slow to answer is asked again.
+      const unchanged = live.get(origin) === from && live.get(edge) === to;
+      if (unchanged && !closed) cancelRetries.add(clock.after(rejoinMs, () => join(edge)));
+    });
   };
 
   const originUp = (node: LiveNode) => {
