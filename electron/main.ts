@@ -66,7 +66,12 @@ async function run(): Promise<void> {
 
   function onServerState(state: ServerState): void {
     if (state.phase === 'ready') studio?.show(state.addresses.studioUrl);
-    if (state.phase === 'failed') void askAfterFailure(state.reason);
+    if (state.phase === 'failed') {
+      askAfterFailure(state.reason).catch((error: unknown) => {
+        log(`app: could not ask what to do (${String(error)})`);
+        app.exit(1);
+      });
+    }
     if (state.phase === 'stopping') return;
     studio?.send('serverState', { phase: state.phase, restarts: server.restarts, text: sentence(state) });
   }

@@ -58,7 +58,7 @@ export type ServerLimits = {
 };
 
 const defaultLimits: ServerLimits = {
-  readyTimeoutMs: 20_000,
+  readyTimeoutMs: 30_000,
   stopTimeoutMs: 5_000,
   termTimeoutMs: 2_000,
   // A killed server leaves fans without a picture, so the first restart is nearly at once.

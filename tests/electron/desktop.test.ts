@@ -30,6 +30,7 @@ let studio: Page;
 let elsewhere: Server;
 let elsewhereOrigin: string;
 let elsewhereHits = 0;
+const { promise: held, resolve: answerHold } = Promise.withResolvers<void>();
 
 const options = (env: NodeJS.ProcessEnv): LaunchOptions => ({
   args: [`--user-data-dir=${userData}`, '--port=0'],
@@ -46,7 +47,9 @@ const endApp = async () => {
   await rm(userData, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 };
 
-const patient = { timeout: 10_000 };
+const patient = { timeout: 20_000 };
+/** Three launches of a browser and an app on a machine that may be busy. */
+const slow = { timeout: 60_000 };
 
 const metrics = z.array(z.object({ pid: z.number(), type: z.string(), name: z.optional(z.string()) }));
 const serverPid = async (): Promise<number> => {
@@ -82,7 +85,11 @@ const awake = () =>
 
 beforeAll(async () => {
   await buildDesktop();
-  elsewhere = createServer((_request, response) => {
+  elsewhere = createServer((request, response) => {
+    if (request.url === '/hold') {
+      void held.then(() => response.end());
+      return;
+    }
     elsewhereHits += 1;
     response.setHeader('content-type', 'text/html').end('<title>elsewhere</title>');
   });
@@ -95,7 +102,7 @@ afterAll(() => {
   elsewhere.closeAllConnections();
 });
 
-describe(`desktop app in ${driver.name}`, () => {
+describe(`desktop app in ${driver.name}`, slow, () => {
   // One app for the whole suite: each test leaves it as it found it, the last two end it.
   beforeAll(async () => {
     await launch({ LIVE_DROP_SERVER_ENTRY: fixtureServer });
@@ -337,32 +344,30 @@ describe(`desktop app in ${driver.name}`, () => {
   });
 });
 
-describe(`desktop app whose server cannot start, in ${driver.name}`, () => {
+describe(`desktop app whose server cannot start, in ${driver.name}`, slow, () => {
   afterAll(endApp);
 
   test('says why, tries again when told to, and quits when told to', async () => {
     const why = 'Another program uses port 4400. Close it or choose another port.';
-    await launch({ LIVE_DROP_SERVER_ENTRY: fixtureServer, FIXTURE_FAIL: why });
-    const answers = await app.main(({ dialog, app }) => {
-      const asked: string[] = [];
-      Reflect.set(globalThis, 'asked', asked);
-      return app.whenReady().then(() => {
-        Object.assign(dialog, {
-          showMessageBox: ({ detail }: { detail: string }) => {
-            asked.push(detail);
-            return Promise.resolve({ response: asked.length === 1 ? 0 : 1, checkboxChecked: false });
-          },
-        });
-        return asked;
+    await launch({
+      LIVE_DROP_SERVER_ENTRY: fixtureServer,
+      FIXTURE_FAIL: why,
+      FIXTURE_HOLD: `${elsewhereOrigin}/hold`,
+    });
+    // The server waits until there is somebody to answer the dialog: first "Try again", then "Quit".
+    await app.main(({ dialog }) => {
+      let asked = 0;
+      Object.assign(dialog, {
+        showMessageBox: () => Promise.resolve({ response: asked++, checkboxChecked: false }),
       });
     }, null);
-    expect(answers).toEqual([]);
+    answerHold();
     expect(await app.exited).toBe(0);
     expect(app.output().split(`could not start (${why})`)).toHaveLength(3);
   });
 });
 
-describe(`desktop app with its bundled server, in ${driver.name}`, () => {
+describe(`desktop app with its bundled server, in ${driver.name}`, slow, () => {
   beforeAll(async () => {
     await launch({ LIVE_DROP_ANNOUNCED_ADDRESS: 'loopback', LIVE_DROP_EDGES: '1' });
     studio = await app.page('http://');
