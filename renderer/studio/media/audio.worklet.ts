@@ -88,6 +88,8 @@ class TrackInput extends AudioWorkletProcessor {
 
   #steer(): void {
     const bufferedMs = ((this.#written - this.#read) / this.#rate) * 1000;
+    // After a pause of the whole graph the buffer is old: begin again at the newest sound.
+    if (bufferedMs > 300) this.#playing = false;
     if (!this.#playing) {
       if (bufferedMs >= this.#reserveMs + this.#blockMs) {
         // However much came while nothing played, start as close to now as is safe.
