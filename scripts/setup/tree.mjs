@@ -48,34 +48,15 @@ export function installedNode(toolsDir) {
 // scripts are not (they download from places that may be unreachable).
 const npmFlags = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
 
-/**
- * Installs the lockfile's packages when they are not the ones installed. Returns whether it had to.
- *
- * `npm ci` refuses a lockfile without the optional packages of *other* systems, and a lockfile made against a registry
- * that does not hold them all (a mirror, a company's own) lacks some. `npm install --no-save` takes the same locked
- * versions, looks for what is missing, and leaves the lockfile as it is.
- */
+/** Installs the lockfile's packages when they are not the ones installed. Returns whether it had to. */
 export async function ensurePackages(root, report, npm = runNpm) {
   const stampFile = join(root, 'node_modules', '.live-drop-stamp');
   const wanted = packagesStamp(root);
   if (readIfThere(stampFile) === wanted) return false;
   report('installing from package-lock.json');
-  const where = { cwd: root, node: process.execPath };
-  try {
-    await npm(['ci', ...npmFlags], where);
-  } catch (error) {
-    if (!lacksOnlyOptionalPackages(error.message)) throw error;
-    report('the lockfile lacks optional packages of other systems; npm install completes it, unsaved');
-    await npm(['install', '--no-save', ...npmFlags], where);
-  }
+  await npm(['ci', ...npmFlags], { cwd: root, node: process.execPath });
   writeFileSync(stampFile, wanted);
   return true;
-}
-
-/** npm names a package that is in no lockfile and that it could not resolve without a version: "Missing: name@ from". */
-function lacksOnlyOptionalPackages(message) {
-  const complaints = message.split('\n').filter((line) => /(Missing|Invalid):/.test(line));
-  return complaints.length > 0 && complaints.every((line) => /Missing: \S+@ from lock file/.test(line));
 }
 
 /** What the installed packages depend on: the lockfile and the Node that chose among optional ones. */
