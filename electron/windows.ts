@@ -9,8 +9,17 @@ export type StudioOrigin = () => string | undefined;
 const isStudio = (url: string | undefined, origin: StudioOrigin): boolean =>
   url !== undefined && URL.canParse(url) && new URL(url).origin === origin();
 
-/** Beside media: the director copies the links for guests and fans. Reading the clipboard stays refused. */
-const grantedBesideMedia: ReadonlySet<string> = new Set(['speaker-selection', 'clipboard-sanitized-write']);
+/**
+ * Beside media itself: choosing where it is heard, reaching the media nodes next door, and copying the links for guests
+ * and fans. Reading the clipboard stays refused.
+ */
+const grantedBesideMedia: ReadonlySet<string> = new Set([
+  'speaker-selection',
+  'local-network-access',
+  'local-network',
+  'loopback-network',
+  'clipboard-sanitized-write',
+]);
 
 /** Camera, microphone and audio outputs for the studio's own top page. Everything else, and everybody else: no. */
 export const guardPermissions = (session: Session, origin: StudioOrigin): void => {
