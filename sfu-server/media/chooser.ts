@@ -12,6 +12,11 @@ import type { OnAirSource, SwitchReason } from '../protocol/state.ts';
 export type ChooserTimings = {
   /** No audio and no video for this long: dead. */
   readonly silentMs: number;
+  /**
+   * The same at most, for a studio that has lately paused for nearly as long and come back (a busy laptop, a poor
+   * uplink): one and a half times its longest pause, up to this.
+   */
+  readonly silentMostMs: number;
   /** The same for a studio that sends only one kind, whose packets come less densely. */
   readonly silentSingleKindMs: number;
   /** No video for this long, whatever audio does: dead. */
@@ -24,11 +29,16 @@ export type ChooserTimings = {
 
 export const defaultTimings: ChooserTimings = {
   silentMs: 160,
+  silentMostMs: 260,
   silentSingleKindMs: 500,
   frozenMs: 1000,
   degradedMs: 400,
   settleMs: 1000,
 };
+
+/** Pauses count for this long; longer ones than a second are outages and teach nothing. */
+const pauseMemoryMs = 15_000;
+const longestPauseMs = 1000;
 
 export type StudioMediaState = 'absent' | 'warming' | 'ready' | 'degraded' | 'dead';
 export type ProgramLock = 'none' | 'standby';
@@ -46,6 +56,8 @@ type Studio =
       hasAudio: boolean;
       lastVideoMs: number | undefined;
       lastAudioMs: number | undefined;
+      /** The longest pause of everything that ended lately. */
+      pause: { readonly lastedMs: number; readonly endedMs: number } | undefined;
       /** Start of the current unbroken stretch of healthy media, and whether it holds a key frame. */
       health: { readonly sinceMs: number; keyFrame: boolean } | undefined;
     };
@@ -85,6 +97,7 @@ export class Chooser {
       hasAudio: kinds.hasAudio,
       lastVideoMs: undefined,
       lastAudioMs: undefined,
+      pause: undefined,
       health: undefined,
     };
     return this.decide(nowMs);
@@ -104,9 +117,15 @@ export class Chooser {
 
   /** Media came from the studio. Cheap: called for every packet. */
   heard(kind: 'audio' | 'video', nowMs: number): void {
-    if (this.#studio.kind !== 'attached') return;
-    if (kind === 'audio') this.#studio.lastAudioMs = nowMs;
-    else this.#studio.lastVideoMs = nowMs;
+    const studio = this.#studio;
+    if (studio.kind !== 'attached') return;
+    const lastedMs = nowMs - Math.max(studio.lastAudioMs ?? -Infinity, studio.lastVideoMs ?? -Infinity);
+    const forgotten = studio.pause === undefined || nowMs - studio.pause.endedMs > pauseMemoryMs;
+    if (lastedMs < longestPauseMs && (forgotten || lastedMs > (studio.pause?.lastedMs ?? 0))) {
+      studio.pause = { lastedMs, endedMs: nowMs };
+    }
+    if (kind === 'audio') studio.lastAudioMs = nowMs;
+    else studio.lastVideoMs = nowMs;
   }
 
   /** A key frame of the studio began. */
@@ -201,11 +220,19 @@ export class Chooser {
     );
   }
 
+  /** The watchdog's patience with this studio. */
+  get #silentMs(): number {
+    const { silentMs, silentMostMs } = this.#timings;
+    const pauseMs = this.#studio.kind === 'attached' ? (this.#studio.pause?.lastedMs ?? 0) : 0;
+    return Math.max(silentMs, Math.min(silentMostMs, pauseMs * 1.5));
+  }
+
   #deadReason(
     videoAgeMs: number,
     audioAgeMs: number | undefined,
   ): 'studioSilent' | 'studioFrozen' | undefined {
-    const { silentMs, silentSingleKindMs, frozenMs } = this.#timings;
+    const { silentSingleKindMs, frozenMs } = this.#timings;
+    const silentMs = this.#silentMs;
     if (audioAgeMs === undefined) return videoAgeMs > silentSingleKindMs ? 'studioSilent' : undefined;
     // Sound that stopped long ago says nothing about now: then video alone is the sign of life.
     const videoLimitMs = audioAgeMs > silentSingleKindMs ? silentSingleKindMs : silentMs;

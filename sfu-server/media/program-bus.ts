@@ -55,6 +55,8 @@ export type ProgramBusOptions = {
 
 /** The watchdog's step: a fraction of the silence it looks for. */
 const watchMs = 20;
+/** A watchdog that comes this late was stalled itself. */
+const stallMs = 80;
 const senderReportMs = 500;
 /** Key frames cost bandwidth: requests closer together than this are answered by one. */
 const keyFrameIntervalMs = 250;
@@ -94,6 +96,7 @@ export class ProgramBus {
   #studioTransitMs: number | undefined;
   #carriedOut: Decision;
   #studioMedia: StudioMediaState = 'absent';
+  #watchedMs = performance.now();
   #keyFrameAskedMs = -Infinity;
   #keyFrameTimer: NodeJS.Timeout | undefined;
   readonly #counts = { keyFrameRequests: 0, keyFramesAsked: 0, late: 0, jumped: 0, takeovers: 0 };
@@ -250,7 +253,7 @@ export class ProgramBus {
       if (isKeyFrame && layer.owner !== feed && this.#mayTakeOver(layer, feed)) {
         this.#takeOver(layer, feed, packet, dueMs ?? this.#programTime(feed, header.timestamp, nowMs));
       }
-      if (layer.owner === feed) this.#send(layer, layer.rewriter.rewrite(packet));
+      if (layer.owner === feed) this.#send(layer, this.#account(layer, layer.rewriter.rewrite(packet)));
       else if (layer.previous === feed) this.#send(layer, layer.rewriter.rewriteRetired(packet));
     }
   }
@@ -276,12 +279,17 @@ export class ProgramBus {
     }
   }
 
-  #send(layer: Layer, rewritten: Rewritten): void {
+  /** Takes note of what could not be sent; a sender that began anew is taken over again at its next key frame. */
+  #account(layer: Layer, rewritten: Rewritten): Rewritten {
     if (rewritten === 'late') this.#counts.late += 1;
     if (rewritten === 'jumped') {
       this.#counts.jumped += 1;
       layer.owner = undefined;
     }
+    return rewritten;
+  }
+
+  #send(layer: Layer, rewritten: Rewritten): void {
     if (typeof rewritten === 'string') return;
     const producer = layer.kind === 'video' ? this.videoProducer : this.audioProducer;
     if (!producer.closed) producer.send(rewritten);
@@ -359,8 +367,12 @@ export class ProgramBus {
 
   #watch(): void {
     if (this.#closed) return;
-    this.#decide();
     const nowMs = performance.now();
+    const stalledMs = nowMs - this.#watchedMs;
+    this.#watchedMs = nowMs;
+    // When this thread itself was held up, so was what it should have heard: look again in a moment.
+    if (stalledMs > stallMs) return;
+    this.#decide();
     const isPending = (layer: Layer) => {
       const wanted = this.#wantedFeed(layer);
       return wanted?.source === 'studio' && wanted !== layer.owner && isFlowing(wanted, nowMs);
@@ -521,7 +533,12 @@ function videoParameters(codec: VideoCodec, layers: number): types.RtpParameters
         ],
       },
     ],
-    encodings: Array.from({ length: layers }, (_, index) => ({ ssrc: ssrcBase.video + index })),
+    encodings: Array.from({ length: layers }, (_, index) => ({
+      ssrc: ssrcBase.video + index,
+      // Browsers send VP8 simulcast with three temporal layers. Undeclared, mediasoup would drop two of them:
+      // viewers would get a quarter of the frames.
+      ...(codec === 'VP8' && layers > 1 ? { scalabilityMode: 'L1T3' } : {}),
+    })),
     rtcp,
   };
 }

@@ -217,9 +217,12 @@ export class StudioIngest {
       if (!this.#closed) this.#options.onProducerClosed(kind);
     });
     // Direct transports deliver no sender reports; the trace of them is the only way to the sender's clock.
-    producer.on('trace', ({ type, info }) => {
+    const onTrace = ({ type, info }: types.ProducerTraceEventData) => {
       if (type === 'sr') this.#onSenderReport(kind, info);
-    });
+    };
+    producer.on('trace', onTrace);
+    // The producer may outlive this tap and be tapped again.
+    consumer.observer.once('close', () => producer.off('trace', onTrace));
     await producer.enableTraceEvent(['sr']);
   }
 

@@ -106,6 +106,23 @@ describe('the chooser', () => {
     expect(show.run(2000)).toBeUndefined();
   });
 
+  it('is more patient for a while with a studio that has just paused, up to 260 ms', () => {
+    const show = live();
+    const pause = (durationMs: number) => {
+      show.sends = { audio: false, video: false };
+      const changedMs = show.run(durationMs);
+      show.sends = { audio: true, video: true };
+      show.run(100);
+      return changedMs;
+    };
+    expect(pause(140)).toBeUndefined();
+    expect(pause(190)).toBeUndefined();
+    expect(pause(300)).toBeDefined();
+    show.run(20_000);
+    expect(show.chooser.decision.source).toBe('studio');
+    expect(pause(210)).toBeDefined();
+  });
+
   it('leaves a frozen picture after a second, and not for a shorter pause', () => {
     const show = live();
     show.sends.video = false;

@@ -128,7 +128,7 @@ describe.each([
       const killMs = (await dead).atMs - lastLiveMs;
       expect(rig.log.at(-1)).toMatchObject({ source: 'standby', reason: 'studioSilent' });
       expect(killMs).toBeGreaterThan(120);
-      expect(killMs).toBeLessThan(400);
+      expect(killMs).toBeLessThan(450);
 
       const back = rig.viewer.next(({ kind, source }) => kind === 'audio' && source === 'studio');
       const backMs = performance.now();
@@ -147,7 +147,7 @@ describe.each([
       expect(rig.viewer.layers).toHaveLength(layers + 1);
       expectContinuous(rig.viewer.layers);
       const gaps = ofKind(rig, 'video').map(worstGapMs);
-      expect(Math.max(...gaps)).toBeLessThan(400);
+      expect(Math.max(...gaps)).toBeLessThan(450);
       console.log(
         `${codec} × ${layers}: planned ${plannedMs.toFixed(0)} ms, kill ${killMs.toFixed(0)} ms, return ${returnMs.toFixed(0)} ms, worst video gap ${Math.max(...gaps).toFixed(0)} ms`,
       );
@@ -233,6 +233,30 @@ describe('the program', () => {
       expectContinuous(rig.viewer.layers);
       expect(Math.max(...ofKind(rig, 'video').map(worstGapMs))).toBeLessThan(900);
     } finally {
+      studio.close();
+      rig.close();
+    }
+  });
+
+  it('gives a viewer all frames of a studio with temporal layers', async () => {
+    const rig = await openRig('VP8', 2);
+    const studio = await StudioStandIn.open(router, await shortClip('VP8'), 2);
+    studio.temporalLayers = true;
+    const browser = await ViewerStandIn.open(router, [rig.bus.videoProducer], false);
+    try {
+      studio.start();
+      await rig.bus.attachStudio({ video: studio.video, audio: studio.audio });
+      rig.bus.setOnAir(true);
+      await rig.shows('studio');
+      await browser.next(({ source }) => source === 'studio');
+      await watchFor(300);
+      const from = browser.packets.length;
+      await watchFor(1000);
+      const frames = new Set(browser.packets.slice(from).map(({ timestamp }) => timestamp));
+      // A quarter of them would be 8.
+      expect(frames.size).toBeGreaterThan(22);
+    } finally {
+      browser.close();
       studio.close();
       rig.close();
     }

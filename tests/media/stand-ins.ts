@@ -47,6 +47,8 @@ export class StudioStandIn {
   keyFrameRequests = 0;
   /** Layers that are not sent, as by a laptop that is too busy. */
   readonly pausedLayers = new Set<number>();
+  /** Marks VP8 frames as three temporal layers, as browsers send simulcast: 0 2 1 2. */
+  temporalLayers = false;
   readonly #transport: types.DirectTransport;
   /** Apart, so that a key frame does not disturb the sound. */
   readonly #players: { readonly video: StandbyPlayer; readonly audio: StandbyPlayer };
@@ -100,6 +102,7 @@ export class StudioStandIn {
       const out = Buffer.concat([packet, studioMark]);
       const codec: ProgramCodec = clip.codec === 'VP8' ? 'vp8' : 'h264';
       const type = programPayloadType[stream.kind === 'audio' ? 'opus' : codec];
+      if (this.temporalLayers && codec === 'vp8' && stream.kind === 'video') markTemporalLayer(out);
       out.writeUInt8((packet.readUInt8(1) & 0x80) | type, 1);
       out.writeUInt32BE((packet.readUInt32BE(4) + timestampOffset) >>> 0, 4);
       out.writeUInt32BE((stream.kind === 'audio' ? 1000 : 2000) + stream.layer, 8);
@@ -155,6 +158,17 @@ export class StudioStandIn {
   }
 }
 
+/** Every fourth frame is of layer 0 and counts in TL0PICIDX; the layer sync bit lets receivers climb at any frame. */
+const markTemporalLayer = (packet: Buffer): void => {
+  const descriptor = readVp8Descriptor(packet.subarray(12));
+  const pictureId = descriptor?.pictureId ?? 0;
+  packet.writeUInt8((pictureId >> 2) & 0xff, 12 + (descriptor?.tl0PicIdxAt ?? 0));
+  packet.writeUInt8(
+    ((([0, 2, 1, 2] as const)[pictureId & 3] ?? 0) << 6) | 0x20,
+    12 + (descriptor?.tl0PicIdxAt ?? 0) + 1,
+  );
+};
+
 export type Received = {
   readonly kind: 'audio' | 'video';
   readonly ssrc: number;
@@ -175,15 +189,27 @@ export class ViewerStandIn {
   readonly #transport: types.DirectTransport;
   #waiting: { until: (packet: Received) => boolean; resolve: (packet: Received) => void }[] = [];
 
-  static async open(router: types.Router, producers: readonly types.Producer[]): Promise<ViewerStandIn> {
+  /**
+   * `pipe`: all layers, as an edge receives them; else the one layer mediasoup chooses, as a browser does. Without
+   * congestion feedback, which a stand-in could not answer and would be throttled for.
+   */
+  static async open(
+    router: types.Router,
+    producers: readonly types.Producer[],
+    pipe = true,
+  ): Promise<ViewerStandIn> {
     const transport = await router.createDirectTransport();
+    const codecs = (router.rtpCapabilities.codecs ?? []).map((codec) => ({
+      ...codec,
+      rtcpFeedback: codec.rtcpFeedback?.filter(({ type }) => type === 'nack' || type === 'ccm'),
+    }));
     const consumers = [];
     for (const { id } of producers) {
       consumers.push(
         await transport.consume({
           producerId: id,
-          rtpCapabilities: router.rtpCapabilities,
-          pipe: true,
+          rtpCapabilities: { codecs, headerExtensions: [] },
+          pipe,
           enableRtx: false,
         }),
       );
