@@ -57,13 +57,17 @@ const ProductCard = ({ product }: { product: Product }) => {
       <div className="drop-sale" role="group" aria-label="Sales at the table">
         <span>{stock.sold.toLocaleString()} sold</span>
         <Button
-          label="Take one sale back"
+          label="−1: take one sale back"
           disabled={stock.sold === 0}
           onPress={() => void studio.recordSale(-1)}
         >
           −1
         </Button>
-        <Button label="Record one sale" disabled={stock.left === 0} onPress={() => void studio.recordSale(1)}>
+        <Button
+          label="+1 sold: record one sale"
+          disabled={stock.left === 0}
+          onPress={() => void studio.recordSale(1)}
+        >
           +1 sold
         </Button>
       </div>

@@ -102,20 +102,20 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
         <div className="button-row" role="group" aria-label={`${guest.name} on program`}>
           <Button
             pressed={onProgram && scene.layout === 'sideBySide'}
-            label={`${guest.name} side by side`}
+            label={`Side by side: ${guest.name}`}
             onPress={() => studio.setView('sideBySide', guest.id)}
           >
             Side by side
           </Button>
           <Button
             pressed={onProgram && scene.layout === 'full'}
-            label={`${guest.name} full`}
+            label={`Full: ${guest.name}`}
             onPress={() => studio.setView('guest', guest.id)}
           >
             Full
           </Button>
           {onProgram ? (
-            <Button label={`Take ${guest.name} off`} onPress={() => studio.setView('camera')}>
+            <Button label={`Take off ${guest.name}`} onPress={() => studio.setView('camera')}>
               Take off
             </Button>
           ) : (
@@ -156,7 +156,11 @@ const Remove = ({ guest }: { guest: Guest }) => {
   }
   return (
     <>
-      <Button kind="look" label={`Really remove ${guest.name}`} onPress={() => void studio.revoke(guest.id)}>
+      <Button
+        kind="look"
+        label={`Remove for good: ${guest.name}`}
+        onPress={() => void studio.revoke(guest.id)}
+      >
         Remove for good
       </Button>
       <Button kind="quiet" onPress={() => setAsked(false)}>

@@ -231,7 +231,7 @@ const MicStrip = ({ role }: { role: MicRole }) => {
         <Button
           kind={settings.muted ? 'look' : 'plain'}
           pressed={settings.muted}
-          label={`Mute ${role}`}
+          label={`${settings.muted ? 'Muted' : 'Mute'}: ${role}`}
           onPress={() => studio.inputs.setMic(role, { muted: !settings.muted })}
         >
           {settings.muted ? 'Muted' : 'Mute'}
@@ -243,6 +243,6 @@ const MicStrip = ({ role }: { role: MicRole }) => {
 
 const channelChoices: readonly Choice[] = [
   { value: 'stereo', text: 'Stereo' },
-  { value: 'left', text: 'Left only' },
-  { value: 'right', text: 'Right only' },
+  { value: 'left', text: 'Left' },
+  { value: 'right', text: 'Right' },
 ];

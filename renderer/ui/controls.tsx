@@ -126,6 +126,7 @@ export const CopyLink = (props: { label: string; url: string; children?: ReactNo
       () => setState('byHand'),
     );
   };
+  const words = { idle: 'Copy', copied: 'Copied', byHand: 'Press Ctrl+C' }[state];
   return (
     <div className="copy-link">
       <input
@@ -136,10 +137,8 @@ export const CopyLink = (props: { label: string; url: string; children?: ReactNo
         aria-label={props.label}
         onFocus={(event) => event.currentTarget.select()}
       />
-      <Button onPress={copy} label={`Copy ${props.label}`}>
-        <span aria-live="polite">
-          {state === 'copied' ? 'Copied' : state === 'byHand' ? 'Press Ctrl+C' : 'Copy'}
-        </span>
+      <Button onPress={copy} label={`${words} ${props.label}`}>
+        <span aria-live="polite">{words}</span>
       </Button>
       {props.children}
     </div>

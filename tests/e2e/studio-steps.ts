@@ -19,6 +19,7 @@ export const openPerson = async (
 ): Promise<{ context: BrowserContext; page: Page; errors: string[] }> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
@@ -74,6 +75,10 @@ export const seePictures = async (page: Page, video: string, count = 15): Promis
     count,
   );
 };
+
+/** Asks again until the answer is right; generous, as a loaded machine adapts its bitrate slowly. */
+export const eventually = <T>(ask: () => T | Promise<T>) =>
+  expect.poll(ask, { timeout: 20_000, interval: 200 });
 
 export type Pixels = { width: number; height: number; data: Uint8Array };
 
