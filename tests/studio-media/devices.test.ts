@@ -119,8 +119,8 @@ test('an unplugged device is said, waited for, and taken again into the same slo
       reopened.close();
       states.pop();
 
+      // The system does not always tell; the slot looks for itself.
       hidden.clear();
-      changed();
       await untilState('live');
       const again = slot.snapshot().state;
       const sameAgain =
@@ -191,15 +191,13 @@ test('no camera at all, and one that does not answer in time, are told apart', a
       const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
       let release: (() => void) | undefined;
       const held = new Promise<void>((resolve) => (release = resolve));
-      let late: MediaStream | undefined;
-      let delivered: (() => void) | undefined;
-      const deliveredLate = new Promise<void>((resolve) => (delivered = resolve));
+      const opened: Promise<MediaStream>[] = [];
       // A driver that answers only after the time-out.
       navigator.mediaDevices.getUserMedia = async (constraints) => {
-        late = await real(constraints);
+        const stream = real(constraints);
+        opened.push(stream);
         await held;
-        delivered?.();
-        return late;
+        return stream;
       };
       const wanted = { role: 'Cam A', width: 640, height: 360, fps: 30 };
       const timedOut = await lab.openCamera({ ...wanted, timeoutMs: 300 });
@@ -207,17 +205,17 @@ test('no camera at all, and one that does not answer in time, are told apart', a
       const pending = lab.openCamera({ ...wanted, signal: gaveUp.signal });
       gaveUp.abort();
       const cancelled = await pending;
-      const [track] = late?.getTracks() ?? [];
-      const before = track?.readyState;
+      const late = await Promise.all(opened);
+      const tracks = late.flatMap((stream) => stream.getTracks());
+      const before = tracks.map(({ readyState }) => readyState);
       release?.();
-      await deliveredLate;
-      const isLive = () => track?.readyState === 'live';
-      while (isLive()) await new Promise((resolve) => requestAnimationFrame(resolve));
-      return { timedOut, cancelled, before, after: track?.readyState };
+      const anyLive = () => tracks.some(({ readyState }) => readyState === 'live');
+      while (anyLive()) await new Promise((resolve) => requestAnimationFrame(resolve));
+      return { timedOut, cancelled, before };
     });
     expect(result.timedOut).toMatchObject({ ok: false, problem: { kind: 'timed-out' } });
     expect(result.cancelled).toMatchObject({ ok: false, problem: { kind: 'cancelled' } });
-    expect(result.before).toBe('live');
-    expect(result.after, 'a camera that comes too late is let go').toBe('ended');
+    // Both came too late, live, and were let go: the page above waited for that.
+    expect(result.before).toEqual(['live', 'live']);
   });
 });

@@ -283,11 +283,18 @@ export interface DeviceSlot {
 /** A device just plugged in may be listed before it answers. */
 const replugRetryMs = [0, 250, 500, 1000, 2000, 4000];
 
+/**
+ * How often the list is looked at. Systems do not tell the browser of every change: with PulseAudio an unplugged
+ * microphone's track stays live and is quietly moved to another source, and only the list shows it.
+ */
+const lookMs = 1000;
+
 /** Makes a slot, empty until `open()`. */
 export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
   const { kind, role, memory } = options;
   let state: SlotState = { kind: 'empty' };
   let attempt = new AbortController();
+  let replugging = false;
   let closed = false;
 
   const enter = (next: SlotState): SlotState => {
@@ -320,32 +327,36 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     void takeAgain(identity);
   };
 
+  /** Opens the same device again if it is listed; otherwise, and when another attempt runs, leaves all as it is. */
   const takeAgain = async (identity: DeviceIdentity): Promise<void> => {
-    attempt.abort();
-    attempt = new AbortController();
+    if (replugging) return;
+    replugging = true;
     const { signal } = attempt;
-    let problem: DeviceProblem | null = null;
-    for (const waitMs of replugRetryMs) {
-      await wait(waitMs, signal);
-      if (signal.aborted) return;
-      const same = findSame(identity, await listDevices(kind));
-      if (signal.aborted || same === undefined) return;
-      const result = await options.open({ deviceId: same.deviceId, signal });
-      if (signal.aborted) {
-        if (result.ok) result.track.stop();
-        return;
+    try {
+      for (const waitMs of replugRetryMs) {
+        await wait(waitMs, signal);
+        const same = findSame(identity, await listDevices(kind));
+        if (signal.aborted || same === undefined) return;
+        const result = await options.open({ deviceId: same.deviceId, signal });
+        if (signal.aborted) {
+          if (result.ok) result.track.stop();
+          return;
+        }
+        if (result.ok) {
+          goLive(result.track, result.identity);
+          return;
+        }
+        if (result.problem.kind === 'denied' || waitMs === replugRetryMs.at(-1)) {
+          enter({ kind: 'failed', problem: result.problem });
+          return;
+        }
       }
-      if (result.ok) {
-        goLive(result.track, result.identity);
-        return;
-      }
-      problem = result.problem;
-      if (problem.kind === 'denied') break;
+    } finally {
+      replugging = false;
     }
-    if (problem !== null) enter({ kind: 'failed', problem });
   };
 
-  const onDeviceChange = async (): Promise<void> => {
+  const look = async (): Promise<void> => {
     if (state.kind === 'unplugged') {
       await takeAgain(state.identity);
       return;
@@ -353,13 +364,14 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     if (state.kind !== 'live') return;
     const { identity } = state;
     const present = await listDevices(kind);
-    // The list knows seconds before the track ends.
+    // The list knows before the track ends, if that ever does.
     const stillLive = state.kind === 'live' && state.identity === identity;
     if (stillLive && findSame(identity, present) === undefined) lose(identity);
   };
-  const deviceChanged = (): void => void onDeviceChange();
+  const lookNow = (): void => void look();
   const devices: MediaDevices | undefined = navigator.mediaDevices;
-  devices?.addEventListener('devicechange', deviceChanged);
+  devices?.addEventListener('devicechange', lookNow);
+  const looking = setInterval(lookNow, lookMs);
 
   return {
     role,
@@ -390,7 +402,8 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
       closed = true;
       letGo();
       state = { kind: 'empty' };
-      devices?.removeEventListener('devicechange', deviceChanged);
+      clearInterval(looking);
+      devices?.removeEventListener('devicechange', lookNow);
     },
 
     snapshot: () => ({ role, kind, state }),
