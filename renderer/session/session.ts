@@ -101,9 +101,9 @@ export interface Session {
   snapshot(): SessionSnapshot;
 }
 
-/** Waits between attempts: doubling from 250 ms up to 8 s, each between half and all of it so that a crowd spreads out. */
+/** Waits between attempts: doubling from 250 ms up to 4 s, each between half and all of it so that a crowd spreads out. */
 export const backOffMs = (attempt: number, random: number): number =>
-  Math.min(8_000, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
+  Math.min(4_000, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
 
 const refusals: Partial<Record<CloseReason, string>> = {
   revoked: errorTable.revoked.text,

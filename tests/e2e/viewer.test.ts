@@ -97,7 +97,7 @@ describe('a show as a fan lives through it', () => {
   test('before the show the page says so, has finished loading, and starts by itself', async () => {
     fan = await openPage(phone, server.viewerUrl); // Resolves with the load event.
     await badge(fan, 'soon');
-    await expect.poll(() => status(fan).textContent()).toContain('Starts soon');
+    await expect.poll(() => status(fan).textContent(), { timeout: 10_000 }).toContain('Starts soon');
     expect(await accessibilityProblems(fan)).toEqual([]);
 
     await studio.call('setProduct', {
@@ -147,12 +147,12 @@ describe('a show as a fan lives through it', () => {
 
   test('a sale is on the fan page and on the product page at once, down to sold out', async () => {
     const shop = await openPage(phone, await productUrl(fan));
-    await expect.poll(() => shop.locator('#stock').textContent()).toBe('50 left of 50');
+    await expect.poll(() => shop.locator('#stock').textContent(), { timeout: 10_000 }).toBe('50 left of 50');
     expect(await accessibilityProblems(shop)).toEqual([]);
     const product = new URL(shop.url()).pathname.split('/').at(-1) ?? '';
     const sell = async (quantity: number, words: string) => {
       const seen = [shop.locator('#stock'), fan.locator('.stock-words')].map((place) =>
-        place.filter({ hasText: words }).waitFor({ timeout: 5_000 }),
+        place.filter({ hasText: words }).waitFor({ timeout: 10_000 }),
       );
       await studio.call('recordSale', { productId: productId.parse(product), quantity });
       await Promise.all(seen);
@@ -174,6 +174,21 @@ describe('a show as a fan lives through it', () => {
     await badge(fan, 'live');
   });
 
+  test('when the picture stops while the server still answers, the page says so within seconds and recovers', async () => {
+    const workers = server.workerPids();
+    expect(workers.length).toBeGreaterThanOrEqual(2);
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    try {
+      await badge(fan, 'reconnecting');
+      expect(await brightness(fan)).toBeGreaterThan(20);
+      expect(await fan.getByText('Not connected').count()).toBe(0);
+    } finally {
+      for (const pid of workers) process.kill(pid, 'SIGCONT');
+    }
+    await badge(fan, 'live');
+    await frames(fan, 10);
+  });
+
   test('when the server dies the last picture stays and the page says so; it comes back without a reload', async () => {
     await fan.evaluate(() => {
       document.body.dataset['sameDocument'] = 'yes';
@@ -193,7 +208,7 @@ describe('a show as a fan lives through it', () => {
     expect(await brightness(fan)).toBeGreaterThan(20);
     expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
     expect(await fan.locator('.stock-words').innerText()).toContain('3 left of 50');
-  });
+  }, 90_000);
 
   test('the end is said, and a page opened afterwards says it too', async () => {
     await studio.call('endShow', {});

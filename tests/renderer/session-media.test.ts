@@ -1,6 +1,5 @@
 // The session's sound and picture in real Chromium against the real server: guests, mixes, and media nodes that die.
 // What fans see of the program is tests/e2e/viewer.test.ts.
-import { execFileSync } from 'node:child_process';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -96,11 +95,7 @@ test('what a guest may not send is refused, and the page learns it', async () =>
 });
 
 test('when every media worker is killed, all streams come back by themselves in all directions', async () => {
-  const workers = execFileSync('ps', ['--ppid', String(server.pid), '-o', 'pid=,args=']).toString();
-  const pids = workers
-    .split('\n')
-    .filter((line) => line.includes('--logLevel='))
-    .map((line) => Number.parseInt(line, 10));
+  const pids = server.workerPids();
   expect(pids.length).toBeGreaterThanOrEqual(2);
   const before = await studio.page.evaluate(() => syntheticStudio.subscription?.tracks.video?.id);
   const replaced = studio.page.evaluate((old) => {

@@ -1,6 +1,6 @@
 // Starts the real server for a test: its own process, data folder and ports, stopped as the system would stop it.
 // Not its job: building the pages (`npm test` has) or driving a browser (browser.ts).
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,8 @@ export type TestServer = z.infer<typeof readyLine> & {
   showId: string;
   data: string;
   pid: number;
+  /** Process ids of its mediasoup workers, to kill or to freeze. */
+  workerPids(): number[];
   /** All it has logged so far. */
   log(): string;
   /** Resolves with the exit code once the process is gone. */
@@ -36,6 +38,14 @@ export type TestServerOptions = {
   port?: number;
   args?: readonly string[];
 };
+
+/** The server's only child processes are its media workers. */
+const childrenOf = (pid: number): number[] =>
+  execFileSync('ps', ['-A', '-o', 'pid=,ppid='])
+    .toString()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([id = 0, parent = 0]) => (parent === pid ? [id] : []));
 
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => {
@@ -90,6 +100,7 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
     showId: new URL(ready.viewerUrl).pathname.split('/').at(-1) ?? '',
     data,
     pid: child.pid ?? 0,
+    workerPids: () => childrenOf(child.pid ?? 0),
     log: () => log,
     stop,
     close: async () => {
