@@ -1,8 +1,6 @@
 // The crew's look into the running server: its snapshot as a tree that refreshes and marks what has changed.
 // It only reads. The studio key comes from the fragment, which never leaves the browser in an address.
 
-export {}; // A module: its names are its own.
-
 const refreshEveryMs = 1_000;
 
 const element = (id: string): HTMLElement => {
@@ -12,7 +10,7 @@ const element = (id: string): HTMLElement => {
 };
 
 const key = new URLSearchParams(location.hash.slice(1)).get('key');
-const status = element('status');
+const statusLine = element('status');
 const tree = element('tree');
 const pause = element('pause');
 let paused = false;
@@ -74,13 +72,13 @@ const read = async (): Promise<void> => {
   });
   if (response.status === 401 || response.status === 403) {
     paused = true;
-    status.textContent = 'The server refuses this key. Open the page from the studio.';
+    statusLine.textContent = 'The server refuses this key. Open the page from the studio.';
     return;
   }
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);
   latest = await response.json();
   render(latest);
-  status.textContent = `As of ${new Date().toLocaleTimeString()}.`;
+  statusLine.textContent = `As of ${new Date().toLocaleTimeString()}.`;
 };
 
 const loop = async (): Promise<void> => {
@@ -89,7 +87,7 @@ const loop = async (): Promise<void> => {
       await read();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      status.textContent = `The server cannot be read: ${reason} Trying again.`;
+      statusLine.textContent = `The server cannot be read: ${reason} Trying again.`;
     }
   }
   setTimeout(() => void loop(), refreshEveryMs);
@@ -115,7 +113,7 @@ const copySnapshot = async () => {
 copy.addEventListener('click', () => void copySnapshot());
 
 if (key === null) {
-  status.textContent = 'This page needs the studio key. Open it from the studio.';
+  statusLine.textContent = 'This page needs the studio key. Open it from the studio.';
 } else {
   void loop();
 }
