@@ -214,10 +214,11 @@ test('a frozen camera is repeated at the true rate, a fast one is held down, and
     return { fast, frozen, stillFrozen, again, after, worstGapMs: lab.worstGap(arrivalsMs), timestampsUs };
   });
   expect(result.fast.framesOut).toBeLessThanOrEqual(35);
-  expect(result.stillFrozen.framesOut).toBeGreaterThanOrEqual(25);
+  // A calm machine makes 30; a busy one may lose some, but a stalled clock would make none.
+  expect(result.stillFrozen.framesOut).toBeGreaterThanOrEqual(20);
   expect(result.stillFrozen.framesOut).toBeLessThanOrEqual(33);
   expect(result.stillFrozen.sources['cam']?.lastFrameAgeMs).toBeGreaterThan(900);
-  expect(result.worstGapMs).toBeLessThan(200);
+  expect(result.worstGapMs).toBeLessThan(350);
   result.timestampsUs.slice(1).forEach((at, i) => expect(at).toBeGreaterThan(result.timestampsUs[i] ?? 0));
   for (const { openFrames } of [result.fast, result.frozen, result.again])
     expect(openFrames).toBeLessThanOrEqual(4);
