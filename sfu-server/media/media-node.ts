@@ -304,7 +304,8 @@ export class MediaNode {
     },
 
     attachStudio: async ({ videoProducerId, audioProducerId }) => {
-      const pick = (id: string | null) => (id === null ? undefined : this.#find(this.#producers, id));
+      // One that closed on the way here is simply not there: the bus shows what that means.
+      const pick = (id: string | null) => (id === null ? undefined : this.#producers.get(id));
       await this.#originBus.attachStudio({ video: pick(videoProducerId), audio: pick(audioProducerId) });
       return {};
     },
