@@ -76,9 +76,8 @@ export const seePictures = async (page: Page, video: string, count = 15): Promis
   );
 };
 
-/** Asks again until the answer is right; generous, as a loaded machine adapts its bitrate slowly. */
-export const eventually = <T>(ask: () => T | Promise<T>) =>
-  expect.poll(ask, { timeout: 20_000, interval: 200 });
+/** For `expect.poll`: generous, as a loaded machine adapts its bitrate slowly. */
+export const patiently = { timeout: 20_000, interval: 200 };
 
 export type Pixels = { width: number; height: number; data: Uint8Array };
 

@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../support/server.ts';
 import {
   addProduct,
   difference,
-  eventually,
+  patiently,
   expectAccessible,
   expectNoOverflow,
   goLive,
@@ -75,11 +75,11 @@ describe('studio', () => {
 
     // The code on the fan's picture leads to the product, and goes when it is switched off.
     const shopUrl = new RegExp(`^${server.origin}/shop/${server.showId}/`);
-    await eventually(async () => readCode(await pixelsOf(fan.page, 'video'))).toMatch(shopUrl);
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toMatch(shopUrl);
     await page.keyboard.press('q');
-    await eventually(async () => readCode(await pixelsOf(fan.page, 'video'))).toBeNull();
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toBeNull();
     await page.keyboard.press('q');
-    await eventually(async () => readCode(await pixelsOf(fan.page, 'video'))).toMatch(shopUrl);
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toMatch(shopUrl);
 
     // A sale reaches the picture within 200 ms: the words under the code change.
     const before = await pixelsOf(page, preview);
@@ -91,8 +91,10 @@ describe('studio', () => {
     await page.getByText('50 left of 50').waitFor();
 
     // The figures are those of a picture that flows.
-    await eventually(() => page.locator('.health-figures').innerText()).toMatch(/kb\/s \+ \d+ kb\/s/);
-    await eventually(() => page.getByText('1 watching').isVisible()).toBe(true);
+    await expect
+      .poll(() => page.locator('.health-figures').innerText(), patiently)
+      .toMatch(/kb\/s \+ \d+ kb\/s/);
+    await expect.poll(() => page.getByText('1 watching').isVisible(), patiently).toBe(true);
 
     // Standby is the director's word: locked it stays, unlocked it goes.
     await page.keyboard.press('Shift+S');
@@ -134,8 +136,8 @@ describe('studio', () => {
     await page.getByText('LIVE · STANDBY CLIP').waitFor();
     // Devices open by themselves, in the roles they had.
     await page.getByText(/live \d+\.\d fps/).waitFor();
-    await eventually(() => page.getByLabel('Lav L device').inputValue()).not.toBe('');
-    await eventually(() => resume.isEnabled()).toBe(true);
+    await expect.poll(() => page.getByLabel('Lav L device').inputValue(), patiently).not.toBe('');
+    await expect.poll(() => resume.isEnabled(), patiently).toBe(true);
     await page.keyboard.press('Enter');
     await fan.page.locator('.badge-live').waitFor();
     await seePictures(fan.page, 'video');
@@ -144,7 +146,7 @@ describe('studio', () => {
       'true',
     );
     expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
-    await eventually(async () => readCode(await pixelsOf(fan.page, 'video'))).not.toBeNull();
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).not.toBeNull();
     await expectNoOverflow(page);
 
     expect(errors).toEqual([]);

@@ -1,0 +1,257 @@
+// A co-host by link: joins, is put on the picture, hears everyone but themselves, comes back after a reload, is shown
+// the door. Two real Chromium windows against the real server.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import {
+  colourAt,
+  patiently,
+  expectAccessible,
+  expectNoOverflow,
+  goLive,
+  laptop,
+  openPerson,
+  openStudio,
+  phone,
+  pixelsOf,
+  seePictures,
+} from './studio-steps.ts';
+
+const preview = '[aria-label="Preview: the picture as it is composed"]';
+const programAtGuest = '[aria-label="The program fans see"]';
+
+const invite = async (studio: Page, name: string): Promise<string> => {
+  await studio.getByLabel('Guest’s name').fill(name);
+  await studio.getByRole('button', { name: 'Invite' }).click();
+  return studio.getByLabel(`link for ${name}`, { exact: true }).inputValue();
+};
+
+const join = async (guest: Page): Promise<void> => {
+  await guest.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+  await guest.getByRole('heading', { name: 'Ready to join' }).waitFor();
+  await guest.getByRole('button', { name: 'Join the show' }).click();
+  await guest.getByRole('heading', { name: 'Waiting' }).waitFor();
+};
+
+const banner = (guest: Page, words: string) =>
+  guest.getByRole('heading', { name: words, exact: true }).waitFor();
+
+/** Before the page's own code: a camera of one colour and a microphone of one tone, and an ear at what is played. */
+const becomeSynthetic = (page: Page, colour: string, toneHz: number) =>
+  page.addInitScript(
+    ({ colour, toneHz }) => {
+      const played: HTMLMediaElement[] = [];
+      Object.assign(globalThis, { played });
+      const sound = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'srcObject');
+      Object.defineProperty(HTMLMediaElement.prototype, 'srcObject', {
+        ...sound,
+        set(this: HTMLMediaElement, stream: MediaProvider | null) {
+          played.push(this);
+          sound?.set?.call(this, stream);
+        },
+      });
+      const camera = () => {
+        const canvas = document.createElement('canvas');
+        canvas.width = 640;
+        canvas.height = 360;
+        const pen = canvas.getContext('2d');
+        let step = 0;
+        setInterval(() => {
+          if (!pen) return;
+          pen.fillStyle = colour;
+          pen.fillRect(0, 0, 640, 360);
+          pen.fillStyle = '#fff';
+          pen.fillRect((step += 8) % 640, 340, 40, 20);
+        }, 33);
+        return canvas.captureStream(30);
+      };
+      const microphone = () => {
+        const context = new AudioContext();
+        const out = context.createMediaStreamDestination();
+        const tone = new OscillatorNode(context, { frequency: toneHz });
+        tone.connect(new GainNode(context, { gain: 0.3 })).connect(out);
+        tone.start();
+        return out.stream;
+      };
+      // The studio trusts the list of devices, so these are in it.
+      const devices = [
+        { kind: 'videoinput', deviceId: 'synthetic-camera', groupId: 'synthetic', label: 'Synthetic camera' },
+        { kind: 'audioinput', deviceId: 'synthetic-tone', groupId: 'synthetic', label: 'Synthetic tone' },
+      ];
+      const named = (stream: MediaStream, index: number) => {
+        for (const track of stream.getTracks()) {
+          const settings = track.getSettings();
+          track.getSettings = () => ({ ...settings, ...devices[index], kind: undefined });
+          Object.defineProperty(track, 'label', { value: devices[index]?.label });
+        }
+        return stream;
+      };
+      Object.assign(navigator.mediaDevices, {
+        enumerateDevices: () => Promise.resolve(devices),
+        getUserMedia: (constraints: MediaStreamConstraints) =>
+          Promise.resolve(constraints.video ? named(camera(), 0) : named(microphone(), 1)),
+      });
+    },
+    { colour, toneHz },
+  );
+
+/** Level of each tone in what the page plays now, in dB. */
+const levelsHeard = (page: Page, tonesHz: number[]): Promise<number[]> =>
+  page.evaluate(async (tonesHz) => {
+    const played: unknown = Reflect.get(globalThis, 'played');
+    const elements = Array.isArray(played) ? played : [];
+    const heard = elements.findLast(
+      (each): each is HTMLAudioElement =>
+        each instanceof HTMLAudioElement && !each.muted && each.srcObject instanceof MediaStream,
+    );
+    if (!(heard?.srcObject instanceof MediaStream)) return tonesHz.map(() => -Infinity);
+    const context = new AudioContext();
+    const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0.6 });
+    context.createMediaStreamSource(heard.srcObject).connect(analyser);
+    const bins = new Float32Array(analyser.frequencyBinCount);
+    const best = tonesHz.map(() => -Infinity);
+    const endAt = performance.now() + 1_500;
+    while (performance.now() < endAt) {
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      analyser.getFloatFrequencyData(bins);
+      tonesHz.forEach((tone, index) => {
+        const bin = Math.round((tone * analyser.fftSize) / context.sampleRate);
+        best[index] = Math.max(best[index] ?? -Infinity, bins[bin] ?? -Infinity);
+      });
+    }
+    await context.close();
+    return best;
+  }, tonesHz);
+
+describe('co-host', () => {
+  let browser: Browser;
+  let server: TestServer;
+  beforeAll(async () => {
+    [browser, server] = await Promise.all([launchBrowser(fakeMediaArgs), startServer()]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+  });
+
+  it('joins by link, is put on air and taken off, comes back after a reload, and loses the link when removed', async () => {
+    const { context, page: studio, errors } = await openStudio(browser, server);
+    const link = await invite(studio, 'Ana Ferreira');
+    const {
+      context: guestContext,
+      page: guest,
+      errors: guestErrors,
+    } = await openPerson(browser, link, phone);
+    expect(guest.url()).toBe(`${server.origin}/cohost`);
+    await expectAccessible(guest);
+    await guest.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+    await seePictures(guest, '[aria-label="Your own picture"]');
+    await guest.getByLabel('Microphone', { exact: true }).selectOption({ label: 'Fake Audio Input 1' });
+    await guest.getByRole('button', { name: 'Mute' }).waitFor();
+    // Nobody sees them before they join.
+    await studio.getByText('not here').waitFor();
+    await guest.getByRole('button', { name: 'Join the show' }).click();
+    await banner(guest, 'Waiting');
+    await seePictures(studio, '[aria-label="Ana Ferreira’s camera"]');
+
+    await goLive(studio);
+    await guest.getByText('You are not on air. The director sees you.').waitFor();
+    await seePictures(guest, programAtGuest);
+    await studio.getByRole('button', { name: 'Side by side: Ana Ferreira' }).click();
+    await banner(guest, 'ON AIR');
+    await expectAccessible(guest);
+    await expectNoOverflow(guest);
+    // The dark line between the two halves is in the middle of the composed picture.
+    await expect
+      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .toBeLessThan(40);
+    await expectAccessible(studio);
+
+    await guest.reload();
+    await banner(guest, 'ON AIR');
+    await seePictures(studio, '[aria-label="Ana Ferreira’s camera"]');
+    await expect
+      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .toBeLessThan(40);
+
+    // Camera off leaves the guest's sound on air and the studio's camera alone on the picture.
+    await guest.getByRole('button', { name: 'Turn camera off' }).click();
+    await studio.getByText('camera off').waitFor();
+    await expect
+      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .toBeGreaterThan(80);
+    await guest.getByRole('button', { name: 'Turn camera on' }).click();
+    await seePictures(studio, '[aria-label="Ana Ferreira’s camera"]');
+
+    await studio.keyboard.press('1');
+    await banner(guest, 'Waiting');
+    await studio.getByRole('button', { name: 'Remove Ana Ferreira' }).click();
+    await studio.getByRole('button', { name: 'Remove for good: Ana Ferreira' }).click();
+    await guest.getByText('The director has withdrawn this link. Ask for a new one.').waitFor();
+    await expectAccessible(guest);
+    await guest.goto('about:blank');
+    await guest.goto(link);
+    await guest.getByRole('heading', { name: 'You are not in the show' }).waitFor();
+
+    expect(errors).toEqual([]);
+    expect(guestErrors).toEqual([]);
+    await Promise.all([context.close(), guestContext.close()]);
+  }, 120_000);
+
+  it('hears everyone but themselves, and is heard in the program only while on it', async () => {
+    const studioTone = 997;
+    const guestTone = 1847;
+    const studioContext = await browser.newContext({ viewport: laptop });
+    const studio = await studioContext.newPage();
+    await becomeSynthetic(studio, '#802020', studioTone);
+    await studio.goto(server.studioUrl);
+    await studio.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+    await studio.getByText(/live \d+\.\d fps/).waitFor();
+    if (await studio.getByText('The show is still on.').isVisible()) await studio.keyboard.press('Enter');
+    else await goLive(studio);
+    const guestContext = await browser.newContext({ viewport: phone });
+    const guest = await guestContext.newPage();
+    await becomeSynthetic(guest, '#202080', guestTone);
+    await guest.goto(await invite(studio, 'Bo'));
+    await join(guest);
+    await studio.getByRole('button', { name: 'Full: Bo' }).click();
+    await banner(guest, 'ON AIR');
+
+    await expect
+      .poll(async () => (await levelsHeard(guest, [studioTone]))[0] ?? -Infinity, patiently)
+      .toBeGreaterThan(-45);
+    const [others = -Infinity, self = -Infinity] = await levelsHeard(guest, [studioTone, guestTone]);
+    expect(others - self).toBeGreaterThan(30);
+
+    // The director hears a guest by choice, on this computer only.
+    await studio.getByRole('button', { name: 'Hear Bo' }).click();
+    await expect
+      .poll(async () => (await levelsHeard(studio, [guestTone]))[0] ?? -Infinity, patiently)
+      .toBeGreaterThan(-45);
+    await Promise.all([studioContext.close(), guestContext.close()]);
+  }, 90_000);
+});
+
+describe('co-host with trouble', () => {
+  it('says what to do when camera and microphone are denied, and when the link is not whole', async () => {
+    const [server, browser] = await Promise.all([
+      startServer(),
+      launchBrowser(['--use-fake-device-for-media-stream']),
+    ]);
+    try {
+      const { page } = await openPerson(browser, `${server.origin}/cohost#t=${'x'.repeat(32)}`, phone);
+      await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+      await page.getByText(/Your camera: the camera is not allowed\. Allow it for this page/).waitFor();
+      await page.getByText(/Your microphone: the microphone is not allowed/).waitFor();
+      expect(await page.getByRole('button', { name: 'Join the show' }).isDisabled()).toBe(true);
+      await expectAccessible(page);
+      await expectNoOverflow(page);
+      const bare = await openPerson(browser, `${server.origin}/cohost`, phone);
+      await bare.page.getByRole('heading', { name: 'This link is not complete' }).waitFor();
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  }, 60_000);
+});
