@@ -170,11 +170,13 @@ describe('architecture', () => {
     expect(offenders(inside('sfu-server'), (target) => isPackage(target, 'electron'))).toEqual([]);
   });
 
-  it('electron knows the server by its path and its ready message only', () => {
+  it('electron knows of the server its protocol, its path and its ready message only', () => {
     expect(
       offenders(
         inside('electron'),
-        (target) => inside('sfu-server')(target) || inside('renderer')(target),
+        (target) =>
+          (inside('sfu-server')(target) && !inside('sfu-server/protocol')(target)) ||
+          inside('renderer')(target),
       ).filter(
         // The build configuration names the entries it bundles.
         (line) => !/^electron\/vite\.[\w.]+ /.test(line),

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod/mini';
@@ -17,21 +18,56 @@ const version = z.object({ version: z.string() });
 let folder: string;
 let app: string;
 
+type ZipEntry = { name: string; text: string; mode: number };
+
+/** A zip archive of stored files (PKWARE APPNOTE 4.3). Debian's `zip` is not on every machine. */
+const zipOf = (entries: readonly ZipEntry[]): Buffer => {
+  const files: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const { name, text, mode } of entries) {
+    const path = Buffer.from(name);
+    const data = Buffer.from(text, 'latin1');
+    // Version, flags, method, time and date of 1980, checksum, both sizes, length of the name, no extra field.
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(0x21, 8);
+    common.writeUInt32LE(crc32(data), 10);
+    common.writeUInt32LE(data.length, 14);
+    common.writeUInt32LE(data.length, 18);
+    common.writeUInt16LE(path.length, 22);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, path, data]);
+    const where = Buffer.alloc(14);
+    where.writeUInt32LE((0o100000 + mode) * 0x10000, 6);
+    where.writeUInt32LE(offset, 10);
+    // Made by a Unix system, so that the mode counts.
+    directory.push(Buffer.from('PK\x01\x02\x14\x03'), common, where, path);
+    files.push(local);
+    offset += local.length;
+  }
+  const listed = Buffer.concat(directory);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(entries.length, 4);
+  end.writeUInt16LE(entries.length, 6);
+  end.writeUInt32LE(listed.length, 8);
+  end.writeUInt32LE(offset, 12);
+  return Buffer.concat([...files, listed, Buffer.from('PK\x05\x06'), end]);
+};
+
 /** The archive Forge would have downloaded: an executable with Electron's fuse wire (sentinel, version 1, 9 fuses) and little else. */
 const writeElectronZip = async (into: string, electronVersion: string): Promise<void> => {
-  const content = join(into, 'content');
-  await mkdir(join(content, 'resources'), { recursive: true });
-  const wire = [
-    '#!/bin/sh\nexit 0\n',
-    'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX',
-    '\u0001\u0009',
-    '101001001',
-    '\n'.repeat(64),
-  ];
-  await writeFile(join(content, 'electron'), wire.join(''), { mode: 0o755 });
-  await writeFile(join(content, 'version'), electronVersion);
-  await writeFile(join(content, 'resources', 'default_app.asar'), '');
-  await run('zip', ['-qr', join(into, `electron-v${electronVersion}-linux-x64.zip`), '.'], { cwd: content });
+  const wire =
+    '#!/bin/sh\nexit 0\n' +
+    'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX' +
+    '\u0001\u0009' +
+    '101001001' +
+    '\n'.repeat(64);
+  const archive = zipOf([
+    { name: 'electron', text: wire, mode: 0o755 },
+    { name: 'version', text: electronVersion, mode: 0o644 },
+    { name: 'resources/default_app.asar', text: '', mode: 0o644 },
+  ]);
+  await writeFile(join(into, `electron-v${electronVersion}-linux-x64.zip`), archive);
 };
 
 type AsarFile = { size: number; offset: string };
