@@ -25,11 +25,13 @@ export const StockLine = ({ stock }: { stock: Product['stock'] }) => {
 export const ProductCard = (props: {
   showId: ShowId;
   product: Product;
+  /** False once the show is over. */
+  onSale: boolean;
   /** Why the numbers may be behind, or null while they are live. */
   caution: string | null;
 }) => {
-  const { product, showId, caution } = props;
-  const soldOut = product.stock.left === 0;
+  const { product, showId, onSale, caution } = props;
+  const available = onSale && product.stock.left > 0;
   return (
     <article className="product" aria-label={product.name}>
       {product.pictureUrl !== null && (
@@ -43,12 +45,12 @@ export const ProductCard = (props: {
       {caution !== null && <p className="product-caution">{caution}</p>}
       {/* Another tab, so that the picture goes on. */}
       <a
-        className={`button product-button ${soldOut ? '' : 'primary'}`}
+        className={`button product-button ${available ? 'primary' : ''}`}
         href={`/shop/${showId}/${product.id}`}
         target="_blank"
         rel="noopener"
       >
-        {soldOut ? 'See the details' : 'Get it'}
+        {available ? 'Get it' : 'See the details'}
         <span className="visually-hidden"> (opens in a new tab)</span>
       </a>
     </article>

@@ -105,11 +105,16 @@ const StageMessage = (props: { status: Status; words: StatusWords; hasFrame: boo
     <div className={`message message-${status.kind}`}>
       <p className="message-headline">{words.headline}</p>
       <p className="message-detail">{words.detail}</p>
-      {status.kind === 'refused' && (
-        <button type="button" onClick={() => session.retryNow()}>
-          Try again
-        </button>
-      )}
+      {status.kind === 'refused' &&
+        (status.code === 'noShow' ? (
+          <a className="button" href="/">
+            Go to the current show
+          </a>
+        ) : (
+          <button type="button" onClick={() => session.retryNow()}>
+            Try again
+          </button>
+        ))}
     </div>
   );
 };
@@ -134,6 +139,7 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
             <ProductCard
               showId={show.id}
               product={show.product}
+              onSale={show.phase.kind !== 'ended'}
               caution={behind ? 'Not connected: the number left may have changed.' : null}
             />
           </div>

@@ -10,7 +10,7 @@ export type Status =
   | { kind: 'standby' }
   | { kind: 'reconnecting' }
   | { kind: 'ended' }
-  | { kind: 'refused'; text: string };
+  | { kind: 'refused'; code: string; text: string };
 
 /** `lost`: the server has been unreachable for more than a moment. */
 export const statusOf = (
@@ -19,7 +19,9 @@ export const statusOf = (
 ): Status => {
   const { connection, show, picture } = state;
   if (show?.phase.kind === 'ended') return { kind: 'ended' };
-  if (connection.kind === 'refused') return { kind: 'refused', text: connection.text };
+  if (connection.kind === 'refused') {
+    return { kind: 'refused', code: connection.code, text: connection.text };
+  }
   if (!show || show.phase.kind === 'setup') {
     if (lost) return { kind: 'reconnecting' };
     return show ? { kind: 'soon' } : { kind: 'opening' };
@@ -65,6 +67,10 @@ export const wordsFor = (status: Status): StatusWords => {
     case 'ended':
       return { badge: 'Ended', headline: 'The show has ended', detail: 'Thanks for watching.' };
     case 'refused':
-      return { badge: 'Not connected', headline: 'This page is not connected', detail: status.text };
+      return {
+        badge: 'Not connected',
+        headline: status.code === 'noShow' ? 'No show here' : 'Not connected',
+        detail: status.text,
+      };
   }
 };
