@@ -2,11 +2,11 @@
 // Not its job: devices and streams (booth.ts).
 import { createContext, use } from 'react';
 import { useStore } from 'zustand';
-import { isOnAir, type GuestId, type ShowState } from '../../sfu-server/protocol/state.ts';
-import type { Connection, Session, SessionState } from '../session/session.ts';
+import type { Session, SessionState } from '../session/session.ts';
 import { Button, Meter, Select } from '../ui/controls.tsx';
 import { Picture } from '../ui/picture.tsx';
 import type { DeviceIdentity, SlotState } from '../studio/media/devices.ts';
+import { bannerFor } from './banner.ts';
 import type { Booth, BoothState } from './booth.ts';
 
 const BoothContext = createContext<Booth | null>(null);
@@ -63,38 +63,6 @@ const Checking = () => {
 };
 
 // --- In the show ------------------------------------------------------------------------------------------------------
-
-type Air = 'check' | 'waiting' | 'next' | 'onAir' | 'standby' | 'lost' | 'ended';
-type Banner = { air: Air; title: string; text: string };
-
-/** What the guest must know at one glance. Claims ON AIR only when fans do see them. */
-export const bannerFor = (
-  connection: Connection['kind'],
-  show: ShowState | null,
-  me: GuestId | null,
-): Banner => {
-  if (connection === 'connecting' || !show || me === null) {
-    return { air: 'waiting', title: 'Joining', text: 'One moment.' };
-  }
-  if (connection === 'reconnecting') {
-    return {
-      air: 'lost',
-      title: 'Connection lost',
-      text: 'Coming back by itself. Nobody hears you meanwhile.',
-    };
-  }
-  if (show.phase.kind === 'ended') return { air: 'ended', title: 'The show has ended', text: 'Thank you.' };
-  if (isOnAir(show, me)) return { air: 'onAir', title: 'ON AIR', text: 'Everybody sees and hears you.' };
-  const placed = show.scene.guestId === me;
-  if (show.phase.kind === 'setup') {
-    return placed
-      ? { air: 'next', title: 'Get ready', text: 'You are on the picture. The show has not started yet.' }
-      : { air: 'waiting', title: 'Waiting', text: 'You are in. The show has not started yet.' };
-  }
-  return placed
-    ? { air: 'standby', title: 'One moment', text: 'Fans see the standby clip. You are next on the picture.' }
-    : { air: 'waiting', title: 'Waiting', text: 'You are not on air. The director sees you.' };
-};
 
 const Joined = ({ session }: { session: Session }) => {
   const booth = useBooth();

@@ -1,0 +1,184 @@
+// The words of the crew pages, pure: the studio's health line, the co-host's banner, money and durations.
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bannerFor } from '../../renderer/cohost/banner.ts';
+import { healthFigures, healthLines, type HealthFacts } from '../../renderer/studio/health.ts';
+import {
+  currencyDigits,
+  formatDuration,
+  formatMoney,
+  formatRate,
+  formatRunningTime,
+  formatStock,
+  moneyForField,
+  parseMoney,
+} from '../../renderer/ui/format.ts';
+import type { Health } from '../../sfu-server/protocol/messages.ts';
+import { guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
+
+const nowMs = 1_000_000;
+const ana = guestId.parse('ana');
+
+const show = (change: Partial<ShowState> = {}): ShowState => ({
+  ...showState.parse({
+    seq: 1,
+    id: 'show',
+    title: 'Night drop',
+    phase: { kind: 'live', sinceMs: 0 },
+    program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
+    product: null,
+    viewers: 0,
+    studio: 'present',
+    scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+    guests: [],
+  }),
+  ...change,
+});
+
+const health: Health = {
+  layers: [
+    { kbps: 150, fps: 30 },
+    { kbps: 800, fps: 30 },
+  ],
+  audioKbps: 110,
+  rttMs: 24,
+  lossPct: 0,
+  studioMedia: 'ready',
+  viewerDelayMs: { median: 84, p95: 120 },
+  viewerFps: 30,
+};
+
+const facts = (change: Partial<HealthFacts> = {}): HealthFacts => ({
+  nowMs,
+  connection: 'joined',
+  show: show(),
+  health,
+  camera: { kind: 'live' },
+  microphones: [{ role: 'Lav L', input: { kind: 'live' } }],
+  cameraAgeMs: 20,
+  sending: 'sending',
+  fault: null,
+  ...change,
+});
+
+const standby = (change: Partial<ShowState['program']>): ShowState =>
+  show({
+    program: { source: 'standby', reason: 'studioSilent', sinceMs: nowMs - 8_000, lock: 'none', ...change },
+  });
+
+describe('health line', () => {
+  it('is one calm line with the delay fans have when all is well', () => {
+    expect(healthLines(facts())).toEqual([
+      { tone: 'fine', text: 'All well. Fans see you 84 ms after it happens.' },
+    ]);
+  });
+
+  it('names what is missing before the show, in one sentence', () => {
+    const before = facts({
+      show: show({ phase: { kind: 'setup' } }),
+      sending: 'idle',
+      camera: { kind: 'off' },
+      microphones: [{ role: 'Lav L', input: { kind: 'off' } }],
+    });
+    expect(healthLines(before)).toEqual([
+      { tone: 'look', text: 'Before you go live: a camera, a microphone and something to sell.' },
+    ]);
+  });
+
+  it('says what went wrong, since when, what the studio did and what comes next', () => {
+    expect(healthLines(facts({ camera: { kind: 'unplugged', forMs: 8_000 } }))[0]).toEqual({
+      tone: 'wrong',
+      text: 'Cam A unplugged 0:08 ago, holding its last picture. Plug it back in: it returns by itself.',
+    });
+    expect(healthLines(facts({ cameraAgeMs: 3_000 }))[0]?.text).toMatch(/Cam A has frozen/);
+    expect(healthLines(facts({ show: standby({}) }))[0]).toEqual({
+      tone: 'wrong',
+      text: 'Standby clip on air for 0:08: nothing came from this studio. Back by itself as soon as the picture is healthy.',
+    });
+    expect(healthLines(facts({ health: { ...health, lossPct: 4 } }))[0]?.text).toMatch(
+      /^4\.0 % of what you send/,
+    );
+    expect(healthLines(facts({ connection: 'reconnecting' }))[0]?.text).toMatch(/fans see the standby clip/);
+  });
+
+  it('puts what fans notice before what only the director should know', () => {
+    const tones = healthLines(
+      facts({
+        show: standby({ lock: 'standby', reason: 'directorLock' }),
+        camera: { kind: 'unplugged', forMs: 1_000 },
+        health: { ...health, rttMs: 400 },
+      }),
+    ).map(({ tone }) => tone);
+    expect(tones).toEqual(['wrong', 'look', 'look']);
+  });
+
+  it('shows only figures that are known', () => {
+    expect(healthFigures(null, null)).toEqual([]);
+    expect(healthFigures({ ...health, layers: [] }, 29.97).map(({ name }) => name)).toEqual(['Camera']);
+    expect(healthFigures(health, 30).map(({ value }) => value)).toEqual([
+      '30.0 fps',
+      '150 kb/s + 800 kb/s',
+      '110 kb/s',
+      '24 ms',
+      '0.0 %',
+      '84 ms',
+    ]);
+  });
+});
+
+describe('co-host banner', () => {
+  const placed = { layout: 'sideBySide', guestId: ana, lowerThird: null, qrVisible: false } as const;
+
+  it('claims ON AIR only when fans see this guest', () => {
+    expect(bannerFor('joined', show({ scene: placed }), ana).title).toBe('ON AIR');
+    const notOnAir: [Parameters<typeof bannerFor>[0], ShowState | null][] = [
+      ['joined', show()],
+      ['joined', show({ scene: { ...placed, guestId: guestId.parse('bo') } })],
+      ['joined', show({ scene: placed, phase: { kind: 'setup' } })],
+      ['joined', { ...standby({}), scene: placed }],
+      ['joined', show({ scene: placed, phase: { kind: 'ended', sinceMs: 0, endedMs: 1 } })],
+      ['reconnecting', show({ scene: placed })],
+      ['connecting', null],
+    ];
+    for (const [connection, state] of notOnAir) {
+      expect(bannerFor(connection, state, ana).title).not.toBe('ON AIR');
+    }
+    expect(bannerFor('joined', show({ scene: placed }), null).title).toBe('Joining');
+  });
+});
+
+describe('words for numbers', () => {
+  it('reads back every price it writes into a field, in every currency', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 100_000_000 }),
+        fc.constantFrom('EUR', 'JPY', 'KWD', 'GBP'),
+        (minor, currency) => parseMoney(moneyForField(minor, currency), currency) === minor,
+      ),
+    );
+    expect(currencyDigits('JPY')).toBe(0);
+  });
+
+  it('takes a comma or a point, and nothing that is no price', () => {
+    expect(parseMoney('19,90', 'EUR')).toBe(1990);
+    expect(parseMoney(' 20 ', 'GBP')).toBe(2000);
+    for (const text of ['', '-1', '1.999', '20 €', '1e3', 'cheap', '0.5.5']) {
+      expect(parseMoney(text, 'EUR')).toBeNull();
+    }
+    expect(parseMoney('19.5', 'JPY')).toBeNull();
+  });
+
+  it('writes money, stock, durations and rates as people say them', () => {
+    expect(formatMoney(2000, 'GBP', 'en-GB')).toBe('£20');
+    expect(formatMoney(1990, 'GBP', 'en-GB')).toBe('£19.90');
+    expect(formatMoney(2000, 'JPY', 'en-US')).toBe('¥2,000');
+    expect(formatStock({ left: 12, total: 50 })).toBe('12 left of 50');
+    expect(formatStock({ left: 0, total: 50 })).toBe('Sold out');
+    expect(formatDuration(252_900)).toBe('4:12');
+    expect(formatDuration(-5)).toBe('0:00');
+    expect(formatDuration(3_600_000)).toBe('1:00:00');
+    expect(formatRunningTime(761_000)).toBe('00:12:41');
+    expect(formatRate(850.4)).toBe('850 kb/s');
+    expect(formatRate(5_900)).toBe('5.9 Mb/s');
+  });
+});
