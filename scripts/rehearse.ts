@@ -216,9 +216,24 @@ const plannedSwitches = async (studio: Page, viewers: readonly Page[], times: nu
   return worst;
 };
 
+/** As a phone does: looks again until it can read the code, for a few seconds at most. */
 const readQr = async (page: Page): Promise<string> => {
-  const { width, height, rgba } = await page.evaluate(() => window.rehearsal.picture());
-  return decodeQR({ width, height, data: new Uint8ClampedArray(Buffer.from(rgba, 'base64')) });
+  const giveUpAt = performance.now() + 8_000;
+  for (;;) {
+    const { width, height, rgba } = await page.evaluate(() => window.rehearsal.picture());
+    try {
+      return decodeQR({ width, height, data: new Uint8ClampedArray(Buffer.from(rgba, 'base64')) });
+    } catch (error) {
+      if (performance.now() > giveUpAt) {
+        await page.screenshot({ path: join(tmpdir(), 'live-drop-unreadable-code.png') });
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new Error(`The code cannot be read from a picture of ${width}×${height} (${reason}).`, {
+          cause: error,
+        });
+      }
+      await observe(200);
+    }
+  }
 };
 
 /** From the director's tap to the new count on every viewer's card and in every viewer's picture. */

@@ -214,6 +214,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       id: who.id,
       role,
       guestId,
+      watching: role === 'viewer' && params.rtpCapabilities !== null,
       send: (event: EncodedEvent<ShowContract>) => channel.emitEncoded(event),
       close: (reason) => channel.close(reason),
       nodeLost: (node) => lost(node, true),

@@ -25,6 +25,8 @@ export interface Member {
   readonly id: string;
   readonly role: Role;
   readonly guestId: GuestId | null;
+  /** Counts as audience. A product page follows the stock but does not watch. */
+  readonly watching: boolean;
   send(event: EncodedEvent<ShowContract>): void;
   close(reason: CloseReason): void;
   /** All that was opened on this node is gone. */
@@ -100,12 +102,16 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     return placement;
   };
 
+  const countWatching = (): number => {
+    let watching = 0;
+    for (const member of members.values()) if (member.watching) watching += 1;
+    return watching;
+  };
   let cancelViewerCount: (() => void) | undefined;
   const countViewers = () => {
     cancelViewerCount ??= clock.after(viewerCountMs, () => {
       cancelViewerCount = undefined;
-      let viewers = 0;
-      for (const member of members.values()) if (member.role === 'viewer') viewers += 1;
+      const viewers = countWatching();
       if (viewers !== state.viewers) change({ kind: 'viewers', viewers });
     });
   };
@@ -217,7 +223,7 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
           change({ kind: 'guest', guest: { ...guest, presence } });
         }
       }
-      if (member.role === 'viewer') countViewers();
+      if (member.watching) countViewers();
       return stateFor(member.role, state);
     },
     /** After `join` was answered: what a member must know that is not state. */
@@ -230,10 +236,10 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       members.delete(member.id);
       reports.delete(member.id);
       if (member.role === 'studio') change({ kind: 'studio', studio: 'absent' });
-      if (member.role === 'viewer') countViewers();
+      if (member.watching) countViewers();
     },
     hasGuestMember: (guestId: GuestId): boolean => memberOf('cohost', guestId) !== undefined,
-    viewerCount: () => [...members.values()].filter((member) => member.role === 'viewer').length,
+    viewerCount: countWatching,
     reportPlayback: (member: Member, report: PlaybackReport) => {
       reports.set(member.id, { ...report, atMs: clock.now() });
     },
