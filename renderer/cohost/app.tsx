@@ -5,7 +5,7 @@ import { useStore } from 'zustand';
 import type { Session, SessionState } from '../session/session.ts';
 import { Button, Meter, Select } from '../ui/controls.tsx';
 import { Picture } from '../ui/picture.tsx';
-import type { DeviceIdentity, SlotState } from '../studio/media/devices.ts';
+import type { DeviceIdentity, SlotState } from '../ui/devices.ts';
 import { bannerFor } from './banner.ts';
 import type { Booth, BoothState } from './booth.ts';
 

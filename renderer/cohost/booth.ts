@@ -13,7 +13,7 @@ import {
   type DeviceIdentity,
   type DeviceSlot,
   type SlotState,
-} from '../studio/media/devices.ts';
+} from '../ui/devices.ts';
 
 export type Stage =
   /** Looking at themselves; the director does not see them yet. */

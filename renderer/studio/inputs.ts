@@ -1,6 +1,6 @@
 // The studio's own camera and microphones: which device plays which role, how each microphone is mixed, and their way
 // into compositor and mixer. What the director chose is kept on this machine and opened again by itself.
-// Not its job: how a device is opened or found again (media/devices.ts), or what is shown of it (the panels).
+// Not its job: how a device is opened or found again (ui/devices.ts), or what is shown of it (the panels).
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { InputReport } from './health.ts';
@@ -14,7 +14,7 @@ import {
   type DeviceIdentity,
   type DeviceSlot,
   type SlotState,
-} from './media/devices.ts';
+} from '../ui/devices.ts';
 import type { Mixer } from './media/mixer.ts';
 import type { Output } from './media/scene.ts';
 

@@ -5,7 +5,7 @@ import { formatDuration } from '../ui/format.ts';
 import { guestSourceId } from './guests.ts';
 import { useDesk, useInputs, useNow, useShow, useStudio } from './hooks.ts';
 import { cameraRole, micRoles, studioSettings, type InputRole, type MicRole } from './inputs.ts';
-import type { DeviceIdentity, SlotState } from './media/devices.ts';
+import type { DeviceIdentity, SlotState } from '../ui/devices.ts';
 
 const none = '';
 

@@ -96,14 +96,17 @@ const becomeSynthetic = (page: Page, colour: string, toneHz: number) =>
     { colour, toneHz },
   );
 
-/** Level of each tone in what the page plays now, in dB. */
+/** Level of each tone in what the page plays now (or its video, for a fan), in dB. */
 const levelsHeard = (page: Page, tonesHz: number[]): Promise<number[]> =>
   page.evaluate(async (tonesHz) => {
     const played: unknown = Reflect.get(globalThis, 'played');
     const elements = Array.isArray(played) ? played : [];
     const heard = elements.findLast(
-      (each): each is HTMLAudioElement =>
-        each instanceof HTMLAudioElement && !each.muted && each.srcObject instanceof MediaStream,
+      (each): each is HTMLMediaElement =>
+        each instanceof HTMLMediaElement &&
+        (each instanceof HTMLVideoElement || !each.muted) &&
+        each.srcObject instanceof MediaStream &&
+        each.srcObject.getAudioTracks().length > 0,
     );
     if (!(heard?.srcObject instanceof MediaStream)) return tonesHz.map(() => -Infinity);
     const context = new AudioContext();
@@ -215,8 +218,18 @@ describe('co-host', () => {
     await becomeSynthetic(guest, '#202080', guestTone);
     await guest.goto(await invite(studio, 'Bo'));
     await join(guest);
+    const fanContext = await browser.newContext({ viewport: laptop });
+    const fan = await fanContext.newPage();
+    await becomeSynthetic(fan, '#000', 0);
+    await fan.goto(server.viewerUrl);
+    await fan.locator('.badge-live').waitFor();
+    const atFan = async (toneHz: number) => (await levelsHeard(fan, [toneHz]))[0] ?? -Infinity;
+    await expect.poll(() => atFan(studioTone), patiently).toBeGreaterThan(-45);
+    const [live = -Infinity, waiting = -Infinity] = await levelsHeard(fan, [studioTone, guestTone]);
+    expect(live - waiting).toBeGreaterThan(20);
     await studio.getByRole('button', { name: 'Full: Bo' }).click();
     await banner(guest, 'ON AIR');
+    await expect.poll(() => atFan(guestTone), patiently).toBeGreaterThan(-45);
 
     await expect
       .poll(async () => (await levelsHeard(guest, [studioTone]))[0] ?? -Infinity, patiently)
@@ -224,12 +237,19 @@ describe('co-host', () => {
     const [others = -Infinity, self = -Infinity] = await levelsHeard(guest, [studioTone, guestTone]);
     expect(others - self).toBeGreaterThan(30);
 
+    // After a reload they hear the others again.
+    await guest.reload();
+    await banner(guest, 'ON AIR');
+    await expect
+      .poll(async () => (await levelsHeard(guest, [studioTone]))[0] ?? -Infinity, patiently)
+      .toBeGreaterThan(-45);
+
     // The director hears a guest by choice, on this computer only.
     await studio.getByRole('button', { name: 'Hear Bo' }).click();
     await expect
       .poll(async () => (await levelsHeard(studio, [guestTone]))[0] ?? -Infinity, patiently)
       .toBeGreaterThan(-45);
-    await Promise.all([studioContext.close(), guestContext.close()]);
+    await Promise.all([studioContext.close(), guestContext.close(), fanContext.close()]);
   }, 90_000);
 });
 

@@ -80,12 +80,20 @@ export async function openMicrophone(options: MicrophoneOptions): Promise<OpenRe
 
 /** The devices of a kind. Labels and ids are empty until the director has allowed one device. */
 export async function listDevices(kind: DeviceKind): Promise<readonly DeviceIdentity[]> {
+  return (await listWithAliases(kind)).filter(({ deviceId }) => !isAlias(deviceId));
+}
+
+async function listWithAliases(kind: DeviceKind): Promise<readonly DeviceIdentity[]> {
   const devices = await navigator.mediaDevices.enumerateDevices();
   const wanted = kind === 'camera' ? 'videoinput' : 'audioinput';
   return devices
-    .filter((device) => device.kind === wanted && !isAlias(device.deviceId))
+    .filter((device) => device.kind === wanted)
     .map(({ deviceId, groupId, label }) => ({ deviceId, groupId, label }));
 }
+
+/** Where to look for a device again. Some systems never tell which device their default is: that one is its alias. */
+const listFor = (kind: DeviceKind, identity: DeviceIdentity): Promise<readonly DeviceIdentity[]> =>
+  isAlias(identity.deviceId) ? listWithAliases(kind) : listDevices(kind);
 
 /** Chromium lists "default" and "communications" beside the real devices; they change their meaning with the system's. */
 const isAlias = (deviceId: string): boolean => deviceId === 'default' || deviceId === 'communications';
@@ -164,7 +172,7 @@ async function rememberedId(
 ): Promise<string | null | undefined> {
   const remembered = recallDevice(role, memory);
   if (remembered === null) return undefined;
-  const present = await listDevices(kind);
+  const present = await listFor(kind, remembered);
   // Before the first permission the list has no names: asking for the remembered id then finds out.
   if (present.some(({ label }) => label === '')) return remembered.deviceId;
   return findSame(remembered, present)?.deviceId ?? null;
@@ -335,7 +343,7 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     try {
       for (const waitMs of replugRetryMs) {
         await wait(waitMs, signal);
-        const same = findSame(identity, await listDevices(kind));
+        const same = findSame(identity, await listFor(kind, identity));
         if (signal.aborted || same === undefined) return;
         const result = await options.open({ deviceId: same.deviceId, signal });
         if (signal.aborted) {
@@ -363,7 +371,7 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     }
     if (state.kind !== 'live') return;
     const { identity } = state;
-    const present = await listDevices(kind);
+    const present = await listFor(kind, identity);
     // The list knows before the track ends, if that ever does.
     const stillLive = state.kind === 'live' && state.identity === identity;
     if (stillLive && findSame(identity, present) === undefined) lose(identity);
