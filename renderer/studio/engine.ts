@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ShowParamsInput } from '../../sfu-server/protocol/messages.ts';
-import type { GuestId, Layout, Scene, ShowState } from '../../sfu-server/protocol/state.ts';
+import type { GuestId, Layout, Scene, ShowState, Stock } from '../../sfu-server/protocol/state.ts';
 import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
 import { formatMoney, formatStock } from '../ui/format.ts';
 import { keepAwake } from './desktop.ts';
@@ -99,6 +99,10 @@ const uploadReply = z.union([
   z.object({ pictureUrl: z.string() }),
   z.object({ code: z.string(), message: z.string() }),
 ]);
+
+/** The card on the picture is narrow: large numbers leave the total out. */
+const cardStock = (stock: Stock): string =>
+  stock.total < 1_000 ? formatStock(stock) : formatStock(stock).replace(/ of .*$/, '');
 
 const emptyScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
 
@@ -218,7 +222,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
               url: `${publicOrigin}/shop/${state.id}/${product.id}`,
               productName: product.name,
               priceText: formatMoney(product.priceMinor, product.currency),
-              stockText: formatStock(product.stock),
+              stockText: cardStock(product.stock),
               soldOut: product.stock.left === 0,
             }
           : null,

@@ -173,7 +173,7 @@ export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => 
       shownAt = now;
       if (peakDb >= peak.db || now - peak.atMs > peakHeldMs) peak = { db: peakDb, atMs: now };
       element.style.setProperty('--level', String(share(shownDb)));
-      element.style.setProperty('--peak', String(share(peak.db)));
+      element.style.setProperty('--peak', String(share(Math.max(peak.db, shownDb))));
       element.dataset['zone'] = peak.db > -3 ? 'hot' : peak.db > -50 ? 'sound' : 'quiet';
       if (now - spokenAt < spokenEveryMs) return;
       spokenAt = now;
