@@ -48,6 +48,8 @@ export const firstStart = (node: NodeConnection): Promise<void> =>
   });
 
 const hopelessAfterStarts = 3;
+/** A busy machine takes its time to load a thread, a worker and the standby clip. */
+const startTimeoutMs = 60_000;
 const shutdownTimeoutMs = 2_000;
 const restartDelayMs = { first: 50, most: 5_000 };
 /** A node that lived this long starts again without the growing delay. */
@@ -89,6 +91,7 @@ export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConne
       contract: nodeContract,
       wire: threadWire(started),
       clock,
+      firstWordMs: startTimeoutMs,
       onViolation: (what) => log.error({ node: config.name, what }, 'media node broke the contract'),
     });
     let failure = 'the thread ended';
@@ -102,6 +105,8 @@ export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConne
     end.on('workerDied', ({ message }) => {
       failure = `the mediasoup worker died: ${message}`;
     });
+    // A thread that has stopped answering is as good as gone; ending it leads to a new one.
+    end.onClose(() => void started.terminate());
     started.once('exit', () => {
       if (thread === started) thread = undefined;
       if (state.kind === 'closed') return;

@@ -92,7 +92,7 @@ export interface Studio {
 /** A second press counts as meant within this time. */
 const endArmedMs = 4_000;
 /** How long Go live waits for the server to see the picture that has just begun to flow. */
-const warmUpMs = 4_000;
+const warmUpMs = 10_000;
 const warmUpStepMs = 200;
 
 const uploadReply = z.union([
@@ -307,22 +307,28 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     return feed;
   };
 
+  const goLiveOnce = async () => {
+    if (!inputs.hasPicture()) {
+      throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
+    }
+    await session.call('goLive', {});
+  };
+
   const goLive = async (): Promise<Outcome> => {
     if (show()?.phase.kind !== 'setup' || store.getState().going) return { ok: true };
     store.setState({ going: true });
     const outcome = await act(async () => {
-      if (!inputs.hasPicture()) {
-        throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
-      }
       const giveUpAt = performance.now() + warmUpMs;
       for (;;) {
         try {
-          await session.call('goLive', {});
+          await goLiveOnce();
           return;
         } catch (error) {
-          const warming =
-            error instanceof AppError && error.code === 'noPicture' && performance.now() < giveUpAt;
-          if (!warming) throw error;
+          // A camera that has only just opened, or a picture the server has only just begun to get: a moment is enough.
+          const { kind } = inputs.store.getState().camera;
+          const warming = inputs.hasPicture() || kind === 'opening' || kind === 'live';
+          const patient = error instanceof AppError && error.code === 'noPicture' && warming;
+          if (!patient || performance.now() > giveUpAt) throw error;
           await new Promise((resolve) => setTimeout(resolve, warmUpStepMs));
         }
       }

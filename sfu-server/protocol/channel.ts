@@ -302,13 +302,15 @@ export type ConnectOptions<C extends Contract> = {
   contract: C;
   wire: Wire;
   clock: Clock;
+  /** How long the far end may take to its first word; longer than usual for one that is still starting. */
+  firstWordMs?: number;
   /** The far end sent something outside the contract; the message is dropped. */
   onViolation: (what: string) => void;
 };
 
 /** The asking end. Requests may be sent at once: they travel behind the hello. */
 export const connectChannel = <C extends Contract>(options: ConnectOptions<C>): ClientEnd<C> => {
-  const { contract, wire, clock } = options;
+  const { contract, wire, clock, firstWordMs = silenceMs } = options;
   const requests: C['requests'] = contract.requests;
   const events: C['events'] = contract.events;
   type Pending = { done: (raw: unknown) => void; failed: (error: AppError) => void };
@@ -344,7 +346,8 @@ export const connectChannel = <C extends Contract>(options: ConnectOptions<C>): 
   // One timer for the life of the channel, not one per message: it looks at when something was last heard.
   const watchSilence = (): (() => void) =>
     clock.after(silenceMs / 4, () => {
-      if (clock.now() - heardAt > silenceMs) close('lost');
+      const patienceMs = state === 'open' ? silenceMs : firstWordMs;
+      if (clock.now() - heardAt > patienceMs) close('lost');
       else cancelSilence = watchSilence();
     });
   let cancelSilence = watchSilence();

@@ -226,12 +226,15 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     };
     identity = { kind: 'joined', show, member };
     const state = show.join(member);
+    const media = await firstMedia(show, role, params.rtpCapabilities);
+    // What is not state follows the answer: a page that has only just joined is not listening yet.
+    setImmediate(() => show.welcome(member));
     return {
       participantId: member.id.slice(0, 8),
       guestId,
       resumeToken: member.id,
       state,
-      media: await firstMedia(show, role, params.rtpCapabilities),
+      media,
       codec: options.codec,
       publicOrigin: options.publicOrigin,
     };
