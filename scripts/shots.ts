@@ -148,7 +148,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.getByLabel('Price').fill('25');
   await studio.getByLabel('How many').fill('50');
   await studio.getByRole('button', { name: 'Add product' }).click();
-  const sale = studio.getByRole('button', { name: 'Record one sale' });
+  const sale = studio.getByRole('button', { name: '+1 sold' });
   for (let sold = 0; sold < 8; sold += 1) await sale.click();
   await studio.getByLabel('Lower third, name').fill('Mara Voss');
   await studio.getByLabel('Lower third, second line').fill('Screen prints, two nights only');

@@ -46,23 +46,24 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
       const chromaSize = chromaWidth * (height >> 1);
       const luma = width * height;
       const frame = new Uint8Array(luma + 2 * chromaSize);
-      // A texture that slides by: as much to encode as a calm street scene.
-      const textureWidth = width + 256;
-      const texture = new Uint8Array(textureWidth * height);
+      // A camera on a tripod: a still background and somebody walking through it.
+      const background = new Uint8Array(luma);
       for (let y = 0; y < height; y += 1) {
-        for (let x = 0; x < textureWidth; x += 1) {
-          texture[y * textureWidth + x] =
-            given.colour[0] + 30 * Math.sin(x / 23) * Math.cos(y / 17) + 6 * Math.sin(x * 1.7 + y * 2.3);
+        for (let x = 0; x < width; x += 1) {
+          background[y * width + x] = given.colour[0] + 30 * Math.sin(x / 23) * Math.cos(y / 17);
         }
       }
+      const walker = { width: width >> 3, top: Math.floor(height * 0.45), bottom: Math.floor(height * 0.9) };
       frame.fill(given.colour[1], luma, luma + chromaSize);
       frame.fill(given.colour[2], luma + chromaSize);
       let count = 0;
       let due = performance.now();
       const tick = () => {
-        const shift = (count * 2) & 255;
-        for (let y = 0; y < height; y += 1) {
-          frame.set(texture.subarray(y * textureWidth + shift, y * textureWidth + shift + width), y * width);
+        frame.set(background);
+        const walked = (count * 3) % (width - walker.width);
+        for (let y = walker.top; y < walker.bottom; y += 1) {
+          const from = y * width + walked;
+          frame.fill(90 + ((y * 5) & 63), from, from + walker.width);
         }
         const time = Math.floor(now());
         if (given.bars) {
