@@ -57,6 +57,7 @@ const cameraRole = 'Your camera';
 const microphoneRole = 'Your microphone';
 /** Enough for half of a 720p program; phones keep cool. */
 const picture = { width: 640, height: 360, fps: 30 };
+const monitorHeight = 180;
 const cameraKbps = 900;
 const microphoneKbps = 64;
 const levelEveryMs = 50;
@@ -95,6 +96,15 @@ export const createBooth = (options: { token: string }): Booth => {
     audio: { publication: null, wanted: null, busy: false },
   };
 
+  /** A guest who waits is seen only by the director: their picture need not take the studio's uplink and processor. */
+  const fitEffort = async () => {
+    const { stage } = store.getState();
+    if (stage.kind !== 'joined') return;
+    const { show, connection } = stage.session.store.getState();
+    const me = connection.kind === 'joined' ? connection.guestId : null;
+    await ways.video.publication?.setEffort(me !== null && show?.scene.guestId === me ? 'full' : 'spare');
+  };
+
   /** Brings what is sent in line with what is wanted, one step at a time per kind. */
   const align = async (kind: 'video' | 'audio') => {
     const way = ways[kind];
@@ -118,6 +128,7 @@ export const createBooth = (options: { token: string }): Booth => {
           );
         }
         sent = track;
+        if (kind === 'video') await fitEffort();
       }
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -226,8 +237,11 @@ export const createBooth = (options: { token: string }): Booth => {
     const session = createSession({ identity: { as: 'cohost', token: options.token }, media: true });
     sessionStorage.setItem(joinedKey, 'yes');
     store.setState({ stage: { kind: 'joined', session }, me: null, trouble: null });
-    session.store.subscribe(({ connection }) => {
+    // The returned program is a monitor, not a show: its low layer spares the laptop's uplink.
+    session.preferLayer(monitorHeight);
+    session.store.subscribe(({ connection, show }, before) => {
       if (connection.kind === 'joined') store.setState({ me: connection.guestId });
+      if (show?.scene.guestId !== before.show?.scene.guestId) fitEffort().catch(reportError);
     });
     void align('video');
     void align('audio');

@@ -34,10 +34,14 @@ const answerTo = <T>(
   void answer();
 };
 
+const fullFps = 60;
+const spareFps = 10;
+
 type Sent = {
   track: MediaStreamTrack;
   use: ProducerUse;
   options: PublishOptions;
+  effort: 'full' | 'spare';
   producer: Producer | null;
   closed: boolean;
   /** Settles `publish`; later outcomes have nobody to tell and are retried. */
@@ -102,6 +106,16 @@ export const createSending = (host: MediaHost, device: () => Device) => {
     };
   };
 
+  /** One encoding only: simulcast has its own ladder. */
+  const applyEffort = async ({ producer, effort, track }: Sent): Promise<void> => {
+    if (!producer || producer.closed || track.kind !== 'video') return;
+    const spare = effort === 'spare';
+    await producer.setRtpEncodingParameters({
+      scaleResolutionDownBy: spare ? 2 : 1,
+      maxFramerate: spare ? spareFps : fullFps,
+    });
+  };
+
   const produce = async (sent: Sent): Promise<void> => {
     const on = transport;
     if (!on || on.closed || sent.closed) return;
@@ -113,6 +127,7 @@ export const createSending = (host: MediaHost, device: () => Device) => {
         return;
       }
       sent.producer = producer;
+      if (sent.effort === 'spare') await applyEffort(sent);
       // The track may have been exchanged while the server answered.
       if (producer.track !== sent.track) await producer.replaceTrack({ track: sent.track });
       sent.settled?.done();
@@ -206,12 +221,25 @@ export const createSending = (host: MediaHost, device: () => Device) => {
       use: ProducerUse,
       options: PublishOptions = {},
     ): Promise<Publication> => {
-      const sent: Sent = { track, use, options, producer: null, closed: false, settled: null };
+      const sent: Sent = {
+        track,
+        use,
+        options,
+        effort: 'full',
+        producer: null,
+        closed: false,
+        settled: null,
+      };
       publications.add(sent);
       const publication: Publication = {
         replaceTrack: async (next) => {
           sent.track = next;
           if (sent.producer && !sent.producer.closed) await sent.producer.replaceTrack({ track: next });
+        },
+        setEffort: async (effort) => {
+          if (sent.effort === effort) return;
+          sent.effort = effort;
+          await applyEffort(sent);
         },
         stats: async () => (sent.producer && !sent.producer.closed ? sent.producer.getStats() : null),
         close: () => {

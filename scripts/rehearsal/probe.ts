@@ -49,15 +49,26 @@ export const installProbe = (layout: typeof bars): void => {
   };
 
   const cells = layout.start.length + layout.timeBits + layout.checkBits;
-  // Four points a cell, so that the encoder's soft edges do not matter.
-  const row = pen(cells * 4, 1);
-  const readBars = (from: HTMLVideoElement, atMs: number): number | null => {
-    const { videoWidth: w, videoHeight: h } = from;
-    const y = h * (layout.top + layout.height / 2);
-    row.drawImage(from, w * layout.left, y - 1, w * layout.width, 2, 0, 0, cells * 4, 1);
-    const { data } = row.getImageData(0, 0, cells * 4, 1);
+  let luma = new Uint8Array(0);
+  /** Reads two rows of the picture that is on screen, without converting the rest of it. */
+  const readBars = async (from: HTMLVideoElement, atMs: number): Promise<number | null> => {
+    const frame = new VideoFrame(from);
+    const { width: w, height: h } = frame.visibleRect ?? { width: 0, height: 0 };
+    const even = (value: number) => Math.floor(value / 2) * 2;
+    const rect = {
+      x: even(w * layout.left),
+      y: even(h * (layout.top + layout.height / 2)),
+      width: even(w * layout.width),
+      height: 2,
+    };
+    const size = frame.allocationSize({ rect });
+    if (luma.length < size) luma = new Uint8Array(size);
+    const [plane] = await frame.copyTo(luma, { rect });
+    frame.close();
+    const at = plane?.offset ?? 0;
+    // The middle of a cell, so that the encoder's soft edges do not matter.
     const bit = (cell: number): number =>
-      (data[(cell * 4 + 1) * 4] ?? 0) + (data[(cell * 4 + 2) * 4] ?? 0) > 255 ? 1 : 0;
+      (luma[at + Math.floor(((cell + 0.5) * rect.width) / cells)] ?? 0) > 125 ? 1 : 0;
     if (layout.start.some((expected, cell) => bit(cell) !== expected)) return null;
     let time = 0;
     let check = 0;
@@ -107,7 +118,10 @@ export const installProbe = (layout: typeof bars): void => {
     const onFrame = () => {
       const atMs = epoch();
       probe.firstFrameMs ??= atMs;
-      probe.frames.push({ atMs, capturedMs: readBars(element, atMs), width: element.videoWidth });
+      const seen: SeenFrame = { atMs, capturedMs: null, width: element.videoWidth };
+      readBars(element, atMs)
+        .then((capturedMs) => probe.frames.push({ ...seen, capturedMs }))
+        .catch(reportError);
       const stream = element.srcObject;
       for (const track of stream instanceof MediaStream ? stream.getAudioTracks() : []) {
         if (heard.has(track.id)) continue;

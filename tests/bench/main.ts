@@ -1,0 +1,155 @@
+// What a frame, a message and a viewer cost, each against a baseline in the same run (A B A B). `npm run bench [-- --json FILE]`.
+// Pure computing only; what needs browsers and a network is measured by the rehearsal.
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import {
+  blendOverlay,
+  copyPicture,
+  createOverlay,
+  createPicture,
+  createScaler,
+} from '../../renderer/studio/media/i420.ts';
+import {
+  encodeEvent,
+  serveChannel,
+  strangerLimits,
+  type Handlers,
+  type Wire,
+} from '../../sfu-server/protocol/channel.ts';
+import { showContract, type ShowContract } from '../../sfu-server/protocol/messages.ts';
+import { productId } from '../../sfu-server/protocol/state.ts';
+import { fakeClock } from '../support/wires.ts';
+
+const { values: flags } = parseArgs({ options: { json: { type: 'string' } } });
+
+type Case = { name: string; ms: number; baseline: string; baselineMs: number; times: number };
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** Alternates the two, so that a busy moment hits both; medians of rounds. */
+const compare = (
+  name: string,
+  run: () => void,
+  baseline: string,
+  base: () => void,
+  perRound: number,
+): Case => {
+  const time = (work: () => void) => {
+    const before = performance.now();
+    for (let n = 0; n < perRound; n += 1) work();
+    return (performance.now() - before) / perRound;
+  };
+  time(run);
+  time(base);
+  const rounds = Array.from({ length: 15 }, () => ({ a: time(run), b: time(base) }));
+  const ms = median(rounds.map(({ a }) => a));
+  const baselineMs = median(rounds.map(({ b }) => b));
+  return { name, ms, baseline, baselineMs, times: ms / baselineMs };
+};
+
+const compositing = (width: number, height: number): Case[] => {
+  const camera = createPicture(width, height);
+  const guest = createPicture(640, 360);
+  const program = createPicture(width, height);
+  for (const picture of [camera, guest]) {
+    for (let n = 0; n < picture.data.length; n += 1) picture.data[n] = 16 + ((n * 31) % 200);
+  }
+  const rgba = new Uint8ClampedArray(width * height * 4);
+  // A card of a fifth of the picture, half transparent at its edge, as the QR card is.
+  for (let y = 0; y < height * 0.5; y += 1) {
+    for (let x = Math.floor(width * 0.65); x < width * 0.95; x += 1) {
+      rgba.set([240, 240, 240, x % 7 === 0 ? 128 : 255], (y * width + x) * 4);
+    }
+  }
+  const overlay = createOverlay(rgba, width, height);
+  const scaler = createScaler();
+  const side = createPicture(width >> 1, height);
+  const passThrough = () => copyPicture(camera, program, 0, 0);
+  return [
+    compare(
+      `compose ${height}p: camera + overlay`,
+      () => {
+        copyPicture(camera, program, 0, 0);
+        blendOverlay(overlay, program);
+      },
+      'copy of the camera',
+      passThrough,
+      40,
+    ),
+    compare(
+      `compose ${height}p: camera + scaled guest + overlay`,
+      () => {
+        copyPicture(camera, program, 0, 0);
+        scaler.scale(guest, { x: 160, y: 0, width: 320, height: 360 }, side);
+        copyPicture(side, program, width >> 1, 0);
+        blendOverlay(overlay, program);
+      },
+      'copy of the camera',
+      passThrough,
+      20,
+    ),
+  ];
+};
+
+/** A stock change told to many viewers: bytes are made once, whatever their number. */
+const fanOut = (viewers: number): Case => {
+  // Nobody asks anything here.
+  const handlers: Handlers<ShowContract> = new Proxy(Object.create(null), {});
+  const clock = fakeClock();
+  let sent = 0;
+  const ends = Array.from({ length: viewers }, () => {
+    let hear: (text: string) => void = () => {};
+    const wire: Wire = {
+      send: (text) => {
+        sent += text.length;
+      },
+      close: () => {},
+      onText: (listener) => {
+        hear = listener;
+      },
+      onClose: () => {},
+      backlog: () => 0,
+    };
+    const end = serveChannel({
+      contract: showContract,
+      wire,
+      clock,
+      handlers,
+      role: () => 'viewer',
+      limits: strangerLimits,
+      onBug: () => {},
+    });
+    hear(JSON.stringify({ hello: showContract.name, v: showContract.version }));
+    return end;
+  });
+  const stock = { total: 50, held: 3, sold: 12, left: 35, seq: 16 };
+  const event = { seq: 99, change: { kind: 'stock' as const, productId: productId.parse('tee'), stock } };
+  const result = compare(
+    `tell ${viewers} viewers of a sale`,
+    () => {
+      const encoded = encodeEvent(showContract, 'state', event);
+      for (const end of ends) end.emitEncoded(encoded);
+    },
+    'encoded for each viewer',
+    () => {
+      for (const end of ends) end.emit('state', event);
+    },
+    20,
+  );
+  if (sent === 0) throw new Error('Nothing was sent.');
+  for (const end of ends) end.close('done');
+  return result;
+};
+
+const cases = [...compositing(640, 360), ...compositing(1280, 720), fanOut(500)];
+for (const { name, ms, baseline, baselineMs, times } of cases) {
+  console.log(
+    `${name.padEnd(52)} ${ms.toFixed(3).padStart(8)} ms   ${times.toFixed(2).padStart(6)} × ${baseline} (${baselineMs.toFixed(3)} ms)`,
+  );
+}
+const load = (loadavg()[0] ?? 0) / availableParallelism();
+console.log(
+  `load per core ${load.toFixed(2)} on ${cpus().length} cores${load > 1 ? ': a contended run, do not compare it with others' : ''}`,
+);
+if (flags.json) writeFileSync(flags.json, `${JSON.stringify({ cases, loadPerCore: load }, null, 2)}\n`);
