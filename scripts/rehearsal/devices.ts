@@ -82,16 +82,19 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
             for (let y = y0; y < y1; y += 1) frame.fill(on ? 235 : 16, y * width + x0, y * width + x1);
           }
         }
-        const picture = new VideoFrame(frame, {
-          format: 'I420',
-          codedWidth: width,
-          codedHeight: height,
-          timestamp: Math.round(performance.now() * 1000),
-        });
-        writer.write(picture).catch(() => {
-          picture.close();
-          clearTimeout(timer);
-        });
+        // A camera drops what nobody takes in time; it never queues.
+        if ((writer.desiredSize ?? 0) > 0) {
+          const picture = new VideoFrame(frame, {
+            format: 'I420',
+            codedWidth: width,
+            codedHeight: height,
+            timestamp: Math.round(performance.now() * 1000),
+          });
+          writer.write(picture).catch(() => {
+            picture.close();
+            clearTimeout(timer);
+          });
+        }
         count += 1;
         due += 1000 / fps;
         if (due < performance.now() - 200) due = performance.now();

@@ -62,6 +62,8 @@ const senderReportMs = 500;
 const keyFrameIntervalMs = 250;
 /** Sound and picture captured together never arrive further apart than this; beyond it a clock is wrong. */
 const maxSkewMs = 150;
+/** A sound card or mixer that stalled leaves its timestamps behind for good, and reports must say so; more than this is nonsense. */
+const maxReportedSkewMs = 5_000;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
 const ssrcBase = { audio: 0x0a00_0001, video: 0x0b00_0001 } as const satisfies Record<Kind, number>;
@@ -360,7 +362,7 @@ export class ProgramBus {
         : undefined;
     return pictureMs === undefined
       ? aheadMs
-      : Math.max(pictureMs - maxSkewMs, Math.min(pictureMs + maxSkewMs, aheadMs));
+      : Math.max(pictureMs - maxReportedSkewMs, Math.min(pictureMs + maxReportedSkewMs, aheadMs));
   }
 
   // ── decisions ─────────────────────────────────────────────────────────────────────────────────────────

@@ -38,6 +38,8 @@ export interface CompositorStats {
   readonly repeats: number;
   /** Program frames that came more than one and a half intervals after the one before. */
   readonly late: number;
+  /** Composed but not sent, because the encoder did not keep up. */
+  readonly dropped: number;
   readonly worstGapMs: number;
   /** Reading, converting and composing, per program frame. */
   readonly meanWorkMs: number;
@@ -85,10 +87,22 @@ let lastOutMs = performance.now();
 let lastTimestampUs = 0;
 let repeatDueMs = 0;
 let openFrames = 0;
+/** Frames handed to the program track that it has not taken yet. */
+let writing = 0;
+const mostWriting = 3;
 let counts = freshCounts();
 
 function freshCounts() {
-  return { framesIn: 0, framesOut: 0, repeats: 0, late: 0, worstGapMs: 0, workMs: 0, worstWorkMs: 0 };
+  return {
+    framesIn: 0,
+    framesOut: 0,
+    repeats: 0,
+    late: 0,
+    dropped: 0,
+    worstGapMs: 0,
+    workMs: 0,
+    worstWorkMs: 0,
+  };
 }
 
 const report = (message: CompositorReport): void => self.postMessage(message);
@@ -256,13 +270,24 @@ function emit(mediaMs: number, ingestMs: number): void {
 
 function write(frame: VideoFrame): void {
   if (program === null) return;
+  if (writing >= mostWriting) {
+    // The encoder does not keep up. A picture that waited would make all later ones late for good.
+    frame.close();
+    openFrames--;
+    counts.dropped++;
+    return;
+  }
+  writing++;
   program.writer
     .write(frame)
     .catch((error: unknown) => {
       frame.close();
       reportFault('The program track took no frame', error);
     })
-    .finally(() => openFrames--);
+    .finally(() => {
+      writing--;
+      openFrames--;
+    });
 }
 
 /** One timer for as long as the program runs: it wakes when a repeat may be due and looks whether it is. */
