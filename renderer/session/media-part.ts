@@ -77,6 +77,7 @@ export interface MediaPart {
   subscribe(target: ConsumeTarget): Subscription;
   programStats(): Promise<ProgramStats | null>;
   preferLayer(height: number): void;
+  setSound(sound: 'off' | 'on'): void;
   close(): void;
   snapshot(): MediaSnapshot;
 }

@@ -47,6 +47,7 @@ export const createMedia = (host: MediaHost): MediaPart => {
     subscribe: (target) => receiving.subscribe(target),
     programStats: () => receiving.programStats(),
     preferLayer: (height) => receiving.preferLayer(height),
+    setSound: (sound) => receiving.setSound(sound),
     close: () => {
       stopFollowing();
       receiving.close();

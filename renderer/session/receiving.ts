@@ -65,6 +65,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
   let arrivedAtMs = clock.now();
   let decodedAtMs = clock.now();
   let keyframeAskedAtMs = 0;
+  let sound: 'off' | 'on' = 'off';
   let remediesTried = 0;
   let closed = false;
   let cancelWatch = () => {};
@@ -125,6 +126,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     for (const feed of feeds) if (feed.target.kind === 'program') give(feed, tracks);
     askedLayer = null;
     applyLayer();
+    if (sound === 'on') applySound();
   };
 
   const adopt = async (receiving: Receiving) => {
@@ -176,6 +178,12 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     if (!video || !connected()) return;
     keyframeAskedAtMs = clock.now();
     call('requestKeyframe', { consumerId: video.id }).catch(onlyExpected);
+  };
+
+  const applySound = () => {
+    const audio = program.find((consumer) => consumer.kind === 'audio');
+    if (!audio || !connected()) return;
+    call('pauseConsumer', { consumerId: audio.id, paused: sound === 'off' }).catch(onlyExpected);
   };
 
   const applyLayer = () => {
@@ -401,6 +409,12 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       const stats = statsBetween(reported, sample, freezesBefore);
       reported = sample;
       return stats;
+    },
+    /** A viewer's sound is sent only while it is wanted. */
+    setSound: (wanted: 'off' | 'on') => {
+      if (sound === wanted) return;
+      sound = wanted;
+      applySound();
     },
     preferLayer: (height: number) => {
       shownHeight = height;

@@ -94,6 +94,8 @@ export interface Session {
   programStats(): Promise<ProgramStats | null>;
   /** `height`: device pixels the program is shown at; a layer no larger than needed is asked for. */
   preferLayer(height: number): void;
+  /** Whether a viewer wants the program's sound: it is not sent before. Crew pages get theirs anyway. */
+  setSound(sound: 'off' | 'on'): void;
   retryNow(): void;
   /** Server clock minus this page's, in milliseconds. */
   clockOffsetMs(): number;
@@ -302,6 +304,12 @@ export const createSession = (options: SessionOptions): Session => {
       void loadMedia().then(
         (media) => media.preferLayer(height),
         () => {}, // Asked again by the page when its size changes; loading is reported by the attempt that waits.
+      );
+    },
+    setSound: (sound) => {
+      void loadMedia().then(
+        (media) => media.setSound(sound),
+        () => {}, // Loading is reported by the attempt that waits for it.
       );
     },
     retryNow,

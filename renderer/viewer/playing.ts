@@ -139,6 +139,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
     store,
     setSound: (sound) => {
       video.muted = sound === 'off';
+      session.setSound(sound);
       store.setState({ sound });
       void play();
     },

@@ -222,7 +222,7 @@ export class MediaNode {
       return {};
     },
 
-    consume: async ({ transportId, producerIds, program, rtpCapabilities }) => {
+    consume: async ({ transportId, producerIds, program, silent, rtpCapabilities }) => {
       const transport = this.#transport(transportId);
       const sources = producerIds.map((producerId) => this.#find(this.#producers, producerId));
       const wanted = programKinds[program];
@@ -234,7 +234,13 @@ export class MediaNode {
       const consumers: ConsumerOffer[] = [];
       for (const producer of sources) {
         // They begin at once: mediasoup asks for a key frame when the transport connects.
-        const consumer = await refusable(transport.consume({ producerId: producer.id, rtpCapabilities }));
+        const consumer = await refusable(
+          transport.consume({
+            producerId: producer.id,
+            rtpCapabilities,
+            paused: silent === true && producer.kind === 'audio',
+          }),
+        );
         this.#hold(this.#consumers, consumer);
         this.#watchConsumer(consumer);
         const { id, kind, rtpParameters } = consumer;
@@ -244,6 +250,11 @@ export class MediaNode {
     },
     closeConsumer: ({ consumerId }) => {
       this.#consumers.get(consumerId)?.close();
+      return {};
+    },
+    pauseConsumer: async ({ consumerId, paused }) => {
+      const consumer = this.#find(this.#consumers, consumerId);
+      await (paused ? consumer.pause() : consumer.resume());
       return {};
     },
     preferLayer: async ({ consumerId, spatialLayer }) => {

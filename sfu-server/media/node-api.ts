@@ -88,11 +88,18 @@ export const nodeContract = {
         transportId: id,
         producerIds: z.array(id).check(z.maxLength(16)),
         program: z.enum(['none', 'video', 'both']),
+        /** Sound begins paused: nothing is sent, and no viewer holds the picture back for it, until `pauseConsumer`. */
+        silent: z.optional(z.boolean()),
         rtpCapabilities,
       }),
       result: z.object({ consumers: z.array(consumerOffer) }),
     },
     closeConsumer: { from: ['control'], params: z.object({ consumerId: id }), result: nothing },
+    pauseConsumer: {
+      from: ['control'],
+      params: z.object({ consumerId: id, paused: z.boolean() }),
+      result: nothing,
+    },
     /** Highest simulcast layer wanted, 0 = low. Bandwidth may still choose a lower one. */
     preferLayer: {
       from: ['control'],

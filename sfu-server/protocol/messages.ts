@@ -107,6 +107,12 @@ export const showContract = {
       result: z.object({ consumers: z.array(consumerOffer) }),
     },
     closeConsumer: { from: anyone, params: z.object({ consumerId: id }), result: nothing },
+    /** A viewer's sound begins paused: their page opens muted, and what is not heard is not sent. */
+    pauseConsumer: {
+      from: anyone,
+      params: z.object({ consumerId: id, paused: z.boolean() }),
+      result: nothing,
+    },
     preferLayer: {
       from: anyone,
       params: z.object({ consumerId: id, spatialLayer: z.int().check(z.minimum(0), z.maximum(2)) }),

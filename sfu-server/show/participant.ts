@@ -116,7 +116,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
 
   const consumeOn = async (
     target: NonNullable<typeof receive>,
-    what: { producerIds: string[]; program: 'none' | 'video' | 'both' },
+    what: { producerIds: string[]; program: 'none' | 'video' | 'both'; silent?: boolean },
     rtpCapabilities: RtpCapabilities,
   ): Promise<ConsumerOffer[]> => {
     const { transportId, node } = target;
@@ -340,6 +340,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       consumers.delete(consumerId);
       return node.end.call('closeConsumer', { consumerId });
     },
+    pauseConsumer: (params) => owned(consumers, params.consumerId).end.call('pauseConsumer', params),
     preferLayer: (params) => owned(consumers, params.consumerId).end.call('preferLayer', params),
     requestKeyframe: (params) => owned(consumers, params.consumerId).end.call('requestKeyframe', params),
     reportPlayback: (report) => {

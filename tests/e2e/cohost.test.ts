@@ -223,6 +223,7 @@ describe('co-host', () => {
     await becomeSynthetic(fan, '#000', 0);
     await fan.goto(server.viewerUrl);
     await fan.locator('.badge-live').waitFor();
+    await fan.getByRole('button', { name: 'Tap for sound' }).click();
     const atFan = async (toneHz: number) => (await levelsHeard(fan, [toneHz]))[0] ?? -Infinity;
     await expect.poll(() => atFan(studioTone), patiently).toBeGreaterThan(-45);
     const [live = -Infinity, waiting = -Infinity] = await levelsHeard(fan, [studioTone, guestTone]);

@@ -63,6 +63,7 @@ const refuseAll: Handlers<ShowContract> = {
   closeProducer: refuse,
   consume: refuse,
   closeConsumer: refuse,
+  pauseConsumer: refuse,
   preferLayer: refuse,
   requestKeyframe: refuse,
   reportPlayback: refuse,
