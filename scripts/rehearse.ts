@@ -329,9 +329,10 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string): 
     say('the co-host was on air beside the camera, and left');
 
     await Promise.all(viewers.map((page) => onScreen(page, 'studio')));
+    // Encoder and jitter buffers find their level before anything is judged.
+    await observe(5_000);
     // One of them listens: lips are held in sync there. The others watch muted, as the page opens.
     await first.getByRole('button', { name: /sound/i }).first().click();
-    // Encoder and jitter buffers find their level before anything is judged.
     await observe(5_000);
 
     const steady = await steadyShow(viewers, settings.seconds);

@@ -136,7 +136,11 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       const program = role === 'cohost' ? 'video' : 'both';
       return {
         transport,
-        consumers: await consumeOn(receive, { producerIds: [], program }, rtpCapabilities),
+        consumers: await consumeOn(
+          receive,
+          { producerIds: [], program, silent: role === 'viewer' },
+          rtpCapabilities,
+        ),
       };
     } catch (error) {
       place.release();
