@@ -69,6 +69,26 @@ const installStreetCamera = (hue: number): void => {
     setInterval(() => draw(performance.now()), 33);
     draw(0);
   };
+  // The studio knows a device by its place in the list, its id and its name.
+  const named = (track: MediaStreamTrack, deviceId: string, label: string) => {
+    const settings = { deviceId, groupId: 'street', ...(track.kind === 'video' ? { frameRate: 30 } : {}) };
+    Object.defineProperty(track, 'label', { value: label });
+    Object.defineProperty(track, 'getSettings', { value: () => settings });
+    return track;
+  };
+  const listed = (kind: MediaDeviceKind, deviceId: string, label: string): MediaDeviceInfo => {
+    const plain = { kind, deviceId, groupId: 'street', label };
+    return { ...plain, toJSON: () => plain };
+  };
+  const cameraName = 'Pocket cam';
+  const microphoneName = 'Field mixer';
+  Object.defineProperty(navigator.mediaDevices, 'enumerateDevices', {
+    value: () =>
+      Promise.resolve([
+        listed('videoinput', 'street-camera', cameraName),
+        listed('audioinput', 'street-microphone', microphoneName),
+      ]),
+  });
   Object.defineProperty(navigator.mediaDevices, 'getUserMedia', {
     value: (constraints: MediaStreamConstraints) => {
       const stream = new MediaStream();
@@ -77,7 +97,9 @@ const installStreetCamera = (hue: number): void => {
         canvas.width = 640;
         canvas.height = 360;
         paint(canvas);
-        for (const track of canvas.captureStream(30).getVideoTracks()) stream.addTrack(track);
+        for (const track of canvas.captureStream(30).getVideoTracks()) {
+          stream.addTrack(named(track, 'street-camera', cameraName));
+        }
       }
       if (constraints.audio) {
         const context = new AudioContext();
@@ -94,7 +116,9 @@ const installStreetCamera = (hue: number): void => {
         tone.connect(level).connect(out);
         tone.start();
         wobble.start();
-        for (const track of out.stream.getAudioTracks()) stream.addTrack(track);
+        for (const track of out.stream.getAudioTracks()) {
+          stream.addTrack(named(track, 'street-microphone', microphoneName));
+        }
       }
       return Promise.resolve(stream);
     },
