@@ -83,7 +83,7 @@ const Controls = ({ playing, status }: { playing: Playing; status: Status }) => 
       {document.fullscreenEnabled && (
         <button
           type="button"
-          className="control control-last"
+          className="control"
           aria-label="Full screen"
           aria-keyshortcuts="f"
           title="Full screen (f)"
