@@ -252,8 +252,8 @@ const stockChange = async (studio: Page, viewers: readonly Page[]): Promise<numb
         });
         observer.observe(document.body, { childList: true, subtree: true, characterData: true });
       });
-      // The card with the code is drawn at the right edge of the picture.
-      const inPicture = window.rehearsal.whenChanged({ left: 0.7, top: 0.3, width: 0.3, height: 0.5 });
+      // The lower part of the card with the code, where the count stands; nothing else moves there.
+      const inPicture = window.rehearsal.whenChanged({ left: 0.795, top: 0.44, width: 0.17, height: 0.105 });
       return Math.max(await onCard, await inPicture);
     }),
   );
@@ -336,7 +336,7 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string) =
     say('watched the steady show');
     // Muted, as the page opens, the picture waits for nobody. With sound it is held back until lips and words agree.
     await first.getByRole('button', { name: /sound/i }).first().click();
-    await observe(6_000);
+    await observe(8_000);
     const listening = await steadyShow([first], settings.seconds / 2);
     say('listened to it');
     const qrDecoded = await readQr(first);
