@@ -37,6 +37,12 @@ export const Button = (props: {
   </button>
 );
 
+const FieldLabel = (props: { htmlFor: string; label: string; hidden: boolean }) => (
+  <label htmlFor={props.htmlFor} className={props.hidden ? 'visually-hidden' : 'field-label'}>
+    {props.label}
+  </label>
+);
+
 export const Field = (props: {
   label: string;
   value: string;
@@ -52,9 +58,7 @@ export const Field = (props: {
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id} className={props.labelHidden ? 'visually-hidden' : 'field-label'}>
-        {props.label}
-      </label>
+      <FieldLabel htmlFor={id} label={props.label} hidden={props.labelHidden ?? false} />
       <input
         id={id}
         className="input"
@@ -87,9 +91,7 @@ export const Select = (props: {
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id} className={props.labelHidden ? 'visually-hidden' : 'field-label'}>
-        {props.label}
-      </label>
+      <FieldLabel htmlFor={id} label={props.label} hidden={props.labelHidden ?? false} />
       <select
         id={id}
         className="input select"

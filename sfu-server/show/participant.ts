@@ -60,6 +60,9 @@ const maxIncomingBitrate = { studio: 8_000_000, cohost: 2_000_000, viewer: 0 } a
   number
 >;
 
+/** A co-host hears the program through their mix-minus, never themselves. */
+const programFor = (role: Role): 'video' | 'both' => (role === 'cohost' ? 'video' : 'both');
+
 export const createParticipant = (options: ParticipantOptions): Participant => {
   const { clock, shows, placement, log } = options;
   let identity: Identity = { kind: 'anonymous', refusals: 0 };
@@ -132,13 +135,11 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     try {
       const transport = await openTransport(place.node, role);
       receive = { transportId: transport.id, ...place };
-      // A co-host hears the program through their mix-minus, never themselves.
-      const program = role === 'cohost' ? 'video' : 'both';
       return {
         transport,
         consumers: await consumeOn(
           receive,
-          { producerIds: [], program, silent: role === 'viewer' },
+          { producerIds: [], program: programFor(role), silent: role === 'viewer' },
           rtpCapabilities,
         ),
       };
@@ -335,8 +336,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       const { show, member } = joined();
       const producerIds = consumeProducers(show, member.role, params);
       if (!receive) throw new AppError('mediaUnavailable');
-      const program =
-        params.target.kind === 'program' ? (member.role === 'cohost' ? 'video' : 'both') : 'none';
+      const program = params.target.kind === 'program' ? programFor(member.role) : 'none';
       return { consumers: await consumeOn(receive, { producerIds, program }, params.rtpCapabilities) };
     },
     closeConsumer: async ({ consumerId }) => {

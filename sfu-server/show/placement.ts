@@ -49,7 +49,7 @@ export const createPlacement = (
   const load = new Map<LiveNode, number>();
   const waiting: (() => void)[] = [];
   let listener: PlacementListener | undefined;
-  const cancelRetries = new Set<() => void>();
+  const cancelRejoin = new Map<NodeConnection, () => void>();
   let closed = false;
   let pipes = 0;
   const nothingFromStudio = { videoProducerId: null, audioProducerId: null };
@@ -86,7 +86,11 @@ export const createPlacement = (
       failed('an edge could not be joined to the origin', edge)(error);
       // A node that is gone is joined when it is back; one that was only slow to answer is asked again.
       const unchanged = live.get(origin) === from && live.get(edge) === to;
-      if (unchanged && !closed) cancelRetries.add(clock.after(rejoinMs, () => join(edge)));
+      if (unchanged && !closed)
+        cancelRejoin.set(
+          edge,
+          clock.after(rejoinMs, () => join(edge)),
+        );
     });
   };
 
@@ -202,7 +206,7 @@ export const createPlacement = (
       ),
     close: async () => {
       closed = true;
-      for (const cancel of cancelRetries) cancel();
+      for (const cancel of cancelRejoin.values()) cancel();
       await Promise.all([origin, ...edges].map((connection) => connection.close()));
     },
     snapshot: () => ({
