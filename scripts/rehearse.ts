@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { decodeQR } from 'qr/decode.js';
 import * as z from 'zod';
-import { chromiumArgs, launchBrowser } from '../tests/support/browser.ts';
+import { chromiumArgs, chromiumBin, launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
 import {
   bars,
@@ -94,7 +94,7 @@ const coHost = person('Guest', 440, [120, 150, 100], false);
 /** A browser of its own with a profile that survives, so that it can be killed and come back as a director's would. */
 const openStudio = async (profile: string, url: string) => {
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
+    executablePath: chromiumBin(),
     args: chromiumArgs,
     viewport: { width: 1280, height: 800 },
   });

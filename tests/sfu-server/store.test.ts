@@ -103,6 +103,7 @@ describe('store', () => {
     expect(() => openStore(newer)).toThrow(/newer version of the studio/);
   });
 
+  // The limit is a Unix shell's; Windows has no such thing to fill a disk with, and shares the code under test.
   it.skipIf(process.platform === 'win32')('says so in a sentence when the disk takes no more', async () => {
     // A file-size limit of the shell makes every write beyond it fail, as a full disk does.
     const script = `

@@ -4,8 +4,8 @@
 import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
-export const chromiumArgs = [
-  '--no-sandbox',
+/** What every Chromium of the tests gets: headless, quiet on the network, timers never throttled. */
+export const quietArgs = [
   '--headless=new',
   '--disable-gpu',
   '--disable-quic',
@@ -20,13 +20,18 @@ export const chromiumArgs = [
   '--disable-backgrounding-occluded-windows',
 ];
 
+export const chromiumArgs = ['--no-sandbox', ...quietArgs];
+
+/** `CHROMIUM_BIN`, which `npm test` sets, else Debian's. */
+export const chromiumBin = (): string => process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium';
+
 /** Flags for a synthetic camera and microphone that are allowed without a question. */
 export const fakeMediaArgs = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'];
 
-/** Launches Chromium (`CHROMIUM_BIN`, else Debian's). The caller closes it. */
+/** The caller closes it. */
 export async function launchBrowser(extraArgs: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
+    executablePath: chromiumBin(),
     args: [...chromiumArgs, ...extraArgs],
   });
 }

@@ -13,21 +13,11 @@ import {
   type Route,
 } from 'playwright-core';
 import * as z from 'zod/mini';
+import { chromiumBin, quietArgs } from '../browser.ts';
 import { bindings, pageScript } from './page-script.ts';
 
 const chromiumArgs = [
-  '--headless=new',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-background-timer-throttling',
-  '--disable-renderer-backgrounding',
-  '--disable-backgrounding-occluded-windows',
+  ...quietArgs,
   // Devices are fake, permissions are not: there is deliberately no --use-fake-ui-for-media-stream.
   '--use-fake-device-for-media-stream',
   '--remote-debugging-port=0',
@@ -92,7 +82,7 @@ export class Browser {
 
   static async launch(profile: string, host: Host): Promise<Browser> {
     const context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
+      executablePath: chromiumBin(),
       headless: false,
       args: chromiumArgs,
       viewport: null,
