@@ -61,6 +61,16 @@ export const errorTable = {
     retry: true,
     text: 'The show data could not be saved. Check the disk, then try again.',
   },
+  paymentUnavailable: {
+    audience: 'viewer',
+    retry: true,
+    text: 'The payment service does not answer right now. Nothing is lost; try again in a moment.',
+  },
+  paymentRefused: {
+    audience: 'viewer',
+    retry: false,
+    text: 'This cannot be paid in this way. Choose another way to pay, or ask at the table.',
+  },
   badClip: { audience: 'crew', retry: false, text: 'The standby clip cannot be used.' },
   portTaken: {
     audience: 'crew',
