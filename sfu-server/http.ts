@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics, Gauge } from 'prom-client';
 import type { WebSocket } from 'ws';
 import { strangerLimits, type Wire } from './protocol/channel.ts';
+import type { RtpCapabilities } from './protocol/media.ts';
 import { AppError, errorTable, type ErrorCode } from './protocol/errors.ts';
 import { sameToken } from './access/tokens.ts';
 import type { Config } from './config.ts';
@@ -23,8 +24,8 @@ export type HttpOptions = {
   /** A page has opened its socket. */
   onSocket: (wire: Wire, publicOrigin: string) => void;
   currentShowId: () => string;
-  /** False while the server cannot serve a join. */
-  healthy: () => boolean;
+  /** What the media nodes can do; null while the server cannot serve a join. */
+  capabilities: () => RtpCapabilities | null;
   viewers: () => number;
   snapshot: () => Promise<unknown>;
 };
@@ -130,7 +131,7 @@ export const startHttp = async (options: HttpOptions) => {
         origin === undefined || isOwnOrigin(origin, req.headers.host, config.publicOrigin),
     },
   });
-  await app.register(fastifyStatic, { root: config.pages, serve: false, wildcard: false });
+  await app.register(fastifyStatic, { root: config.pages, serve: false, preCompressed: true });
 
   const requireStudio = (request: FastifyRequest) => {
     const given = /^Bearer (\S{1,128})$/.exec(request.headers.authorization ?? '')?.[1];
@@ -160,9 +161,16 @@ export const startHttp = async (options: HttpOptions) => {
       .sendFile(request.params.name, pictures, { cacheControl: false });
   });
 
-  app.get('/healthz', (_, reply) =>
-    reply.code(options.healthy() ? 200 : 503).send({ ok: options.healthy() }),
-  );
+  app.get('/healthz', (_, reply) => {
+    const ok = options.capabilities() !== null;
+    return reply.code(ok ? 200 : 503).send({ ok });
+  });
+  // The socket says the same; a page that asks here beside it has its player ready when the socket opens.
+  app.get('/api/capabilities', (_, reply) => {
+    const capabilities = options.capabilities();
+    if (!capabilities) throw new AppError('mediaUnavailable');
+    return reply.send(capabilities);
+  });
   app.get('/metrics', async (request, reply) => {
     requireStudio(request);
     return reply.type(metrics.contentType).send(await metrics.metrics());

@@ -65,7 +65,7 @@ const start = async () => {
     studioKey,
     log,
     currentShowId: () => shows.current().id,
-    healthy: () => placement.capabilities() !== null,
+    capabilities: () => placement.capabilities(),
     viewers: () => shows.current().viewerCount(),
     snapshot: async () => ({
       shows: shows.snapshot(),

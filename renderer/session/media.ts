@@ -10,7 +10,7 @@ import { createSending } from './sending.ts';
 
 export const createMedia = (host: MediaHost): MediaPart => {
   let device: Device | null = null;
-  let offeredBefore = '';
+  let prepared: { offer: string; capabilities: Promise<RtpCapabilities> } | null = null;
   const currentDevice = (): Device => {
     if (!device) throw new AppError('mediaUnavailable');
     return device;
@@ -21,17 +21,24 @@ export const createMedia = (host: MediaHost): MediaPart => {
     if (state.show?.guests !== before.show?.guests) receiving.refreshFeeds();
   });
 
+  const load = async (offered: RtpCapabilities): Promise<RtpCapabilities> => {
+    try {
+      const next = await Device.factory();
+      const headerExtensions = clientExtensions(offered.headerExtensions);
+      await next.load({ routerRtpCapabilities: { ...offered, headerExtensions } });
+      device = next;
+      return z.parse(rtpCapabilities, next.recvRtpCapabilities);
+    } catch (error) {
+      prepared = null; // The next attempt asks the browser again.
+      throw error;
+    }
+  };
+
   return {
-    prepare: async (offered: RtpCapabilities) => {
+    prepare: (offered: RtpCapabilities) => {
       const offer = JSON.stringify(offered);
-      if (!device || offer !== offeredBefore) {
-        const next = await Device.factory();
-        const headerExtensions = clientExtensions(offered.headerExtensions);
-        await next.load({ routerRtpCapabilities: { ...offered, headerExtensions } });
-        device = next;
-        offeredBefore = offer;
-      }
-      return z.parse(rtpCapabilities, device.recvRtpCapabilities);
+      if (!prepared || prepared.offer !== offer) prepared = { offer, capabilities: load(offered) };
+      return prepared.capabilities;
     },
     joined: (joined) => {
       receiving.open(joined.media);

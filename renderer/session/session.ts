@@ -1,9 +1,10 @@
 // A page's membership of a show: joins, folds what the server says into one store, and comes back after an outage.
 // Framework-free. Sound and picture are in media.ts, loaded only by pages that want them; what is shown is each page's own.
+import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError, closeCodes, errorTable, type CloseReason } from '../../sfu-server/protocol/errors.ts';
 import { connectChannel, type ClientEnd, type Clock, type Wire } from '../../sfu-server/protocol/channel.ts';
-import type { RtpCapabilities, VideoCodec } from '../../sfu-server/protocol/media.ts';
+import { rtpCapabilities, type RtpCapabilities, type VideoCodec } from '../../sfu-server/protocol/media.ts';
 import {
   showContract,
   type ConsumeTarget,
@@ -106,6 +107,11 @@ export interface Session {
 /** Waits between attempts: doubling from 250 ms up to 4 s, each between half and all of it so that a crowd spreads out. */
 export const backOffMs = (attempt: number, random: number): number =>
   Math.min(4_000, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
+
+const fetchCapabilities = async (origin: string): Promise<RtpCapabilities> => {
+  const answer = await fetch(`${origin}/api/capabilities`);
+  return z.parse(rtpCapabilities, await answer.json());
+};
 
 const refusals: Partial<Record<CloseReason, string>> = {
   revoked: errorTable.revoked.text,
@@ -291,7 +297,13 @@ export const createSession = (options: SessionOptions): Session => {
     if (!channel && store.getState().connection.kind === 'reconnecting') retryNow();
   });
 
-  if (options.media) loadMedia().catch(() => {}); // Reported by the attempt that waits for it.
+  // The browser takes its time to say what it can play: it is asked while the socket opens. Only a head start, so that a
+  // failure is nobody's business: the socket says the same.
+  if (options.media) {
+    Promise.all([loadMedia(), fetchCapabilities(origin)])
+      .then(([media, offered]) => media.prepare(offered))
+      .catch(() => {});
+  }
   connect();
 
   return {

@@ -5,6 +5,8 @@ import { showId } from '../../sfu-server/protocol/state.ts';
 import { createSession } from '../session/session.ts';
 import { playProgram } from './playing.ts';
 
+const interfaceAfterMs = 1_000;
+
 const element = (id: string): HTMLElement => {
   const found = document.getElementById(id);
   if (!found) throw new Error(`The page has no #${id}.`);
@@ -22,6 +24,22 @@ const session = createSession({
 });
 const playing = playProgram(session, video, element('frame'));
 
+/** The picture first: the interface comes with the first frame, or as soon as it is clear that there will be none soon. */
+const pictureOrReason = new Promise<void>((resolve) => {
+  const look = () => {
+    const { connection, show } = session.store.getState();
+    const live = show === null || show.phase.kind === 'live';
+    if (live && connection.kind !== 'refused' && !playing.store.getState().hasFrame) return;
+    stopSession();
+    stopPlaying();
+    clearTimeout(patience);
+    resolve();
+  };
+  const stopSession = session.store.subscribe(look);
+  const stopPlaying = playing.store.subscribe(look);
+  const patience = setTimeout(resolve, interfaceAfterMs);
+});
+await pictureOrReason;
 const { mountInterface } = await import('./interface.tsx');
 mountInterface({ session, playing, overlay: element('overlay'), beside: element('beside') });
 

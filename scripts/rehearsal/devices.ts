@@ -89,6 +89,13 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
             codedWidth: width,
             codedHeight: height,
             timestamp: Math.round(performance.now() * 1000),
+            // As cameras in Chromium deliver it; left out, it would be taken for HD colours and converted.
+            colorSpace: {
+              matrix: 'smpte170m',
+              primaries: 'smpte170m',
+              transfer: 'smpte170m',
+              fullRange: false,
+            },
           });
           writer.write(picture).catch(() => {
             picture.close();
