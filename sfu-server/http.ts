@@ -1,13 +1,18 @@
-// The one HTTP door: built pages with hashed assets, the WebSocket, picture upload, health, metrics and the debug snapshot.
+// The one HTTP door: built pages with hashed assets, the WebSocket, health, metrics and the debug snapshot; the shop's own
+// addresses are in shop-routes.ts.
 // Decides who may knock (origin, size, rate, studio key); what is said on the socket is show/participant.ts.
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import fastifyStatic from '@fastify/static';
 import websocket from '@fastify/websocket';
-import Fastify, { LogController, type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics, Gauge } from 'prom-client';
 import type { WebSocket } from 'ws';
@@ -16,6 +21,7 @@ import type { RtpCapabilities } from './protocol/media.ts';
 import { AppError, errorTable, type ErrorCode } from './protocol/errors.ts';
 import { sameToken } from './access/tokens.ts';
 import type { Config } from './config.ts';
+import { shopRoutes, type ShopRoutesOptions } from './shop-routes.ts';
 
 export type HttpOptions = {
   config: Config;
@@ -26,19 +32,15 @@ export type HttpOptions = {
   currentShowId: () => string;
   /** What the media nodes can do; null while the server cannot serve a join. */
   capabilities: () => RtpCapabilities | null;
+  shop: Omit<ShopRoutesOptions, 'requireStudio'>;
   viewers: () => number;
   snapshot: () => Promise<unknown>;
 };
 
 export type HttpServer = Awaited<ReturnType<typeof startHttp>>;
 
-const maxPictureBytes = 5 * 1024 * 1024;
-const pictureTypes: Readonly<Record<string, { extension: string; matches: (bytes: Buffer) => boolean }>> = {
-  'image/png': { extension: 'png', matches: (bytes) => bytes.readUInt32BE(0) === 0x8950_4e47 },
-  'image/jpeg': { extension: 'jpg', matches: (bytes) => bytes.readUInt16BE(0) === 0xffd8 },
-  'image/webp': { extension: 'webp', matches: (bytes) => bytes.toString('latin1', 8, 12) === 'WEBP' },
-  'image/avif': { extension: 'avif', matches: (bytes) => bytes.toString('latin1', 4, 8) === 'ftyp' },
-};
+/** What a stranger may send where a route does not say otherwise. */
+const maxBodyBytes = 64 * 1024;
 
 const statusOf: Partial<Record<ErrorCode, number>> = {
   badToken: 401,
@@ -47,6 +49,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   noShow: 404,
   notFound: 404,
   invalidParams: 400,
+  tooLarge: 413,
   malformed: 400,
   limit: 429,
   full: 503,
@@ -70,10 +73,11 @@ const socketWire = (socket: WebSocket): Wire => ({
 export const startHttp = async (options: HttpOptions) => {
   const { config, log } = options;
   const secure = config.tlsCert !== undefined && config.tlsKey !== undefined;
+  const loggerInstance: FastifyBaseLogger = log;
   const app = Fastify({
-    loggerInstance: log,
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxPictureBytes,
+    bodyLimit: maxBodyBytes,
     routerOptions: { maxParamLength: 128 },
     https:
       config.tlsCert !== undefined && config.tlsKey !== undefined
@@ -99,8 +103,6 @@ export const startHttp = async (options: HttpOptions) => {
       },
     }),
   );
-  const pictures = join(config.data, 'pictures');
-  mkdirSync(pictures, { recursive: true });
 
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -154,12 +156,6 @@ export const startHttp = async (options: HttpOptions) => {
         cacheControl: false,
       }),
   );
-  app.get<{ Params: { name: string } }>('/pictures/:name', (request, reply) => {
-    if (!/^[a-z0-9]{64}\.[a-z]{3,4}$/.test(request.params.name)) throw new AppError('notFound');
-    return reply
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .sendFile(request.params.name, pictures, { cacheControl: false });
-  });
 
   app.get('/healthz', (_, reply) => {
     const ok = options.capabilities() !== null;
@@ -180,27 +176,6 @@ export const startHttp = async (options: HttpOptions) => {
     return options.snapshot();
   });
 
-  for (const type of Object.keys(pictureTypes)) {
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, (_, body, done) => done(null, body));
-  }
-  app.post('/api/pictures', { config: { rateLimit: { max: 60, timeWindow: '1 minute' } } }, (request) => {
-    requireStudio(request);
-    const type = pictureTypes[request.headers['content-type'] ?? ''];
-    const bytes = request.body;
-    if (!type || !Buffer.isBuffer(bytes) || bytes.length < 12 || !type.matches(bytes)) {
-      throw new AppError('invalidParams', 'Choose a PNG, JPEG, WebP or AVIF picture.');
-    }
-    const name = `${createHash('sha256').update(bytes).digest('hex')}.${type.extension}`;
-    try {
-      writeFileSync(join(pictures, name), bytes);
-    } catch (error) {
-      throw new AppError('storeFull', 'The picture could not be saved. Free some disk space and try again.', {
-        cause: error,
-      });
-    }
-    return { pictureUrl: `/pictures/${name}` };
-  });
-
   app.get('/socket', { websocket: true }, (socket) => {
     socket.on('error', (error) => log.warn({ err: error }, 'socket error'));
     options.onSocket(socketWire(socket), publicOrigin());
@@ -215,12 +190,17 @@ export const startHttp = async (options: HttpOptions) => {
       return reply.code(statusOf[error.code] ?? 400).send(answer(error));
     }
     const status = error.statusCode ?? 500;
-    if (status === 413)
-      return reply.code(413).send(answer(new AppError('invalidParams', 'The picture is larger than 5 MB.')));
+    if (status === 413) {
+      const megabytes = Math.ceil(request.routeOptions.bodyLimit / (1024 * 1024));
+      return reply.code(413).send(answer(new AppError('tooLarge', `This is larger than ${megabytes} MB.`)));
+    }
     if (status < 500) return reply.code(status).send({ code: 'malformed', message: error.message });
     log.error({ err: error, path: request.routeOptions.url }, 'a request failed by a bug');
     return reply.code(500).send(answer(new AppError('internal')));
   });
+
+  // After the error handler, which a scope takes over as it finds it.
+  await app.register(shopRoutes({ ...options.shop, requireStudio }));
 
   try {
     await app.listen({ host: config.host, port: config.port });

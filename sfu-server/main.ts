@@ -13,6 +13,7 @@ import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShows } from './show/shows.ts';
+import { createImages } from './shop/images.ts';
 import { openStore } from './store/database.ts';
 
 const clock: Clock = {
@@ -58,6 +59,7 @@ const start = async () => {
   const edges = Array.from({ length: config.edges }, (_, index) => node('edge', index + 1));
   const placement = createPlacement(origin, edges, clock, log);
   const shows = createShows({ store, placement, clock, log });
+  const images = createImages(join(config.data, 'pictures'));
   const participants = new Set<Participant>();
 
   const http = await startHttp({
@@ -66,6 +68,7 @@ const start = async () => {
     log,
     currentShowId: () => shows.current().id,
     capabilities: () => placement.capabilities(),
+    shop: { images },
     viewers: () => shows.current().viewerCount(),
     snapshot: async () => ({
       shows: shows.snapshot(),
@@ -73,6 +76,7 @@ const start = async () => {
       nodes: await placement.inspectAll(),
       participants: [...participants].map((participant) => participant.snapshot()),
       store: store.snapshot(),
+      images: images.snapshot(),
     }),
     onSocket: (wire, publicOrigin) => {
       const participant = createParticipant({
@@ -98,6 +102,7 @@ const start = async () => {
       shows.close();
       for (const participant of participants) participant.close('serverClosing');
       await http.close();
+      await images.close();
       await placement.close();
       store.close();
       log.flush();

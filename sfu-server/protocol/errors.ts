@@ -44,6 +44,7 @@ export const errorTable = {
     text: 'The server gets no picture from the studio yet. Check the camera, then try again.',
   },
   limit: { audience: 'crew', retry: true, text: 'There are too many of these already. Remove one first.' },
+  tooLarge: { audience: 'crew', retry: false, text: 'This is too large. Send something smaller.' },
   full: { audience: 'viewer', retry: true, text: 'This show is full. Try again in a moment.' },
   timeout: { audience: 'crew', retry: true, text: 'No answer in time. Check the connection and try again.' },
   mediaUnavailable: {

@@ -1,7 +1,6 @@
 // The server as a process, over real sockets: doors and keys, what each role may not do, what survives a restart, bad starts.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -36,17 +35,6 @@ afterAll(async () => {
 
 const closing = (socket: WebSocket): Promise<number> =>
   new Promise((resolve) => void socket.once('close', (code) => resolve(code)));
-
-const announce = (url: string, key: string, bytes: number): Promise<number | undefined> =>
-  new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'image/png', 'content-length': bytes };
-    const sending = request(url, { method: 'POST', headers }, (answer) => {
-      resolve(answer.statusCode);
-      sending.destroy();
-    });
-    sending.once('error', reject);
-    sending.flushHeaders();
-  });
 
 describe('doors', () => {
   it('[JOIN2] opens nothing for a wrong key, and closes on the fifth guess', async () => {
@@ -100,27 +88,6 @@ describe('doors', () => {
       404,
       { code: 'notFound', message: 'There is no such page.' },
     ]);
-  });
-
-  it('takes pictures from the studio only, and only pictures', async () => {
-    const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
-    const post = (body: Uint8Array<ArrayBuffer>, type = 'image/png', key = server.studioKey) =>
-      fetch(`${server.origin}/api/pictures`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': type },
-        body,
-      });
-    expect((await post(Uint8Array.from(png), 'image/png', 'guess')).status).toBe(401);
-    expect((await post(new TextEncoder().encode('<svg onload=alert(1)>'))).status).toBe(400);
-    expect((await post(Uint8Array.from(png), 'image/svg+xml')).status).toBe(415);
-    // Refused by its announced size, before it is sent.
-    expect(await announce(`${server.origin}/api/pictures`, server.studioKey, 6 * 1024 * 1024)).toBe(413);
-    const stored = await post(Uint8Array.from(png));
-    const { pictureUrl } = await stored.json();
-    const picture = await fetch(`${server.origin}${pictureUrl}`);
-    expect(picture.headers.get('content-type')).toBe('image/png');
-    expect(picture.headers.get('cache-control')).toContain('immutable');
-    expect((await fetch(`${server.origin}/pictures/..%2f..%2fstudio.key`)).status).toBe(404);
   });
 });
 
