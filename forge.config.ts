@@ -1,6 +1,7 @@
 // How the desktop app is started in development and packaged: Vite builds, what lies outside the asar, fuses, installers.
 // Needs `dist/renderer` (the built pages) and MEDIASOUP_WORKER_BIN; `npm run package` provides both.
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { MakerDeb } from '@electron-forge/maker-deb';
 import { MakerDMG } from '@electron-forge/maker-dmg';
 import { MakerSquirrel } from '@electron-forge/maker-squirrel';
@@ -9,9 +10,33 @@ import { FusesPlugin } from '@electron-forge/plugin-fuses';
 import { VitePlugin } from '@electron-forge/plugin-vite';
 import type { ForgeConfig } from '@electron-forge/shared-types';
 import { FuseV1Options, FuseVersion } from '@electron/fuses';
+import * as z from 'zod/mini';
 
 const pages = 'dist/renderer';
 const worker = process.env.MEDIASOUP_WORKER_BIN;
+/** Becomes `resources/node_modules`, where the server in the asar finds what cannot be bundled: sharp, which is native. */
+const native = 'dist/native/node_modules';
+
+/** sharp with what it needs at run time on the target, and nothing else of node_modules. */
+const layOutSharp = (platform: string, arch: string): void => {
+  const packageFolder = (name: string) => join('node_modules', ...name.split('/'));
+  const { dependencies, optionalDependencies } = z
+    .object({
+      dependencies: z.record(z.string(), z.string()),
+      optionalDependencies: z.record(z.string(), z.string()),
+    })
+    .parse(JSON.parse(readFileSync(join(packageFolder('sharp'), 'package.json'), 'utf8')));
+  const binaries = Object.keys(optionalDependencies).filter((name) => name.endsWith(`-${platform}-${arch}`));
+  rmSync(native, { recursive: true, force: true });
+  for (const name of ['sharp', ...Object.keys(dependencies), ...binaries]) {
+    if (!existsSync(packageFolder(name))) {
+      throw new Error(
+        `${name} is not installed. Package on ${platform}-${arch}, or install it for that target.`,
+      );
+    }
+    cpSync(packageFolder(name), join(native, ...name.split('/')), { recursive: true, dereference: true });
+  }
+};
 
 const config: ForgeConfig = {
   packagerConfig: {
@@ -20,10 +45,10 @@ const config: ForgeConfig = {
     appBundleId: 'com.livedropstudio.desktop',
     appCategoryType: 'public.app-category.video',
     asar: true,
-    // The builds contain every package they use; there is no node_modules in the app to prune.
+    // The builds contain every package they use but sharp; there is no node_modules in the app to prune.
     prune: false,
     // A binary in an asar cannot be run, and the server streams pages and clips from plain files. See electron/main.ts.
-    extraResource: [pages, 'assets', ...(worker === undefined ? [] : [worker])],
+    extraResource: [pages, 'assets', native, ...(worker === undefined ? [] : [worker])],
     // For machines that cannot reach Electron's downloads: a folder holding electron-v<version>-<platform>-<arch>.zip.
     electronZipDir: process.env.ELECTRON_ZIP_DIR,
     extendInfo: {
@@ -72,7 +97,7 @@ const config: ForgeConfig = {
     }),
   ],
   hooks: {
-    prePackage: async () => {
+    prePackage: async (_config, platform, arch) => {
       if (worker === undefined || !existsSync(worker)) {
         throw new Error(
           'Set MEDIASOUP_WORKER_BIN to the mediasoup worker for the target, or use `npm run package`.',
@@ -80,6 +105,7 @@ const config: ForgeConfig = {
       }
       if (!existsSync(pages))
         throw new Error(`${pages} is missing. Build the pages first, or use \`npm run package\`.`);
+      layOutSharp(platform, arch);
     },
   },
 };

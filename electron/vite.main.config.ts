@@ -1,5 +1,5 @@
 // Builds what runs outside the window: the main process, the bundled server and its media node's thread, as ES modules
-// with every package inside, so that the packaged app needs no node_modules. Used by Forge and by `vite build -c`.
+// with every package but sharp inside, so that the packaged app needs no node_modules of its own. Used by Forge and by `vite build -c`.
 // The pages are not built here (renderer/vite.config.ts), nor the preload (vite.preload.config.ts).
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
@@ -26,7 +26,8 @@ export default defineConfig({
         server: here('../sfu-server/main.ts'),
         'media-node': here('../sfu-server/media/node.ts'),
       },
-      external: ['electron', 'electron/main', 'bufferutil', 'utf-8-validate'],
+      // sharp is native: it lies outside the asar, where forge.config.ts puts it.
+      external: ['electron', 'electron/main', 'bufferutil', 'utf-8-validate', 'sharp'],
       output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
     },
   },

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 
@@ -115,7 +116,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('holds the builds in the asar and worker, pages and clips beside it', async () => {
+test('holds the builds in the asar and worker, pages, clips and sharp beside it', async () => {
   const files = [...(await readAsar(join(app, 'resources', 'app.asar'))).keys()];
   expect(files.filter((path) => !path.startsWith('/.vite/build/chunks/')).sort()).toEqual([
     '/.vite/build/main.mjs',
@@ -125,7 +126,7 @@ test('holds the builds in the asar and worker, pages and clips beside it', async
     '/package.json',
   ]);
   expect(await readdir(join(app, 'resources'))).toEqual(
-    expect.arrayContaining(['app.asar', 'assets', 'mediasoup-worker', 'renderer']),
+    expect.arrayContaining(['app.asar', 'assets', 'mediasoup-worker', 'node_modules', 'renderer']),
   );
   expect(await readdir(join(app, 'resources', 'renderer'))).toContain('studio');
 });
@@ -148,8 +149,9 @@ test('turns off every way to run the app as something else', async () => {
 });
 
 test('carries a server that needs nothing outside the package', async () => {
-  // Plain Node cannot read an asar, so its content is laid out as files; there is no node_modules above this folder.
-  const unpacked = join(folder, 'unpacked');
+  // Plain Node cannot read an asar, so its content is laid out as files where the asar lies: the only node_modules above it
+  // is the one of the package.
+  const unpacked = join(app, 'resources', 'unpacked');
   for (const [path, bytes] of await readAsar(join(app, 'resources', 'app.asar'))) {
     await mkdir(dirname(join(unpacked, path)), { recursive: true });
     await writeFile(join(unpacked, path), bytes);
@@ -191,11 +193,25 @@ test('carries a server that needs nothing outside the package', async () => {
       });
       server.once('exit', (code) => reject(new Error(`The packaged server ended with code ${code}.`)));
     });
-    const ready = z.object({ origin: z.string() }).parse(JSON.parse(line.slice(line.indexOf('{'))));
+    const ready = z
+      .object({ origin: z.string(), studioUrl: z.string() })
+      .parse(JSON.parse(line.slice(line.indexOf('{'))));
     const studio = await fetch(`${ready.origin}/studio`);
     expect(studio.status).toBe(200);
     expect(await studio.text()).toContain('<title>Studio');
     expect((await fetch(`${ready.origin}/healthz`)).status).toBe(200);
+    const picture = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#ff7043' } })
+      .png()
+      .toBuffer();
+    const stored = await fetch(`${ready.origin}/api/pictures`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${new URL(ready.studioUrl).hash.replace('#key=', '')}`,
+        'content-type': 'image/png',
+      },
+      body: Uint8Array.from(picture),
+    });
+    expect(await stored.json()).toMatchObject({ pictureUrl: expect.stringMatching(/^\/pictures\//) });
   } finally {
     server.kill('SIGTERM');
     expect(await exited).toBe(0);
