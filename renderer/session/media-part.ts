@@ -11,6 +11,7 @@ import type {
   ShowRequest,
   ShowResult,
 } from '../../sfu-server/protocol/messages.ts';
+import type { Jump } from './ladder.ts';
 import type { SessionState } from './session.ts';
 
 export type Tracks = { video: MediaStreamTrack | null; audio: MediaStreamTrack | null };
@@ -59,10 +60,24 @@ export type MediaHost = {
   clock: Clock;
   store: StoreApi<SessionState>;
   call<N extends ShowRequest>(name: N, params: ShowParamsInput<N>): Promise<ShowResult<N>>;
+  random: () => number;
+  /** How long the server has owed its oldest answer; 0 when it owes none. */
+  unansweredForMs: () => number;
+  /** Leaves this connection for a new one, by resume token, at once. */
+  renew: () => void;
 };
 
 export type MediaSnapshot = {
-  receive: { transport: string; consumers: number; feeds: number; recoveries: number };
+  receive: {
+    transport: string;
+    consumers: number;
+    feeds: number;
+    recoveries: number;
+    /** Where the program stands on the recovery ladder; how many rungs were tried; how often it was brought back to live. */
+    ladder: string;
+    tried: number;
+    broughtBack: number;
+  };
   send: { transport: string; publications: number; sending: number };
 };
 
@@ -78,6 +93,8 @@ export interface MediaPart {
   programStats(): Promise<ProgramStats | null>;
   preferLayer(height: number): void;
   setSound(sound: 'off' | 'on'): void;
+  /** Something has happened to the page or its network: straight to the right rung. */
+  jump(why: Jump): void;
   close(): void;
   snapshot(): MediaSnapshot;
 }

@@ -55,6 +55,7 @@ export const createMedia = (host: MediaHost): MediaPart => {
     programStats: () => receiving.programStats(),
     preferLayer: (height) => receiving.preferLayer(height),
     setSound: (sound) => receiving.setSound(sound),
+    jump: (why) => receiving.jump(why),
     close: () => {
       stopFollowing();
       receiving.close();

@@ -1,10 +1,12 @@
-// Turns WebRTC statistics of the program into what people and the server are told, and notices when it stops coming.
-// Pure apart from reading statistics: what is done about a stall is receiving.ts.
+// Turns WebRTC statistics of the program into what people and the server are told. Pure.
+// What follows from them is program-watch.ts.
 import type { ProgramStats } from './media-part.ts';
 
-/** What is read of one moment (W3C webrtc-stats `inbound-rtp`, `candidate-pair`); seconds as the browser gives them. */
+/** What is read of one moment (W3C webrtc-stats `inbound-rtp`, `transport`, `candidate-pair`); seconds as the browser gives them. */
 export type PlaybackSample = {
   atMs: number;
+  /** Everything that came over the path, RTCP included; connectivity checks are not. */
+  pathBytes: number;
   videoBytes: number;
   audioBytes: number;
   framesDecoded: number;
@@ -32,6 +34,7 @@ export const readSample = (
 ): PlaybackSample => {
   const sample: PlaybackSample = {
     atMs,
+    pathBytes: 0,
     videoBytes: 0,
     audioBytes: 0,
     framesDecoded: 0,
@@ -56,6 +59,8 @@ export const readSample = (
       } else if (track === tracks.audio) {
         sample.audioBytes = numberIn(stat, 'bytesReceived');
       }
+    } else if (type === 'transport') {
+      sample.pathBytes += numberIn(stat, 'bytesReceived');
     } else if (type === 'candidate-pair' && textIn(stat, 'state') === 'succeeded') {
       const seconds = numberIn(stat, 'currentRoundTripTime');
       if (seconds > 0) sample.rttMs = Math.round(seconds * 1000);
@@ -84,27 +89,6 @@ export const statsBetween = (
     rttMs: now.rttMs,
     kbps: seconds > 0 ? Math.round((bytes * 8) / 1000 / seconds) : 0,
   };
-};
-
-/** Nothing for this long while the show is live: the path is broken, whatever the connection says. */
-export const stallMs = 1_000;
-
-/** What to try next, from the mildest to the strongest: see `nextRemedy`. */
-export type Remedy = 'keyframe' | 'restartIce' | 'reopen';
-
-/** How long after the stall began each remedy is due. After the last one the path is reopened every `reopenEveryMs`. */
-const ladder = [
-  { afterMs: stallMs, remedy: 'restartIce' },
-  { afterMs: 3_000, remedy: 'reopen' },
-] as const;
-const reopenEveryMs = 6_000;
-
-/** The remedy due at `stalledMs`, given how many have been tried in this stall; null while it is too early. */
-export const nextRemedy = (stalledMs: number, tried: number): Remedy | null => {
-  const step = ladder[tried];
-  if (step) return stalledMs >= step.afterMs ? step.remedy : null;
-  const dueMs = ladder[ladder.length - 1]?.afterMs ?? 0;
-  return stalledMs >= dueMs + (tried - ladder.length + 1) * reopenEveryMs ? 'reopen' : null;
 };
 
 /** Spatial layer whose height is enough for `wanted` device pixels, out of `layers` that halve down from `topHeight`. */

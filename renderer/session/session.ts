@@ -23,8 +23,9 @@ import {
   type ShowState,
   type StateChange,
 } from '../../sfu-server/protocol/state.ts';
+import type { Rung } from './ladder.ts';
 import type { MediaPart, ProgramStats, Publication, PublishOptions, Subscription } from './media-part.ts';
-import { onAwake, openSocket, pageClock, socketUrl } from './socket.ts';
+import { onAwake, openSocket, pageClock, socketUrl, type Awake } from './socket.ts';
 
 export type { ProgramStats, Publication, PublishOptions, Subscription, Tracks } from './media-part.ts';
 
@@ -48,7 +49,11 @@ export type Connection =
   | { kind: 'refused'; code: string; text: string };
 
 /** Whether the program reaches this page, judged by what arrives and never by what a connection says of itself. */
-export type Picture = { kind: 'none' } | { kind: 'flowing' } | { kind: 'stalled'; sinceMs: number };
+export type Picture =
+  | { kind: 'none' }
+  | { kind: 'flowing' }
+  /** `trying`: what was tried last to bring it back. */
+  | { kind: 'stalled'; sinceMs: number; trying: Rung | null };
 
 export type SessionState = {
   connection: Connection;
@@ -69,7 +74,7 @@ export type SessionOptions = {
   clock?: Clock;
   /** The carrier, the wake-up call and the dice; a test's own. */
   open?: (url: string) => Wire;
-  awake?: (listener: () => void) => () => void;
+  awake?: (listener: (why: Awake) => void) => () => void;
   random?: () => number;
 };
 
@@ -97,6 +102,7 @@ export interface Session {
   preferLayer(height: number): void;
   /** Whether a viewer wants the program's sound: it is not sent before. Crew pages get theirs anyway. */
   setSound(sound: 'off' | 'on'): void;
+  /** Somebody does not want to wait: the next attempt, or the next remedy for the picture, is made at once. */
   retryNow(): void;
   /** Server clock minus this page's, in milliseconds. */
   clockOffsetMs(): number;
@@ -144,13 +150,22 @@ export const createSession = (options: SessionOptions): Session => {
   let attempt = 0;
   let cancelRetry = () => {};
   let closed = false;
+  // In the order they were asked: the first is the oldest.
+  const unanswered = new Set<{ atMs: number }>();
 
   const call: Session['call'] = async (name, params) => {
     if (!channel) throw new AppError('closed');
-    const result = await channel.call(name, params);
+    const asked = { atMs: clock.now() };
+    unanswered.add(asked);
+    const result = await channel.call(name, params).finally(() => unanswered.delete(asked));
     // The studio is still in the show that ended: join the one just made.
     if (name === 'newShow') rejoin();
     return result;
+  };
+
+  const unansweredForMs = () => {
+    const [oldest] = unanswered;
+    return oldest ? clock.now() - oldest.atMs : 0;
   };
 
   // The media code is fetched while the socket opens, so that neither waits for the other.
@@ -159,7 +174,7 @@ export const createSession = (options: SessionOptions): Session => {
   const loadMedia = (): Promise<MediaPart> => {
     mediaLoading ??= import('./media.ts').then(
       ({ createMedia }) => {
-        mediaPart = createMedia({ clock, call, store });
+        mediaPart = createMedia({ clock, call, store, random, unansweredForMs, renew });
         if (closed) mediaPart.close();
         return mediaPart;
       },
@@ -286,15 +301,31 @@ export const createSession = (options: SessionOptions): Session => {
     if (!closed) connect();
   };
 
+  /** The show and the picture stay as last known until the new connection has joined. */
+  const renew = () => {
+    const { connection } = store.getState();
+    if (closed || connection.kind === 'refused') return;
+    if (connection.kind === 'joined') {
+      store.setState({
+        connection: { kind: 'reconnecting', sinceMs: clock.now(), attempt: 1 },
+        health: null,
+      });
+    }
+    rejoin();
+  };
+
   const retryNow = () => {
     const { kind } = store.getState().connection;
-    if (closed || kind === 'joined' || kind === 'connecting') return;
+    if (closed || kind === 'connecting') return;
+    if (kind === 'joined') return mediaPart?.jump('asked');
     if (kind === 'refused') store.setState({ connection: { kind: 'connecting' } });
     rejoin();
   };
-  // Only a wait is cut short: an attempt on its way keeps its socket.
-  const stopListening = (options.awake ?? onAwake)(() => {
-    if (!channel && store.getState().connection.kind === 'reconnecting') retryNow();
+  const stopListening = (options.awake ?? onAwake)((why) => {
+    const { kind } = store.getState().connection;
+    // Only a wait is cut short: an attempt on its way keeps its socket.
+    if (kind === 'reconnecting' && !channel) retryNow();
+    else if (kind === 'joined') mediaPart?.jump(why);
   });
 
   // The browser takes its time to say what it can play: it is asked while the socket opens. Only a head start, so that a

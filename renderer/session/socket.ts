@@ -1,4 +1,4 @@
-// What the browser gives the channel: a WebSocket as a wire, the page's clock, and a word when the network is back.
+// What the browser gives the channel: a WebSocket as a wire, the page's clock, and a word when the network is back or another.
 // It knows nothing of the messages (channel.ts) nor of when to connect again (session.ts).
 import type { Clock, Wire } from '../../sfu-server/protocol/channel.ts';
 
@@ -39,15 +39,39 @@ export const pageClock: Clock = {
   },
 };
 
-/** Calls back when waiting any longer is pointless: the network is back, or the person looks at the page again. */
-export const onAwake = (listener: () => void): (() => void) => {
-  const shown = () => {
-    if (document.visibilityState === 'visible') listener();
-  };
-  addEventListener('online', listener);
-  document.addEventListener('visibilitychange', shown);
-  return () => {
-    removeEventListener('online', listener);
-    document.removeEventListener('visibilitychange', shown);
-  };
+/** The network is back or is another one; or the person looks at the page again. */
+export type Awake = 'networkChanged' | 'shown';
+
+/** The Network Information API, where there is one (W3C NetInfo; Chromium on phones). */
+const networkType = (): { type: string; source: EventTarget } | null => {
+  const source: unknown = Reflect.get(navigator, 'connection');
+  if (!(source instanceof EventTarget)) return null;
+  const type: unknown = Reflect.get(source, 'type');
+  return typeof type === 'string' ? { type, source } : null;
+};
+
+/** Calls back when waiting any longer is pointless. Returns its own end. */
+export const onAwake = (listener: (why: Awake) => void): (() => void) => {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  addEventListener('online', () => listener('networkChanged'), { signal });
+  document.addEventListener(
+    'visibilitychange',
+    () => {
+      if (document.visibilityState === 'visible') listener('shown');
+    },
+    { signal },
+  );
+  // It also tells of every new estimate of speed; only Wi-Fi ↔ mobile is another way to the server.
+  let before = networkType();
+  before?.source.addEventListener(
+    'change',
+    () => {
+      const now = networkType();
+      if (now && now.type !== 'none' && now.type !== before?.type) listener('networkChanged');
+      before = now;
+    },
+    { signal },
+  );
+  return () => stopping.abort();
 };

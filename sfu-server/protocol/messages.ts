@@ -101,8 +101,9 @@ export const showContract = {
       result: z.object({ producerId: id }),
     },
     closeProducer: { from: senders, params: z.object({ producerId: id }), result: nothing },
+    /** On the transport of the last `openReceive` or `join`. A viewer may receive the program anew, and nothing else. */
     consume: {
-      from: senders,
+      from: anyone,
       params: z.object({ target: consumeTarget, rtpCapabilities }),
       result: z.object({ consumers: z.array(consumerOffer) }),
     },

@@ -53,6 +53,8 @@ type Sent = { node: LiveNode; use: ProducerUse; kind: 'audio' | 'video' };
 const senderGraceMs = 5_000;
 const maxRefusedJoins = 5;
 const maxTransports = 6;
+/** The program and eight guests twice over, as a page lets go of the old only when it has the new. */
+const maxConsumers = 40;
 const maxProducers = { studio: 12, cohost: 4, viewer: 0 } as const satisfies Record<Role, number>;
 /** What a sender may push at most, bit/s: a laptop's uplink is shared by all. */
 const maxIncomingBitrate = { studio: 8_000_000, cohost: 2_000_000, viewer: 0 } as const satisfies Record<
@@ -336,8 +338,12 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       const { show, member } = joined();
       const producerIds = consumeProducers(show, member.role, params);
       if (!receive) throw new AppError('mediaUnavailable');
+      if (consumers.size >= maxConsumers) throw new AppError('limit', 'Too many streams to one page.');
       const program = params.target.kind === 'program' ? programFor(member.role) : 'none';
-      return { consumers: await consumeOn(receive, { producerIds, program }, params.rtpCapabilities) };
+      const silent = member.role === 'viewer';
+      return {
+        consumers: await consumeOn(receive, { producerIds, program, silent }, params.rtpCapabilities),
+      };
     },
     closeConsumer: async ({ consumerId }) => {
       const node = owned(consumers, consumerId);

@@ -1,37 +1,11 @@
-// What a page concludes from statistics and state, as pure functions: stalls and remedies, layers, rates, status words.
+// What a page concludes from statistics and state, as pure functions: layers, rates, status words.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  layerFor,
-  nextRemedy,
-  readSample,
-  stallMs,
-  statsBetween,
-  type PlaybackSample,
-} from '../../renderer/session/playback.ts';
+import { layerFor, readSample, statsBetween, type PlaybackSample } from '../../renderer/session/playback.ts';
 import { layerBitrates } from '../../renderer/session/sending.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
 import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
-
-describe('remedies for a stalled picture', () => {
-  test('nothing is done about less than a second', () => {
-    expect(nextRemedy(stallMs - 1, 0)).toBeNull();
-  });
-  test('first the path is repaired, then replaced, and replaced again at intervals', () => {
-    const done: [number, string][] = [];
-    for (let atMs = 0; atMs <= 16_000; atMs += 250) {
-      const remedy = nextRemedy(atMs, done.length);
-      if (remedy) done.push([atMs, remedy]);
-    }
-    expect(done).toEqual([
-      [1_000, 'restartIce'],
-      [3_000, 'reopen'],
-      [9_000, 'reopen'],
-      [15_000, 'reopen'],
-    ]);
-  });
-});
 
 describe('the layer asked for', () => {
   test.each([
@@ -63,6 +37,7 @@ describe('the layer asked for', () => {
 describe('statistics', () => {
   const sample = (changes: Partial<PlaybackSample>): PlaybackSample => ({
     atMs: 0,
+    pathBytes: 0,
     videoBytes: 0,
     audioBytes: 0,
     framesDecoded: 0,
@@ -114,9 +89,19 @@ describe('statistics', () => {
       ['c', { type: 'inbound-rtp', trackIdentifier: 'a guest', bytesReceived: 99, framesDecoded: 99 }],
       ['d', { type: 'candidate-pair', state: 'succeeded', currentRoundTripTime: 0.012 }],
       ['e', { type: 'candidate-pair', state: 'waiting', currentRoundTripTime: 9 }],
+      ['f', { type: 'transport', bytesReceived: 120 }],
     ]);
     expect(readSample(report, { video: 'v', audio: 'a' }, 7)).toEqual(
-      sample({ atMs: 7, videoBytes: 10, audioBytes: 5, framesDecoded: 3, width: 0, height: 180, rttMs: 12 }),
+      sample({
+        atMs: 7,
+        pathBytes: 120,
+        videoBytes: 10,
+        audioBytes: 5,
+        framesDecoded: 3,
+        width: 0,
+        height: 180,
+        rttMs: 12,
+      }),
     );
   });
 });
@@ -150,7 +135,7 @@ describe('what a fan is told', () => {
   const over = show({ kind: 'ended', sinceMs: 0, endedMs: 1 });
   const none: Known['picture'] = { kind: 'none' };
   const flowing: Known['picture'] = { kind: 'flowing' };
-  const stalled: Known['picture'] = { kind: 'stalled', sinceMs: 0 };
+  const stalled: Known['picture'] = { kind: 'stalled', sinceMs: 0, trying: null };
 
   test.each<[string, Known, boolean, Status['kind']]>([
     [

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { backOffMs, createSession, type Session } from '../../renderer/session/session.ts';
+import type { Awake } from '../../renderer/session/socket.ts';
 import { serveChannel, type Handlers, type ServerEnd } from '../../sfu-server/protocol/channel.ts';
 import { AppError, type CloseReason } from '../../sfu-server/protocol/errors.ts';
 import {
@@ -89,7 +90,7 @@ const farEnd = (firstAnswer: Answer = () => joinedWith(fresh)) => {
   const ends: ServerEnd<ShowContract>[] = [];
   const carriers: { lose: () => void }[] = [];
   let answer = firstAnswer;
-  let wake = () => {};
+  let wake = (_why: Awake) => {};
   let unreachable = false;
 
   const open = () => {
@@ -153,7 +154,7 @@ const farEnd = (firstAnswer: Answer = () => joinedWith(fresh)) => {
     setUnreachable: (value: boolean) => {
       unreachable = value;
     },
-    wake: () => wake(),
+    wake: () => wake('networkChanged'),
     connection: () => session.store.getState().connection,
     show: () => session.store.getState().show,
   };

@@ -1,0 +1,175 @@
+// Watches the program as it arrives and keeps two things true: what the page says of the picture, and where it stands on
+// the recovery ladder. It decides when something is tried; how it is done is receiving.ts.
+import type { StoreApi } from 'zustand/vanilla';
+import type { Clock } from '../../sfu-server/protocol/channel.ts';
+import {
+  climb,
+  climbingEveryMs,
+  judgeDelay,
+  jump,
+  level,
+  levelEveryMs,
+  noticeMs,
+  onTime,
+  receivePlan,
+  unansweredMs,
+  type Evidence,
+  type Jump,
+  type Ladder,
+  type Rung,
+} from './ladder.ts';
+import { statsBetween, type PlaybackSample } from './playback.ts';
+import type { SessionState } from './session.ts';
+
+/** A first picture may take this long before its absence is called an outage. */
+const firstPictureMs = 4_000;
+
+export type WatchOptions = {
+  clock: Clock;
+  store: StoreApi<SessionState>;
+  random: () => number;
+  /** This moment of the program; null while there is no path. */
+  sample: () => Promise<PlaybackSample | null>;
+  /** How long the server has owed an answer. */
+  unansweredForMs: () => number;
+  carryOut: (rung: Rung) => void;
+  /** Errors that are no news during an outage are swallowed there. */
+  onError: (error: unknown) => void;
+  /** The picture has become larger than any before. */
+  onHeight: (height: number) => void;
+};
+
+export type ProgramWatch = ReturnType<typeof createProgramWatch>;
+
+export const createProgramWatch = (options: WatchOptions) => {
+  const { clock, store, carryOut } = options;
+  let ladder: Ladder = level;
+  let lateness = onTime;
+  let latest: PlaybackSample | null = null;
+  let heardBytes = 0;
+  let heardAtMs = clock.now();
+  let movedAtMs = clock.now();
+  let openedAtMs = clock.now();
+  let judgedDelayAt: PlaybackSample | null = null;
+  let topHeight = 0;
+  let tried = 0;
+  let closed = false;
+  let cancel = () => {};
+
+  const due = () => store.getState().show?.phase.kind === 'live';
+
+  const evidence = (): Evidence => {
+    const away = store.getState().connection.kind !== 'joined';
+    const silent = options.unansweredForMs() >= unansweredMs;
+    return {
+      nowMs: clock.now(),
+      due: due(),
+      movedAtMs,
+      heardAtMs,
+      openedAtMs,
+      server: away ? 'away' : silent ? 'silent' : 'answers',
+    };
+  };
+
+  const take = (rung: Rung | null) => {
+    if (!rung) return;
+    tried += 1;
+    carryOut(rung);
+  };
+
+  const sayPicture = () => {
+    const nowMs = clock.now();
+    const { picture } = store.getState();
+    if (!due()) {
+      if (picture.kind !== 'none') store.setState({ picture: { kind: 'none' } });
+      return;
+    }
+    const stalledMs = nowMs - movedAtMs;
+    if (latest && latest.framesDecoded > 0 && stalledMs < noticeMs) {
+      if (picture.kind !== 'flowing') store.setState({ picture: { kind: 'flowing' } });
+      return;
+    }
+    if (stalledMs < (picture.kind === 'none' ? firstPictureMs : noticeMs)) return;
+    const trying = ladder.kind === 'climbing' ? ladder.rung : null;
+    if (picture.kind !== 'stalled' || picture.trying !== trying) {
+      store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying } });
+    }
+  };
+
+  /** Every second or so: over less, one late frame would be a trend. */
+  const judge = (sample: PlaybackSample) => {
+    if (judgedDelayAt && sample.atMs - judgedDelayAt.atMs < 1_000) return;
+    const { delayMs } = statsBetween(judgedDelayAt, sample, 0);
+    const known = judgedDelayAt !== null && ladder.kind === 'level';
+    judgedDelayAt = sample;
+    if (!known) return;
+    const judged = judgeDelay(lateness, delayMs, sample.atMs);
+    lateness = judged.lateness;
+    if (judged.bringBack) take('consumer');
+  };
+
+  const look = async () => {
+    const sample = await options.sample();
+    if (closed) return;
+    const nowMs = clock.now();
+    if (!due()) heardAtMs = movedAtMs = nowMs; // Nothing is expected, so nothing is missing.
+    if (sample) {
+      if (sample.pathBytes !== heardBytes) {
+        heardBytes = sample.pathBytes;
+        heardAtMs = nowMs;
+      }
+      if (sample.framesDecoded !== (latest?.framesDecoded ?? 0)) movedAtMs = nowMs;
+      if (sample.height > topHeight) {
+        topHeight = sample.height;
+        options.onHeight(topHeight);
+      }
+      latest = sample;
+      if (due()) judge(sample);
+    }
+    const step = climb(receivePlan, ladder, evidence(), options.random());
+    ladder = step.ladder;
+    take(step.rung);
+    sayPicture();
+  };
+
+  const watch = () => {
+    cancel = clock.after(ladder.kind === 'level' ? levelEveryMs : climbingEveryMs, () => {
+      look()
+        .catch(options.onError)
+        .finally(() => {
+          if (!closed) watch();
+        });
+    });
+  };
+  watch();
+
+  return {
+    /** The program now comes over another path: counters begin anew, and it gets its time. */
+    pathOpened: () => {
+      openedAtMs = clock.now();
+      heardBytes = 0;
+    },
+    /** Other consumers, on whichever path. Freezes of the earlier ones are given back, to be kept. */
+    consumersChanged: (): number => {
+      const freezes = latest?.freezes ?? 0;
+      latest = null;
+      judgedDelayAt = null;
+      return freezes;
+    },
+    jump: (why: Jump) => {
+      const step = jump(receivePlan, ladder, evidence(), why, options.random());
+      ladder = step.ladder;
+      take(step.rung);
+    },
+    topHeight: () => topHeight,
+    close: () => {
+      closed = true;
+      cancel();
+    },
+    snapshot: () => ({
+      ladder: ladder.kind === 'level' ? 'level' : (ladder.rung ?? 'noticed'),
+      tried,
+      broughtBack: lateness.brought,
+    }),
+  };
+};
