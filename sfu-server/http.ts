@@ -1,6 +1,7 @@
 // The one HTTP door: built pages with hashed assets, the WebSocket, health, metrics and the debug snapshot; the shop's own
 // addresses are in shop-routes.ts.
 // Decides who may knock (origin, size, rate, studio key); what is said on the socket is show/participant.ts.
+import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -156,6 +157,17 @@ export const startHttp = async (options: HttpOptions) => {
         cacheControl: false,
       }),
   );
+
+  // The small clip that viewer pages keep for when nothing else can be reached.
+  app.get<{ Params: { type: string } }>('/standby/small.:type', (request, reply) => {
+    const { type } = request.params;
+    if (type !== 'webm' && type !== 'mp4') throw new AppError('notFound');
+    return reply
+      .header('cache-control', 'public, max-age=86400')
+      .sendFile(`lo.${type}`, join(config.assets, 'standby'), {
+        cacheControl: false,
+      });
+  });
 
   app.get('/healthz', (_, reply) => {
     const ok = options.capabilities() !== null;

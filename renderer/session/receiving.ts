@@ -181,9 +181,9 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     if (closed || !connected()) return; // The next join brings a path of its own.
     recoveries += 1;
     call('openReceive', { rtpCapabilities: capabilities() })
-      .then(adopt)
-      .then(() => {
+      .then((receiving) => {
         refusals = 0;
+        return adopt(receiving);
       })
       .catch((error: unknown) => {
         onlyExpected(error);

@@ -4,17 +4,20 @@ import { lazy, StrictMode, Suspense, useEffect, type ReactNode } from 'react';
 import { createPortal } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { useStore } from 'zustand';
+import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
 import { useLasting, useSession } from '../ui/use-session.ts';
 import type { Playing } from './playing.ts';
+import type { StandbyCopy } from './standby-copy.ts';
 import { statusOf, wordsFor, type Status, type StatusWords } from './status.ts';
 
 const ProductCard = lazy(async () => ({ default: (await import('../ui/product-card.tsx')).ProductCard }));
 
 /** Shorter breaks are over before anybody has read about them. */
 const sayAfterMs = 1_000;
+const flowing = { kind: 'flowing' } as const;
 
-type Parts = { session: Session; playing: Playing };
+type Parts = { session: Session; playing: Playing; standby: StandbyCopy };
 
 const useStatus = (session: Session): { status: Status; lost: boolean } => {
   const connection = useSession(session, (state) => state.connection);
@@ -22,7 +25,10 @@ const useStatus = (session: Session): { status: Status; lost: boolean } => {
   const picture = useSession(session, (state) => state.picture);
   const since = connection.kind === 'reconnecting' ? connection.sinceMs : null;
   const lost = useLasting(since, sayAfterMs);
-  return { status: statusOf({ connection, show, picture }, lost), lost };
+  // A stall is known before it is said; what heals in that time was nobody's business.
+  const stalled = useLasting(picture.kind === 'stalled' ? picture.sinceMs : null, sayAfterMs - noticeMs);
+  const said = picture.kind === 'stalled' && !stalled ? flowing : picture;
+  return { status: statusOf({ connection, show, picture: said }, lost), lost };
 };
 
 const Badge = ({ status, words }: { status: Status; words: StatusWords }) => (
@@ -119,6 +125,16 @@ const StageMessage = (props: { status: Status; words: StatusWords; hasFrame: boo
   );
 };
 
+/** Over a picture that is still worth looking at: what is being tried, and a way not to wait for it. */
+const Recovering = ({ words, session }: { words: StatusWords; session: Session }) => (
+  <div className="recovering">
+    <p className="recovering-detail">{words.detail}</p>
+    <button type="button" onClick={() => session.retryNow()}>
+      Retry now
+    </button>
+  </div>
+);
+
 const Beside = ({ session, status, lost }: { session: Session; status: Status; lost: boolean }) => {
   const show = useSession(session, (state) => state.show);
   if (!show) return null;
@@ -152,9 +168,11 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
 const typing = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null;
 
-const Interface = ({ session, playing, beside }: Parts & { beside: HTMLElement }): ReactNode => {
+const Interface = ({ session, playing, standby, beside }: Parts & { beside: HTMLElement }): ReactNode => {
   const { status, lost } = useStatus(session);
-  const hasFrame = useStore(playing.store, (state) => state.hasFrame);
+  const hasProgram = useStore(playing.store, (state) => state.hasFrame);
+  const standbyOnScreen = useStore(standby.store, (state) => state.onScreen);
+  const hasFrame = hasProgram || standbyOnScreen;
   const title = useSession(session, (state) => state.show?.title ?? 'Live drop');
   const words = wordsFor(status);
 
@@ -177,6 +195,7 @@ const Interface = ({ session, playing, beside }: Parts & { beside: HTMLElement }
       <div className="shade" data-over={hasFrame ? 'picture' : 'nothing'} aria-hidden="true" />
       <StageMessage status={status} words={words} hasFrame={hasFrame} session={session} />
       <Badge status={status} words={words} />
+      {status.kind === 'reconnecting' && hasFrame && <Recovering words={words} session={session} />}
       <Controls playing={playing} status={status} />
       <p className="visually-hidden" role="status">
         {words.headline === '' ? words.badge : `${words.headline}. ${words.detail}`}

@@ -3,7 +3,9 @@
 import * as z from 'zod/mini';
 import { showId } from '../../sfu-server/protocol/state.ts';
 import { createSession } from '../session/session.ts';
+import { pageClock } from '../session/socket.ts';
 import { playProgram } from './playing.ts';
+import { keepStandbyCopy } from './standby-copy.ts';
 
 const interfaceAfterMs = 1_000;
 
@@ -13,8 +15,11 @@ const element = (id: string): HTMLElement => {
   return found;
 };
 
-const video = element('program');
-if (!(video instanceof HTMLVideoElement)) throw new Error('#program is not a video.');
+const videoElement = (id: string): HTMLVideoElement => {
+  const found = element(id);
+  if (!(found instanceof HTMLVideoElement)) throw new Error(`#${id} is not a video.`);
+  return found;
+};
 
 // An address without a show is answered by the server: there is no show there.
 const parsed = z.safeParse(showId, decodeURIComponent(location.pathname.split('/')[2] ?? ''));
@@ -22,7 +27,15 @@ const session = createSession({
   identity: { as: 'viewer', showId: parsed.success ? parsed.data : z.parse(showId, 'none') },
   media: true,
 });
-const playing = playProgram(session, video, element('frame'));
+const playing = playProgram(session, videoElement('program'), element('frame'));
+const standbyVideo = videoElement('standby');
+const standby = keepStandbyCopy({
+  session,
+  playing,
+  video: standbyVideo,
+  url: () => `/standby/small.${standbyVideo.canPlayType('video/webm; codecs="vp8, opus"') ? 'webm' : 'mp4'}`,
+  now: () => pageClock.now(),
+});
 
 /** The picture first: the interface comes with the first frame, or as soon as it is clear that there will be none soon. */
 const pictureOrReason = new Promise<void>((resolve) => {
@@ -41,10 +54,11 @@ const pictureOrReason = new Promise<void>((resolve) => {
 });
 await pictureOrReason;
 const { mountInterface } = await import('./interface.tsx');
-mountInterface({ session, playing, overlay: element('overlay'), beside: element('beside') });
+mountInterface({ session, playing, standby, overlay: element('overlay'), beside: element('beside') });
 
 addEventListener('pagehide', (event) => {
   if (event.persisted) return; // It may come back, and then reconnects by itself.
+  standby.close();
   playing.close();
   session.close();
 });

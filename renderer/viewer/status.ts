@@ -1,5 +1,6 @@
 // What a fan is told about the show, derived from what is known and what arrives. Pure.
 // One truth for the badge, the message on the stage, the page's title and the screen reader.
+import type { Rung } from '../session/ladder.ts';
 import type { SessionState } from '../session/session.ts';
 
 export type Status =
@@ -8,7 +9,8 @@ export type Status =
   | { kind: 'live' }
   /** The standby clip plays, or nothing yet: the show is on and comes back by itself. */
   | { kind: 'standby' }
-  | { kind: 'reconnecting' }
+  /** `trying`: what was tried last; null while it is the server that cannot be reached. */
+  | { kind: 'reconnecting'; trying: Rung | null }
   | { kind: 'ended' }
   | { kind: 'refused'; code: string; text: string };
 
@@ -23,15 +25,15 @@ export const statusOf = (
     return { kind: 'refused', code: connection.code, text: connection.text };
   }
   if (!show || show.phase.kind === 'setup') {
-    if (lost) return { kind: 'reconnecting' };
+    if (lost) return { kind: 'reconnecting', trying: null };
     return show ? { kind: 'soon' } : { kind: 'opening' };
   }
   switch (picture.kind) {
     // The picture itself decides: it may still come while the server's word does not, and the other way round.
     case 'stalled':
-      return { kind: 'reconnecting' };
+      return { kind: 'reconnecting', trying: connection.kind === 'joined' ? picture.trying : null };
     case 'none':
-      return lost ? { kind: 'reconnecting' } : { kind: 'opening' };
+      return lost ? { kind: 'reconnecting', trying: null } : { kind: 'opening' };
     case 'flowing':
       return show.program.source === 'studio' ? { kind: 'live' } : { kind: 'standby' };
   }
@@ -42,6 +44,14 @@ export type StatusWords = {
   /** Message over the stage where there is no picture to look at. */
   headline: string;
   detail: string;
+};
+
+const tryingWords: Record<Rung, string> = {
+  keyframe: 'Asking for a fresh picture.',
+  consumer: 'Starting the picture anew.',
+  ice: 'Looking for another way to the show.',
+  transport: 'Opening a new connection.',
+  session: 'Joining the show again.',
 };
 
 export const wordsFor = (status: Status): StatusWords => {
@@ -62,7 +72,9 @@ export const wordsFor = (status: Status): StatusWords => {
       return {
         badge: 'Reconnecting',
         headline: 'Reconnecting',
-        detail: 'The connection is down. Trying again by itself.',
+        detail: status.trying
+          ? tryingWords[status.trying]
+          : 'The show cannot be reached. Trying again by itself.',
       };
     case 'ended':
       return { badge: 'Ended', headline: 'The show has ended', detail: 'Thanks for watching.' };
