@@ -150,10 +150,11 @@ describe('architecture', () => {
     expect(offenders(inside('sfu-server/media'), (target) => forbiddenInNode.has(target))).toEqual([]);
   });
 
-  it('in the server: main → http, participant → show → store; nothing points back up', () => {
+  it('in the server: main → http, participant → show → shop → access, store; nothing points back up', () => {
     const order = [
       'sfu-server/store/',
       'sfu-server/access/',
+      'sfu-server/shop/',
       'sfu-server/show/placement.ts',
       'sfu-server/show/show.ts',
       'sfu-server/show/shows.ts',

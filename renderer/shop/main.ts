@@ -1,7 +1,8 @@
 // The product page behind the QR code and the button: what it is, what it costs, how many are left right now, how to get it.
 // No framework and no player: it opens fast on a phone that is watching a stream at the same time.
 import * as z from 'zod/mini';
-import { productId, showId, type Product, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { productId, type Product } from '../../sfu-server/protocol/shop.ts';
+import { featuredProduct, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { createSession, type SessionState } from '../session/session.ts';
 import { formatMoney, formatStock } from '../ui/format.ts';
 
@@ -94,9 +95,10 @@ const render = (state: SessionState): void => {
   linkTo('back', watch);
   write('show-state', showWords(state.show));
   element('show-state').dataset['phase'] = state.show.phase.kind;
-  const { product } = state.show;
-  if (wanted.success && product?.id === wanted.data.productId) {
-    renderProduct(product, state.show, connection.kind === 'reconnecting' || connection.kind === 'refused');
+  const mine = state.show.products.find(({ id }) => wanted.success && id === wanted.data.productId);
+  const product = featuredProduct(state.show);
+  if (mine) {
+    renderProduct(mine, state.show, connection.kind === 'reconnecting' || connection.kind === 'refused');
     return;
   }
   if (product) {

@@ -1,13 +1,14 @@
 // What is for sale: the product as fans see it, sales at the table, and the form that changes it.
 // Not its job: keeping stock (the server does) or drawing the QR card into the picture (engine.ts).
 import { useState, type SyntheticEvent } from 'react';
-import type { Product } from '../../sfu-server/protocol/state.ts';
+import type { Product } from '../../sfu-server/protocol/shop.ts';
+import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
 import { formatMoney, formatStock, moneyForField, parseMoney } from '../ui/format.ts';
 import { useShow, useStudio } from './hooks.ts';
 
 export const DropPanel = () => {
-  const product = useShow((show) => show?.product ?? null);
+  const product = useShow((show) => show && featuredProduct(show));
   const [editing, setEditing] = useState(false);
   return (
     <section className="panel drop" aria-labelledby="drop-head">

@@ -5,7 +5,14 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ShowParamsInput } from '../../sfu-server/protocol/messages.ts';
-import type { GuestId, Layout, Scene, ShowState, Stock } from '../../sfu-server/protocol/state.ts';
+import type { Stock } from '../../sfu-server/protocol/shop.ts';
+import {
+  featuredProduct,
+  type GuestId,
+  type Layout,
+  type Scene,
+  type ShowState,
+} from '../../sfu-server/protocol/state.ts';
 import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
 import { formatMoney, formatStock } from '../ui/format.ts';
 import { keepAwake } from './desktop.ts';
@@ -206,7 +213,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   let composed = '';
 
   const pictureScene = (state: ShowState, scene: Scene): PictureScene => {
-    const { product } = state;
+    const product = featuredProduct(state);
     const feed = scene.guestId === null ? undefined : guests.store.getState()[scene.guestId];
     const guestId = scene.guestId !== null && feed?.video ? guestSourceId(scene.guestId) : null;
     const cameraId = inputs.store.getState().camera.kind === 'empty' ? null : cameraRole;
@@ -404,7 +411,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       wishScene({ layout, guestId });
     },
     setQr: (qrVisible) => {
-      if (qrVisible && !show()?.product)
+      const state = show();
+      if (qrVisible && (!state || !featuredProduct(state)))
         return tell('There is nothing to sell yet. Add a product under Drop.');
       wishScene({ qrVisible });
     },
@@ -420,7 +428,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
     saveProduct: (draft) => attempt(() => session.call('setProduct', draft)),
     recordSale: async (quantity) => {
-      const product = show()?.product;
+      const state = show();
+      const product = state && featuredProduct(state);
       if (!product) return { ok: true };
       return act(() => session.call('recordSale', { productId: product.id, quantity }));
     },

@@ -1,7 +1,7 @@
 // What the health line says: the state of the show in plain sentences, worst news first. Pure.
 // Not its job: measuring anything, or drawing the line.
 import type { Health } from '../../sfu-server/protocol/messages.ts';
-import type { ShowState, SwitchReason } from '../../sfu-server/protocol/state.ts';
+import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
 import { formatDuration, formatRate } from '../ui/format.ts';
 
 /** `wrong`: fans notice or will soon. `look`: the director should know. `fine`: nothing to do. */
@@ -152,7 +152,7 @@ const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLin
     const missing = [
       ...(camera.kind === 'live' ? [] : ['a camera']),
       ...(microphones.some(({ input }) => input.kind === 'live') ? [] : ['a microphone']),
-      ...(show.product ? [] : ['something to sell']),
+      ...(featuredProduct(show) ? [] : ['something to sell']),
     ];
     if (missing.length === 0) return { tone: 'fine', text: 'Ready. Share the link, then go live.' };
     const list =

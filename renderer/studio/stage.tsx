@@ -1,6 +1,7 @@
 // What is composed and what fans get, side by side, with the controls that change the picture.
 // Not its job: composing (engine.ts); which source is behind a role (sources.tsx).
 import { useState } from 'react';
+import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import { Button, Field } from '../ui/controls.tsx';
 import { Picture, QrCode, type Frame } from '../ui/picture.tsx';
 import { useDesk, useInputs, useSession, useShow, useStudio } from './hooks.ts';
@@ -127,7 +128,7 @@ const PictureControls = () => {
   const studio = useStudio();
   const scene = useDesk((desk) => desk.scene);
   const guestHere = useShow((show) => (show?.guests ?? []).some(({ presence }) => presence.kind === 'here'));
-  const product = useShow((show) => show?.product !== null);
+  const product = useShow((show) => !show || featuredProduct(show) !== null);
   const view = scene.guestId === null ? 'camera' : scene.layout === 'sideBySide' ? 'sideBySide' : 'guest';
   const noGuest = guestHere ? undefined : 'No guest is here yet. Invite one under People.';
   return (

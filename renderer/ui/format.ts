@@ -1,6 +1,6 @@
 // How numbers become words on every page: money, stock, durations, rates. Pure; the same wording everywhere.
 // Not its job: choosing what to say (each page) or reading clocks.
-import type { Stock } from '../../sfu-server/protocol/state.ts';
+import type { Stock } from '../../sfu-server/protocol/shop.ts';
 
 /** Decimal places of a currency: 2 for EUR, 0 for JPY (ISO 4217, as the browser knows it). */
 export const currencyDigits = (currency: string): number =>

@@ -1,6 +1,7 @@
 // The thing on sale, as fans see it beside the picture: what it is, what it costs, how many are left, one button.
 // It counts nothing and sells nothing; stock comes from the show's state, buying is the product page's.
-import type { Product, ShowId } from '../../sfu-server/protocol/state.ts';
+import type { Product } from '../../sfu-server/protocol/shop.ts';
+import type { ShowId } from '../../sfu-server/protocol/state.ts';
 import { formatMoney, formatStock } from './format.ts';
 import './product-card.css';
 

@@ -4,6 +4,7 @@ import { lazy, StrictMode, Suspense, useEffect, type ReactNode } from 'react';
 import { createPortal } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { useStore } from 'zustand';
+import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
 import { useLasting, useSession } from '../ui/use-session.ts';
@@ -138,6 +139,7 @@ const Recovering = ({ words, session }: { words: StatusWords; session: Session }
 const Beside = ({ session, status, lost }: { session: Session; status: Status; lost: boolean }) => {
   const show = useSession(session, (state) => state.show);
   if (!show) return null;
+  const product = featuredProduct(show);
   const behind = lost || status.kind === 'refused';
   return (
     <>
@@ -149,12 +151,12 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
           </p>
         )}
       </header>
-      {show.product && (
+      {product && (
         <Suspense fallback={null}>
           <div className="card-slot">
             <ProductCard
               showId={show.id}
-              product={show.product}
+              product={product}
               onSale={show.phase.kind !== 'ended'}
               caution={behind ? 'Not connected: the number left may have changed.' : null}
             />

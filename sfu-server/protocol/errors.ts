@@ -45,6 +45,19 @@ export const errorTable = {
   },
   limit: { audience: 'crew', retry: true, text: 'There are too many of these already. Remove one first.' },
   tooLarge: { audience: 'crew', retry: false, text: 'This is too large. Send something smaller.' },
+  soldOut: { audience: 'viewer', retry: true, text: 'All of these are taken right now.' },
+  notOnSale: { audience: 'viewer', retry: true, text: 'This is not on sale at the moment.' },
+  buyerLimit: { audience: 'viewer', retry: false, text: 'That is more than one person may have of this.' },
+  badCode: {
+    audience: 'viewer',
+    retry: false,
+    text: 'This code does not open anything. Check it, then try again.',
+  },
+  tooFast: {
+    audience: 'viewer',
+    retry: true,
+    text: 'That was very fast. Wait a few seconds, then try again.',
+  },
   full: { audience: 'viewer', retry: true, text: 'This show is full. Try again in a moment.' },
   timeout: { audience: 'crew', retry: true, text: 'No answer in time. Check the connection and try again.' },
   mediaUnavailable: {

@@ -12,7 +12,9 @@ import {
   transportOffer,
   videoCodec,
 } from './media.ts';
-import { currency, guest, guestId, productId, scene, showId, showState, stateChange } from './state.ts';
+import { shopEvents, shopRequests } from './shop-messages.ts';
+import { crewId } from './shop.ts';
+import { guest, guestId, scene, showId, showState, stateChange } from './state.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
 const token = z.string().check(z.minLength(16), z.maxLength(128));
@@ -71,10 +73,13 @@ export const showContract = {
         }),
         z.object({ as: z.literal('cohost'), token, rtpCapabilities }),
         z.object({ as: z.literal('studio'), key: token, rtpCapabilities }),
+        /** A phone of the crew: no media. */
+        z.object({ as: z.literal('crew'), token }),
       ]),
       result: z.object({
         participantId: id,
         guestId: z.nullable(guestId),
+        crewId: z.nullable(crewId),
         /** Given again on reconnect, it replaces the old connection instead of adding a second one. */
         resumeToken: token,
         state: showState,
@@ -131,25 +136,7 @@ export const showContract = {
     newShow: { from: director, params: z.object({ title }), result: z.object({ showId }) },
     lockProgram: { from: director, params: z.object({ lock: z.enum(['none', 'standby']) }), result: nothing },
 
-    // The product.
-    setProduct: {
-      from: director,
-      params: z.object({
-        name: z.string().check(z.trim(), z.minLength(1, 'give it a name'), z.maxLength(80)),
-        priceMinor: z.int().check(z.minimum(0, 'a price cannot be negative'), z.maximum(100_000_000)),
-        currency,
-        stockTotal: z.int().check(z.minimum(0, 'stock cannot be negative'), z.maximum(1_000_000)),
-        /** As returned by the picture upload, or null. */
-        pictureUrl: z.nullable(z.string().check(z.regex(/^\/pictures\/[a-z0-9.]{1,100}$/))),
-      }),
-      result: z.object({ productId }),
-    },
-    /** A sale at the table; a negative quantity takes one back. Stock never leaves 0…total. */
-    recordSale: {
-      from: director,
-      params: z.object({ productId, quantity: z.int().check(z.minimum(-1_000), z.maximum(1_000)) }),
-      result: nothing,
-    },
+    ...shopRequests,
 
     // Co-hosts. A token is shown once; the server keeps only its hash.
     inviteGuest: {
@@ -161,6 +148,7 @@ export const showContract = {
     revokeGuest: { from: director, params: z.object({ guestId }), result: nothing },
   },
   events: {
+    ...shopEvents,
     /** First word of the server: what its routers can do, so that `join` needs no round trip of its own for it. */
     capabilities: z.object({ rtpCapabilities }),
     state: z.object({ seq: z.int(), change: stateChange }),

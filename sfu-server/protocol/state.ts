@@ -1,6 +1,20 @@
 // The state of a show as every page sees it, and the one function that folds changes into it.
 // Not here: who may change it (messages.ts) and how it is kept (show/, store/).
 import * as z from 'zod/mini';
+import {
+  crewId,
+  crewMember,
+  drop,
+  dropId,
+  product,
+  productId,
+  shopSettings,
+  stock,
+  variantId,
+  type Drop,
+  type Product,
+  type Stock,
+} from './shop.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
 const timestampMs = z.number();
@@ -8,8 +22,6 @@ const timestampMs = z.number();
 // Branded ids: a guest's id cannot be passed where a product's is meant.
 export const showId = id.brand('ShowId');
 export type ShowId = z.infer<typeof showId>;
-export const productId = id.brand('ProductId');
-export type ProductId = z.infer<typeof productId>;
 export const guestId = id.brand('GuestId');
 export type GuestId = z.infer<typeof guestId>;
 
@@ -35,29 +47,6 @@ export const showPhase = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ended'), sinceMs: timestampMs, endedMs: timestampMs }),
 ]);
 export type ShowPhase = z.infer<typeof showPhase>;
-
-export const stock = z.object({
-  total: z.int(),
-  held: z.int(),
-  sold: z.int(),
-  left: z.int(),
-  /** Rises with every change of this product's stock; a page never shows an older count over a newer one. */
-  seq: z.int(),
-});
-export type Stock = z.infer<typeof stock>;
-
-export const currency = z.string().check(z.regex(/^[A-Z]{3}$/, 'three letters, as in EUR'));
-
-export const product = z.object({
-  id: productId,
-  name: z.string().check(z.minLength(1, 'give it a name'), z.maxLength(80)),
-  priceMinor: z.int().check(z.minimum(0), z.maximum(100_000_000)),
-  currency,
-  /** Path on this server, or null without a picture. */
-  pictureUrl: z.nullable(z.string().check(z.maxLength(256))),
-  stock,
-});
-export type Product = z.infer<typeof product>;
 
 export const program = z.object({
   source: onAirSource,
@@ -106,41 +95,125 @@ export const showState = z.object({
   title: z.string(),
   phase: showPhase,
   program,
-  product: z.nullable(product),
+  shop: shopSettings,
+  /** In the order they were added. */
+  products: z.array(product),
+  /** What the picture and the viewer's card show. */
+  featuredProductId: z.nullable(productId),
+  /** In the order they were made; a viewer's copy holds none that is `ready`. */
+  drops: z.array(drop),
   viewers: z.int(),
   studio: z.enum(['absent', 'present']),
   scene,
   /** Crew and co-hosts only; empty in a viewer's copy. */
   guests: z.array(guest),
+  /** The studio only. */
+  crew: z.array(crewMember),
 });
 export type ShowState = z.infer<typeof showState>;
 
-/** One change. `audience` rules are in `visibleTo`. */
+/** One change. Who gets it is in `changeFor`. */
 export const stateChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('title'), title: z.string() }),
   z.object({ kind: z.literal('phase'), phase: showPhase }),
   z.object({ kind: z.literal('program'), program }),
-  z.object({ kind: z.literal('product'), product: z.nullable(product) }),
-  z.object({ kind: z.literal('stock'), productId, stock }),
+  z.object({ kind: z.literal('shop'), shop: shopSettings }),
+  z.object({ kind: z.literal('product'), product }),
+  z.object({ kind: z.literal('productRemoved'), productId }),
+  z.object({ kind: z.literal('featured'), productId: z.nullable(productId) }),
+  z.object({ kind: z.literal('drop'), drop }),
+  z.object({ kind: z.literal('dropRemoved'), dropId }),
+  /** The newest counts of all stock that has changed since the last one; sales in between are never told one by one. */
+  z.object({
+    kind: z.literal('stock'),
+    products: z.array(z.object({ productId, stock, variants: z.array(z.object({ variantId, stock })) })),
+    drops: z.array(z.object({ dropId, productId, stock })),
+  }),
   z.object({ kind: z.literal('viewers'), viewers: z.int() }),
   z.object({ kind: z.literal('studio'), studio: z.enum(['absent', 'present']) }),
   z.object({ kind: z.literal('scene'), scene }),
   z.object({ kind: z.literal('guest'), guest }),
   z.object({ kind: z.literal('guestRemoved'), guestId }),
+  z.object({ kind: z.literal('crew'), crew: crewMember }),
+  z.object({ kind: z.literal('crewRemoved'), crewId }),
 ]);
 export type StateChange = z.infer<typeof stateChange>;
 
-export type Role = 'studio' | 'cohost' | 'viewer';
+export type Role = 'studio' | 'cohost' | 'crew' | 'viewer';
 
-/** Guests are people with personal links: viewers learn nothing of them, nor of how the studio composes. */
-export const visibleTo = (role: Role, change: StateChange): boolean =>
-  role !== 'viewer' || !['guest', 'guestRemoved', 'scene', 'studio'].includes(change.kind);
-
+const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved'];
+const castOnly: readonly StateChange['kind'][] = ['guest', 'guestRemoved', 'scene', 'studio'];
 const viewerScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
+const isPublic = (drop: Drop): boolean => drop.state.kind !== 'ready';
 
 /** The copy of the state a role gets when it joins; later changes it may see keep it equal to this. */
-export const stateFor = (role: Role, state: ShowState): ShowState =>
-  role === 'viewer' ? { ...state, guests: [], scene: viewerScene, studio: 'absent' } : state;
+export const stateFor = (role: Role, state: ShowState): ShowState => {
+  switch (role) {
+    case 'studio':
+      return state;
+    case 'cohost':
+      return { ...state, crew: [] };
+    case 'crew':
+      return { ...state, guests: [], scene: viewerScene, studio: 'absent', crew: [] };
+    case 'viewer':
+      return {
+        ...state,
+        guests: [],
+        scene: viewerScene,
+        studio: 'absent',
+        crew: [],
+        drops: state.drops.filter(isPublic),
+      };
+  }
+};
+
+/**
+ * What a role is told of a change; null: nothing. Guests and crew are people with personal links, so fans learn nothing of them, nor
+ * of how the studio composes, nor of drops that nobody has announced.
+ */
+export const changeFor = (role: Role, change: StateChange): StateChange | null => {
+  if (change.kind === 'drop' && role === 'viewer' && !isPublic(change.drop)) {
+    return { kind: 'dropRemoved', dropId: change.drop.id };
+  }
+  if (studioOnly.includes(change.kind)) return role === 'studio' ? change : null;
+  if (castOnly.includes(change.kind)) return role === 'studio' || role === 'cohost' ? change : null;
+  return change;
+};
+
+/** Adds or replaces by id, keeping the order. */
+const withOne = <T extends { readonly id: string }>(list: readonly T[], one: T): T[] =>
+  list.some(({ id }) => id === one.id)
+    ? list.map((other) => (other.id === one.id ? one : other))
+    : [...list, one];
+
+/** By when they were made: a drop that fans hear of late stands where it stands for everybody. */
+const inOrder = (drops: Drop[]): Drop[] =>
+  drops.sort((a, b) => a.createdMs - b.createdMs || (a.id < b.id ? -1 : 1));
+
+const newer = (now: Stock, next: Stock | undefined): Stock => (next && next.seq > now.seq ? next : now);
+
+type StockChange = Extract<StateChange, { kind: 'stock' }>;
+
+const withStock = (product: Product, change: StockChange): Product => {
+  const counts = change.products.find((one) => one.productId === product.id);
+  if (!counts) return product;
+  const of = new Map(counts.variants.map((one) => [one.variantId, one.stock]));
+  return {
+    ...product,
+    stock: newer(product.stock, counts.stock),
+    variants: product.variants.map((one) => ({ ...one, stock: newer(one.stock, of.get(one.id)) })),
+  };
+};
+
+const withDropStock = (drop: Drop, change: StockChange): Drop => {
+  const counts = change.drops.filter((one) => one.dropId === drop.id);
+  if (counts.length === 0) return drop;
+  const of = new Map(counts.map((one) => [one.productId, one.stock]));
+  return {
+    ...drop,
+    items: drop.items.map((item) => ({ ...item, stock: newer(item.stock, of.get(item.productId)) })),
+  };
+};
 
 /** Folds one change into a state; the same on the server and on every page. Pure. `seq` is the change's own number. */
 export const applyChange = (state: ShowState, seq: number, change: StateChange): ShowState => {
@@ -152,30 +225,44 @@ export const applyChange = (state: ShowState, seq: number, change: StateChange):
       return { ...next, phase: change.phase };
     case 'program':
       return { ...next, program: change.program };
+    case 'shop':
+      return { ...next, shop: change.shop };
     case 'product':
-      return { ...next, product: change.product };
-    case 'stock': {
-      const { product } = state;
-      if (product?.id !== change.productId || product.stock.seq >= change.stock.seq) return next;
-      return { ...next, product: { ...product, stock: change.stock } };
-    }
+      return { ...next, products: withOne(state.products, change.product) };
+    case 'productRemoved':
+      return { ...next, products: state.products.filter(({ id }) => id !== change.productId) };
+    case 'featured':
+      return { ...next, featuredProductId: change.productId };
+    case 'drop':
+      return { ...next, drops: inOrder(withOne(state.drops, change.drop)) };
+    case 'dropRemoved':
+      return { ...next, drops: state.drops.filter(({ id }) => id !== change.dropId) };
+    case 'stock':
+      return {
+        ...next,
+        products: state.products.map((product) => withStock(product, change)),
+        drops: state.drops.map((drop) => withDropStock(drop, change)),
+      };
     case 'viewers':
       return { ...next, viewers: change.viewers };
     case 'studio':
       return { ...next, studio: change.studio };
     case 'scene':
       return { ...next, scene: change.scene };
-    case 'guest': {
-      const known = state.guests.some((guest) => guest.id === change.guest.id);
-      const guests = known
-        ? state.guests.map((guest) => (guest.id === change.guest.id ? change.guest : guest))
-        : [...state.guests, change.guest];
-      return { ...next, guests };
-    }
+    case 'guest':
+      return { ...next, guests: withOne(state.guests, change.guest) };
     case 'guestRemoved':
       return { ...next, guests: state.guests.filter((guest) => guest.id !== change.guestId) };
+    case 'crew':
+      return { ...next, crew: withOne(state.crew, change.crew) };
+    case 'crewRemoved':
+      return { ...next, crew: state.crew.filter(({ id }) => id !== change.crewId) };
   }
 };
+
+/** The product on the picture and on the viewer's card. */
+export const featuredProduct = (state: ShowState): Product | null =>
+  state.products.find(({ id }) => id === state.featuredProductId) ?? null;
 
 /** Whether this guest is in what fans see right now. */
 export const isOnAir = (state: ShowState, guest: GuestId): boolean =>

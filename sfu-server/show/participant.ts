@@ -17,12 +17,14 @@ import {
   type ShowContract,
   type ShowParams,
 } from '../protocol/messages.ts';
+import type { CrewId } from '../protocol/shop.ts';
 import type { GuestId, Role } from '../protocol/state.ts';
 import type { VideoCodec } from '../protocol/media.ts';
 import { hashToken, newToken, sameToken } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { LiveNode, Placement } from './placement.ts';
 import type { Member, Show } from './show.ts';
+import { shopHandlers } from './shop-door.ts';
 import type { Shows } from './shows.ts';
 
 export type ParticipantOptions = {
@@ -47,6 +49,7 @@ export type Participant = {
 };
 
 type Identity = { kind: 'anonymous'; refusals: number } | { kind: 'joined'; show: Show; member: Member };
+type Who = { show: Show; role: Role; guestId: GuestId | null; crewId: CrewId | null; id: string };
 type Sent = { node: LiveNode; use: ProducerUse; kind: 'audio' | 'video' };
 
 /** A sender whose socket is lost may still be sending: its media lives on so long, for a page that reconnects. */
@@ -55,12 +58,14 @@ const maxRefusedJoins = 5;
 const maxTransports = 6;
 /** The program and eight guests twice over, as a page lets go of the old only when it has the new. */
 const maxConsumers = 40;
-const maxProducers = { studio: 12, cohost: 4, viewer: 0 } as const satisfies Record<Role, number>;
+const maxProducers = { studio: 12, cohost: 4, crew: 0, viewer: 0 } as const satisfies Record<Role, number>;
 /** What a sender may push at most, bit/s: a laptop's uplink is shared by all. */
-const maxIncomingBitrate = { studio: 8_000_000, cohost: 2_000_000, viewer: 0 } as const satisfies Record<
-  Role,
-  number
->;
+const maxIncomingBitrate = {
+  studio: 8_000_000,
+  cohost: 2_000_000,
+  crew: 0,
+  viewer: 0,
+} as const satisfies Record<Role, number>;
 
 /** A co-host hears the program through their mix-minus, never themselves. */
 const programFor = (role: Role): 'video' | 'both' => (role === 'cohost' ? 'video' : 'both');
@@ -180,24 +185,31 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   type JoinParams = ShowParams<'join'>;
 
   /** Who the presented secret makes this connection. Throws `badToken`, `revoked`, `noShow` or `full`. */
-  const identify = (params: JoinParams): { show: Show; role: Role; guestId: GuestId | null; id: string } => {
+  const identify = (params: JoinParams): Who => {
     switch (params.as) {
       case 'studio':
         if (!sameToken(params.key, options.studioKey)) throw new AppError('badToken');
-        return { show: shows.current(), role: 'studio', guestId: null, id: newToken() };
+        return { show: shows.current(), role: 'studio', guestId: null, crewId: null, id: newToken() };
       case 'cohost': {
         const guest = options.store.guestByToken(hashToken(params.token));
         if (!guest) throw new AppError('badToken');
         if (guest.revoked_ms !== null) throw new AppError('revoked');
         const show = shows.find(guest.show_id);
         if (show !== shows.current()) throw new AppError('badToken', 'This link was for an earlier show.');
-        return { show, role: 'cohost', guestId: guest.id, id: newToken() };
+        return { show, role: 'cohost', guestId: guest.id, crewId: null, id: newToken() };
       }
       case 'viewer': {
         const show = shows.find(params.showId);
         if (show.viewerCount() >= options.maxViewers) throw new AppError('full');
         // The resume token is the member's id: presenting it takes the earlier connection's place.
-        return { show, role: 'viewer', guestId: null, id: params.resumeToken ?? newToken() };
+        return { show, role: 'viewer', guestId: null, crewId: null, id: params.resumeToken ?? newToken() };
+      }
+      case 'crew': {
+        const crew = options.store.crewByToken(hashToken(params.token));
+        if (!crew) throw new AppError('badToken');
+        if (crew.revoked_ms !== null) throw new AppError('revoked');
+        const show = shows.find(crew.show_id);
+        return { show, role: 'crew', guestId: null, crewId: crew.id, id: newToken() };
       }
     }
   };
@@ -209,19 +221,21 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   };
 
   const join = async (params: JoinParams): Promise<Joined> => {
-    let who: ReturnType<typeof identify>;
+    let who: Who;
     try {
       who = identify(params);
     } catch (error) {
       refused();
       throw error;
     }
-    const { show, role, guestId } = who;
+    const { show, role, guestId, crewId } = who;
+    const rtpCapabilities = params.as === 'crew' ? null : params.rtpCapabilities;
     const member: Member = {
       id: who.id,
       role,
       guestId,
-      watching: role === 'viewer' && params.rtpCapabilities !== null,
+      crewId,
+      watching: role === 'viewer' && rtpCapabilities !== null,
       send: (event: EncodedEvent<ShowContract>) => channel.emitEncoded(event),
       close: (reason) => channel.close(reason),
       nodeLost: (node) => lost(node, true),
@@ -233,12 +247,13 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     };
     identity = { kind: 'joined', show, member };
     const state = show.join(member);
-    const media = await firstMedia(show, role, params.rtpCapabilities);
+    const media = await firstMedia(show, role, rtpCapabilities);
     // What is not state follows the answer: a page that has only just joined is not listening yet.
     setImmediate(() => show.welcome(member));
     return {
       participantId: member.id.slice(0, 8),
       guestId,
+      crewId,
       resumeToken: member.id,
       state,
       media,
@@ -365,8 +380,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     endShow: async () => done(await joined().show.endShow()),
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
-    setProduct: (params) => ({ productId: joined().show.setProduct(params).id }),
-    recordSale: (params) => done(joined().show.recordSale(params)),
+    ...shopHandlers(joined),
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),
     renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
     revokeGuest: ({ guestId }) => done(joined().show.revokeGuest(guestId)),
@@ -397,7 +411,8 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     const { show, member } = identity;
     show.leave(member);
     const comesBack =
-      member.role !== 'viewer' && (reason === 'lost' || reason === 'replaced' || reason === 'slow');
+      (member.role === 'studio' || member.role === 'cohost') &&
+      (reason === 'lost' || reason === 'replaced' || reason === 'slow');
     if (comesBack) cancelGrace = clock.after(senderGraceMs, releaseMedia);
     else releaseMedia();
   });

@@ -5,18 +5,18 @@ import { AppError, type CloseReason } from '../protocol/errors.ts';
 import { showContract, type Health, type ShowContract, type ShowParams } from '../protocol/messages.ts';
 import {
   applyChange,
-  productId,
+  changeFor,
   stateFor,
-  visibleTo,
   type Guest,
   type GuestId,
-  type Product,
   type Role,
   type Scene,
   type ShowState,
   type StateChange,
 } from '../protocol/state.ts';
 import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
+import type { CrewId, CrewMember } from '../protocol/shop.ts';
+import { createShop } from '../shop/shop.ts';
 import type { ShowRow, Store } from '../store/database.ts';
 import type { LiveNode, Placement, ProgramEvent, StudioMedia } from './placement.ts';
 
@@ -25,6 +25,7 @@ export interface Member {
   readonly id: string;
   readonly role: Role;
   readonly guestId: GuestId | null;
+  readonly crewId: CrewId | null;
   /** Counts as audience. A product page follows the stock but does not watch. */
   readonly watching: boolean;
   send(event: EncodedEvent<ShowContract>): void;
@@ -53,6 +54,7 @@ export type Show = ReturnType<typeof createShow>;
 type PlaybackReport = ShowParams<'reportPlayback'>;
 
 const maxGuests = 8;
+const maxCrew = 20;
 /** Joins and leaves come in bursts; fans need the count, not each step. */
 const viewerCountMs = 500;
 const healthMs = 1_000;
@@ -67,25 +69,34 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
   let studioProducers: { video: string | null; audio: string | null } = { video: null, audio: null };
   let closed = false;
 
+  const shop = createShop({ store, show: row.id, clock, tell: (next) => change(next) });
   let state: ShowState = {
     seq: 0,
     id: row.id,
     title: row.title,
     phase: row.phase,
     program: { source: 'none', reason: 'notOnAir', sinceMs: clock.now(), lock: row.lock },
-    product: store.newestProduct(row.id) ?? null,
+    ...shop.state(),
     viewers: 0,
     studio: 'absent',
     scene: row.scene,
     guests: store.guests(row.id).map((guest): Guest => ({ ...guest, presence: { kind: 'away' } })),
+    crew: store.crew(row.id).map((one): CrewMember => ({ ...one, presence: 'away' })),
   };
 
   /** The one place where the state changes: fold, then tell everybody who may know. */
   const change = (next: StateChange) => {
     const seq = state.seq + 1;
     state = applyChange(state, seq, next);
-    const event = encodeEvent(showContract, 'state', { seq, change: next });
-    for (const member of members.values()) if (visibleTo(member.role, next)) member.send(event);
+    // Encoded once for all who are told the same; a role that is told something else gets its own.
+    const encoded = new Map<StateChange, EncodedEvent<ShowContract>>();
+    for (const member of members.values()) {
+      const told = changeFor(member.role, next);
+      if (told === null) continue;
+      let event = encoded.get(told);
+      if (!event) encoded.set(told, (event = encodeEvent(showContract, 'state', { seq, change: told })));
+      member.send(event);
+    }
   };
   const record = (kind: string, detail: unknown) => store.addEvent(row.id, kind, detail, clock.now());
 
@@ -116,9 +127,13 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     });
   };
 
-  const memberOf = (role: Role, guestId: GuestId | null): Member | undefined => {
+  const memberOf = (
+    role: Role,
+    guestId: GuestId | null,
+    crewId: CrewId | null = null,
+  ): Member | undefined => {
     for (const member of members.values()) {
-      if (member.role === role && member.guestId === guestId) return member;
+      if (member.role === role && member.guestId === guestId && member.crewId === crewId) return member;
     }
     return undefined;
   };
@@ -184,10 +199,10 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       encodeEvent(showContract, 'mixMinus', { available: mixMinus.has(guestId) }),
     );
 
-  const refreshProduct = (id: Product['id']): Product => {
-    const product = store.product(id);
-    if (!product) throw new AppError('notFound', 'This product is not in the show any more.');
-    return product;
+  const knownCrew = (id: CrewId): CrewMember => {
+    const found = state.crew.find((one) => one.id === id);
+    if (!found) throw new AppError('notFound', 'This link is not in the show any more.');
+    return found;
   };
 
   const attachStudio = async () => {
@@ -200,6 +215,8 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
   return {
     id: row.id,
     state: () => state,
+    /** What it sells; every change there becomes one of this show's. */
+    shop,
     isLive: () => state.phase.kind === 'live',
 
     // --- members -----------------------------------------------------------------------------------------------------
@@ -207,7 +224,8 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     /** A member with the same id, the same guest or a second studio takes the place of the first. */
     join: (member: Member): ShowState => {
       const sameId = members.get(member.id);
-      const samePerson = member.role === 'viewer' ? undefined : memberOf(member.role, member.guestId);
+      const samePerson =
+        member.role === 'viewer' ? undefined : memberOf(member.role, member.guestId, member.crewId);
       for (const previous of new Set([sameId, samePerson])) {
         if (!previous) continue;
         members.delete(previous.id);
@@ -223,6 +241,9 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
           change({ kind: 'guest', guest: { ...guest, presence } });
         }
       }
+      if (member.crewId !== null) {
+        change({ kind: 'crew', crew: { ...knownCrew(member.crewId), presence: 'here' } });
+      }
       if (member.watching) countViewers();
       return stateFor(member.role, state);
     },
@@ -236,6 +257,8 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       members.delete(member.id);
       reports.delete(member.id);
       if (member.role === 'studio') change({ kind: 'studio', studio: 'absent' });
+      const crew = state.crew.find(({ id }) => id === member.crewId);
+      if (crew) change({ kind: 'crew', crew: { ...crew, presence: 'away' } });
       if (member.watching) countViewers();
     },
     hasGuestMember: (guestId: GuestId): boolean => memberOf('cohost', guestId) !== undefined,
@@ -370,36 +393,6 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
         record('lock', { lock });
       }),
 
-    setProduct: (params: ShowParams<'setProduct'>): Product => {
-      const current = state.product;
-      if (current) {
-        store.saveProduct({ ...params, id: current.id });
-        const product = refreshProduct(current.id);
-        change({ kind: 'product', product });
-        return product;
-      }
-      const product: Product = {
-        id: productId.parse(newPublicId()),
-        name: params.name,
-        priceMinor: params.priceMinor,
-        currency: params.currency,
-        pictureUrl: params.pictureUrl,
-        stock: { total: params.stockTotal, held: 0, sold: 0, left: params.stockTotal, seq: 1 },
-      };
-      store.addProduct(row.id, product, clock.now());
-      change({ kind: 'product', product });
-      return product;
-    },
-    recordSale: ({ productId: id, quantity }: ShowParams<'recordSale'>) => {
-      if (state.product?.id !== id) {
-        throw new AppError('notFound', 'This product is not in the show any more.');
-      }
-      store.addSold(id, quantity);
-      const { stock } = refreshProduct(id);
-      change({ kind: 'stock', productId: id, stock });
-      record('sale', { productId: id, quantity });
-    },
-
     inviteGuest: (name: string): { guest: Guest; token: string } => {
       if (state.guests.length >= maxGuests) {
         throw new AppError('limit', `There are already ${maxGuests} guests. Remove one first.`);
@@ -429,9 +422,40 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       record('revoked', { guestId });
     },
 
+    // --- the crew on their phones ------------------------------------------------------------------------------------
+
+    inviteCrew: (name: string): { crew: CrewMember; token: string } => {
+      if (state.crew.length >= maxCrew) {
+        throw new AppError('limit', `There are already ${maxCrew} crew links. Remove one first.`);
+      }
+      const token = newToken();
+      const added = store.addCrew(row.id, newPublicId(), name, hashToken(token), clock.now());
+      const crew: CrewMember = { ...added, presence: 'away' };
+      change({ kind: 'crew', crew });
+      record('crewInvited', { crewId: crew.id });
+      return { crew, token };
+    },
+    /** The old link stops working at once, also for somebody who is in by it. */
+    renewCrewLink: (crewId: CrewId): string => {
+      knownCrew(crewId);
+      const token = newToken();
+      store.renewCrewToken(crewId, hashToken(token));
+      memberOf('crew', null, crewId)?.close('revoked');
+      return token;
+    },
+    revokeCrew: (crewId: CrewId) => {
+      knownCrew(crewId);
+      store.revokeCrew(crewId, clock.now());
+      const member = memberOf('crew', null, crewId);
+      change({ kind: 'crewRemoved', crewId });
+      member?.close('revoked');
+      record('crewRevoked', { crewId });
+    },
+
     close: (reason: CloseReason = 'serverClosing') => {
       if (closed) return;
       closed = true;
+      shop.close();
       cancelHealth();
       cancelViewerCount?.();
       for (const member of members.values()) member.close(reason);
@@ -445,6 +469,7 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       studioMedia,
       studioProducers,
       members: members.size,
+      shop: shop.snapshot(),
       guests: state.guests.map(({ id, name, presence }) => ({ id, name, presence: presence.kind })),
     }),
   };

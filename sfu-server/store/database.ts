@@ -1,5 +1,5 @@
-// The one SQLite writer: opens, migrates, and holds every statement. Rows are checked on the way out and typed from there on.
-// No rules of the show or the shop here beyond the invariants that the tables themselves enforce.
+// The one SQLite writer: opens, migrates, runs transactions, and holds the statements of the show and its people. Rows are checked on
+// the way out and typed from there on. The shop keeps its own statements beside its rules (shop/), made by `query` and `command` here.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
@@ -7,23 +7,23 @@ import * as z from 'zod/mini';
 import { AppError } from '../protocol/errors.ts';
 import {
   guestId,
-  productId,
   scene,
   showId,
   showPhase,
   type GuestId,
-  type Product,
-  type ProductId,
   type Scene,
   type ShowId,
   type ShowPhase,
 } from '../protocol/state.ts';
+import { crewId, type CrewId } from '../protocol/shop.ts';
 import { sql as firstLight } from './migrations/0001-first-light.ts';
+import { sql as theDrop } from './migrations/0002-the-drop.ts';
 
 /** In order; the position is the schema's version. */
-const migrations: readonly string[] = [firstLight];
+const migrations: readonly string[] = [firstLight, theDrop];
 
-const json = <T extends z.ZodMiniType>(schema: T) =>
+/** A column that holds JSON of a shape. */
+export const json = <T extends z.ZodMiniType>(schema: T) =>
   z.pipe(
     z.pipe(
       z.string(),
@@ -44,33 +44,8 @@ export type ShowRow = z.infer<typeof showRow>;
 const guestRow = z.object({ id: guestId, name: z.string() });
 export type GuestRow = z.infer<typeof guestRow>;
 
-const productRow = z.pipe(
-  z.object({
-    id: productId,
-    name: z.string(),
-    price_minor: z.int(),
-    currency: z.string(),
-    picture_url: z.nullable(z.string()),
-    stock: z.int(),
-    held: z.int(),
-    sold: z.int(),
-    seq: z.int(),
-  }),
-  z.transform((row): Product => ({
-    id: row.id,
-    name: row.name,
-    priceMinor: row.price_minor,
-    currency: row.currency,
-    pictureUrl: row.picture_url,
-    stock: {
-      total: row.stock,
-      held: row.held,
-      sold: row.sold,
-      left: row.stock - row.held - row.sold,
-      seq: row.seq,
-    },
-  })),
-);
+const crewRow = z.object({ id: crewId, name: z.string() });
+export type CrewRow = z.infer<typeof crewRow>;
 
 const eventRow = z.object({ at_ms: z.int(), kind: z.string(), detail: json(z.unknown()) });
 export type EventRow = z.infer<typeof eventRow>;
@@ -110,20 +85,36 @@ export const openStore = (file: string) => {
       throw mapped(error);
     }
   };
-  /** All or nothing; the only writer takes the lock at once instead of upgrading late. */
+  /**
+   * All or nothing; the only writer takes the lock at once instead of upgrading late. Inside another transaction it is a part of that
+   * one, which may catch its error and go on without it. `run` must not wait for anything.
+   */
   const transaction = <T>(run: () => T): T =>
     attempt(() => {
-      db.exec('BEGIN IMMEDIATE');
+      const nested = db.isTransaction;
+      db.exec(nested ? 'SAVEPOINT part' : 'BEGIN IMMEDIATE');
       try {
         const result = run();
-        db.exec('COMMIT');
+        db.exec(nested ? 'RELEASE part' : 'COMMIT');
         writes += 1;
         return result;
       } catch (error) {
-        if (db.isTransaction) db.exec('ROLLBACK');
+        if (db.isTransaction) db.exec(nested ? 'ROLLBACK TO part; RELEASE part' : 'ROLLBACK');
         throw error;
       }
     });
+  /**
+   * As `transaction`, and on the disk when it returns: for money. Everything else reaches the disk a little later, which a power cut
+   * may lose and a crash of the process never does. Not inside another transaction.
+   */
+  const durable = <T>(run: () => T): T => {
+    db.exec('PRAGMA synchronous = FULL');
+    try {
+      return transaction(run);
+    } finally {
+      db.exec('PRAGMA synchronous = NORMAL');
+    }
+  };
 
   try {
     db.exec(
@@ -142,6 +133,25 @@ export const openStore = (file: string) => {
     );
   }
 
+  /** A reading statement, prepared once. Throws when a row is not of the shape: the file was changed by something else. */
+  const query = <T extends z.ZodMiniType>(schema: T, text: string) => {
+    const statement = db.prepare(text);
+    return {
+      all: (...values: SQLInputValue[]): z.infer<T>[] =>
+        attempt(() => statement.all(...values).map((row) => z.parse(schema, row))),
+      one: (...values: SQLInputValue[]): z.infer<T> | undefined =>
+        attempt(() => {
+          const row = statement.get(...values);
+          return row === undefined ? undefined : z.parse(schema, row);
+        }),
+    };
+  };
+  /** A writing statement, prepared once. Gives the number of rows it changed. */
+  const command = (text: string) => {
+    const statement = db.prepare(text);
+    return (...values: SQLInputValue[]): number => Number(attempt(() => statement.run(...values)).changes);
+  };
+
   const all = <T extends z.ZodMiniType>(schema: T, text: string, ...values: SQLInputValue[]): z.infer<T>[] =>
     attempt(() =>
       db
@@ -158,9 +168,13 @@ export const openStore = (file: string) => {
   const write = (text: string, ...values: SQLInputValue[]) => transaction(() => run(text, ...values));
 
   const showColumns = 'id, title, phase, scene, lock';
-  const productColumns = 'id, name, price_minor, currency, picture_url, stock, held, sold, seq';
 
   return {
+    query,
+    command,
+    transaction,
+    durable,
+
     /** The newest show, which is the one the studio works on. */
     newestShow: () =>
       one(showRow, `SELECT ${showColumns} FROM shows ORDER BY created_ms DESC, rowid DESC LIMIT 1`),
@@ -215,42 +229,33 @@ export const openStore = (file: string) => {
         tokenHash,
       ),
 
-    newestProduct: (show: ShowId) =>
-      one(
-        productRow,
-        `SELECT ${productColumns} FROM products WHERE show_id = ? ORDER BY created_ms DESC, rowid DESC LIMIT 1`,
+    crew: (show: ShowId) =>
+      all(
+        crewRow,
+        'SELECT id, name FROM crew WHERE show_id = ? AND revoked_ms IS NULL ORDER BY created_ms, rowid',
         show,
       ),
-    product: (id: ProductId) => one(productRow, `SELECT ${productColumns} FROM products WHERE id = ?`, id),
-    addProduct: (show: ShowId, product: Product, nowMs: number) =>
-      void write(
-        `INSERT INTO products (${productColumns}, show_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 1, ?, ?)`,
-        product.id,
-        product.name,
-        product.priceMinor,
-        product.currency,
-        product.pictureUrl,
-        product.stock.total,
+    addCrew: (show: ShowId, id: string, name: string, tokenHash: string, nowMs: number): CrewRow => {
+      write(
+        'INSERT INTO crew (id, show_id, name, token_hash, created_ms) VALUES (?, ?, ?, ?, ?)',
+        id,
         show,
+        name,
+        tokenHash,
         nowMs,
-      ),
-    /** Throws `limit` when more is already held or sold than the new total; nothing changes then. */
-    saveProduct: (product: Omit<Product, 'stock'> & { stockTotal: number }) =>
-      withinStock(() =>
-        write(
-          'UPDATE products SET name = ?, price_minor = ?, currency = ?, picture_url = ?, stock = ?, seq = seq + 1 WHERE id = ?',
-          product.name,
-          product.priceMinor,
-          product.currency,
-          product.pictureUrl,
-          product.stockTotal,
-          product.id,
-        ),
-      ),
-    /** Adds to what is sold (negative takes back) in one conditional statement; `limit` when stock would be left negative. */
-    addSold: (id: ProductId, quantity: number) =>
-      withinStock(() =>
-        write('UPDATE products SET sold = sold + ?, seq = seq + 1 WHERE id = ?', quantity, id),
+      );
+      return { id: z.parse(crewId, id), name };
+    },
+    renewCrewToken: (id: CrewId, tokenHash: string) =>
+      void write('UPDATE crew SET token_hash = ? WHERE id = ?', tokenHash, id),
+    revokeCrew: (id: CrewId, nowMs: number) =>
+      void write('UPDATE crew SET revoked_ms = ? WHERE id = ? AND revoked_ms IS NULL', nowMs, id),
+    /** Also finds revoked links, so that their holders are told so. */
+    crewByToken: (tokenHash: string) =>
+      one(
+        z.object({ id: crewId, name: z.string(), show_id: showId, revoked_ms: z.nullable(z.int()) }),
+        'SELECT id, name, show_id, revoked_ms FROM crew WHERE token_hash = ?',
+        tokenHash,
       ),
 
     addEvent: (show: ShowId, kind: string, detail: unknown, nowMs: number) =>
@@ -271,16 +276,8 @@ export const openStore = (file: string) => {
   };
 };
 
-const withinStock = (change: () => unknown): void => {
-  try {
-    change();
-  } catch (error) {
-    if (primaryCode(error) !== SQLITE_CONSTRAINT) throw error;
-    throw new AppError('limit', 'There is not that much stock. Check the total and what is sold.', {
-      cause: error,
-    });
-  }
-};
+/** Whether the tables refused a change: a CHECK, a unique index or a reference. */
+export const isConstraint = (error: unknown): boolean => primaryCode(error) === SQLITE_CONSTRAINT;
 
 const migrate = (db: DatabaseSync, transaction: (run: () => void) => void): void => {
   const { user_version: version } = z.parse(

@@ -18,7 +18,7 @@ import {
   type Wire,
 } from '../../sfu-server/protocol/channel.ts';
 import { showContract, type ShowContract } from '../../sfu-server/protocol/messages.ts';
-import { productId } from '../../sfu-server/protocol/state.ts';
+import { counted, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock } from '../support/wires.ts';
 
 const { values: flags } = parseArgs({ options: { json: { type: 'string' } } });
@@ -123,8 +123,7 @@ const fanOut = (viewers: number): Case => {
     hear(JSON.stringify({ hello: showContract.name, v: showContract.version }));
     return end;
   });
-  const stock = { total: 50, held: 3, sold: 12, left: 35, seq: 16 };
-  const event = { seq: 99, change: { kind: 'stock' as const, productId: productId.parse('tee'), stock } };
+  const event = { seq: 99, change: stockOf(oneVariant('Tee', counted(50)), counted(50, 12, 16)) };
   const result = compare(
     `tell ${viewers} viewers of a sale`,
     () => {

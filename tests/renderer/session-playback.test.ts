@@ -6,6 +6,7 @@ import { layerBitrates } from '../../renderer/session/sending.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
 import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { emptyShop } from '../support/products.ts';
 
 describe('the layer asked for', () => {
   test.each([
@@ -114,7 +115,7 @@ describe('what a fan is told', () => {
     title: 'Drop',
     phase,
     program: { source, reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-    product: null,
+    ...emptyShop,
     viewers: 1,
     studio: 'absent',
     scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },

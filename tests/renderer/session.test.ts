@@ -12,31 +12,21 @@ import {
   type ShowContract,
   type ShowParams,
 } from '../../sfu-server/protocol/messages.ts';
-import {
-  applyChange,
-  productId,
-  showId,
-  type ShowState,
-  type StateChange,
-} from '../../sfu-server/protocol/state.ts';
+import { applyChange, showId, type ShowState, type StateChange } from '../../sfu-server/protocol/state.ts';
+import { counted, emptyShop, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock, settled, wirePair } from '../support/wires.ts';
 
 const id = showId.parse('show1');
-const tee = productId.parse('tee');
+const tee = oneVariant('Tee', counted(50), 'GBP');
 const fresh: ShowState = {
   seq: 4,
   id,
   title: 'Night market',
   phase: { kind: 'setup' },
   program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
-  product: {
-    id: tee,
-    name: 'Tee',
-    priceMinor: 2500,
-    currency: 'GBP',
-    pictureUrl: null,
-    stock: { total: 50, held: 0, sold: 0, left: 50, seq: 1 },
-  },
+  ...emptyShop,
+  products: [tee],
+  featuredProductId: tee.id,
   viewers: 1,
   studio: 'absent',
   scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
@@ -46,6 +36,7 @@ const resumeToken = 'resume-token-0123456789';
 const joinedWith = (state: ShowState): Joined => ({
   participantId: 'p1',
   guestId: null,
+  crewId: null,
   resumeToken,
   state,
   media: null,
@@ -54,32 +45,8 @@ const joinedWith = (state: ShowState): Joined => ({
 });
 
 const refuse = () => Promise.reject(new AppError('forbidden'));
-const refuseAll: Handlers<ShowContract> = {
-  join: refuse,
-  openReceive: refuse,
-  openSend: refuse,
-  connectTransport: refuse,
-  restartIce: refuse,
-  produce: refuse,
-  closeProducer: refuse,
-  consume: refuse,
-  closeConsumer: refuse,
-  pauseConsumer: refuse,
-  preferLayer: refuse,
-  requestKeyframe: refuse,
-  reportPlayback: refuse,
-  setTitle: refuse,
-  setScene: refuse,
-  goLive: refuse,
-  endShow: refuse,
-  newShow: refuse,
-  lockProgram: refuse,
-  setProduct: refuse,
-  recordSale: refuse,
-  inviteGuest: refuse,
-  renewGuestLink: refuse,
-  revokeGuest: refuse,
-};
+// Whatever is asked: these tests only join.
+const refuseAll: Handlers<ShowContract> = new Proxy(Object.create(null), { get: () => refuse });
 
 type Answer = (params: ShowParams<'join'>) => Joined | Promise<Joined>;
 
@@ -189,21 +156,16 @@ describe('joining and folding', () => {
   });
 
   test('whatever the series of changes, the folded state equals the far end’s, and old numbers change nothing', async () => {
-    const stock = (left: number, seq: number) => ({ total: 50, held: 0, sold: 50 - left, left, seq });
     const anyChange: fc.Arbitrary<StateChange> = fc.oneof(
       fc.string({ maxLength: 20 }).map((title) => ({ kind: 'title' as const, title })),
       fc.nat(10_000).map((viewers) => ({ kind: 'viewers' as const, viewers })),
-      fc.tuple(fc.nat(50), fc.nat(20)).map(([left, seq]) => ({
-        kind: 'stock' as const,
-        productId: tee,
-        stock: stock(left, seq),
-      })),
+      fc.tuple(fc.nat(50), fc.nat(20)).map(([sold, seq]) => stockOf(tee, counted(50, sold, seq))),
       fc.nat(9_999).map((sinceMs) => ({ kind: 'phase' as const, phase: { kind: 'live' as const, sinceMs } })),
       fc.constantFrom('studio' as const, 'standby' as const).map((source) => ({
         kind: 'program' as const,
         program: { source, reason: 'studioHealthy' as const, sinceMs: 1, lock: 'none' as const },
       })),
-      fc.constant({ kind: 'product' as const, product: null }),
+      fc.constant({ kind: 'featured' as const, productId: null }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(anyChange, { maxLength: 25 }), async (changes) => {

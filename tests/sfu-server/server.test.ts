@@ -190,7 +190,7 @@ describe('show', () => {
     const viewer = await joinViewer(server.origin, server.showId);
     const { productId } = await studio.channel.call('setProduct', tee);
     await studio.channel.call('recordSale', { productId, quantity: 48 });
-    await viewer.change((change) => change.kind === 'stock' && change.stock.left === 2);
+    await viewer.change((change) => change.kind === 'stock' && change.products[0]?.stock.left === 2);
     expect(await refusal(studio.channel.call('recordSale', { productId, quantity: 3 }))).toBe('limit');
     expect(await refusal(studio.channel.call('recordSale', { productId, quantity: -49 }))).toBe('limit');
     expect(await refusal(studio.channel.call('setProduct', { ...tee, stockTotal: 47 }))).toBe('limit');
@@ -199,7 +199,7 @@ describe('show', () => {
     );
     expect(await refusal(studio.channel.call('setProduct', bad))).toBe('invalidParams');
     const fresh = await joinViewer(server.origin, server.showId);
-    expect(fresh.joined.state.product?.stock).toMatchObject({ total: 50, sold: 48, left: 2 });
+    expect(fresh.joined.state.products[0]?.stock).toMatchObject({ total: 50, sold: 48, left: 2 });
     viewer.close();
     fresh.close();
   });
@@ -223,7 +223,8 @@ describe('process', () => {
     const viewer = await joinViewer(after.origin, after.showId);
     expect(viewer.joined.state).toMatchObject({
       title: 'Alley at night',
-      product: { stock: { left: 42, sold: 8 } },
+      products: [{ stock: { left: 42, sold: 8 } }],
+      featuredProductId: productId,
     });
     const ada = await joinGuest(after.origin, token);
     expect(ada.joined.guestId).toBe(guest.id);

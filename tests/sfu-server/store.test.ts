@@ -8,8 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore } from '../../sfu-server/store/database.ts';
-import { productId, type Product } from '../../sfu-server/protocol/state.ts';
+import { openStore, type Store } from '../../sfu-server/store/database.ts';
+import type { Product, ProductId } from '../../sfu-server/protocol/shop.ts';
+import type { ShowId } from '../../sfu-server/protocol/state.ts';
+import { createCatalogue } from '../../sfu-server/shop/catalogue.ts';
+import { sql as firstLight } from '../../sfu-server/store/migrations/0001-first-light.ts';
 
 const run = promisify(execFile);
 let folder: string;
@@ -18,14 +21,39 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const tee = (total: number): Product => ({
-  id: productId.parse('tee'),
-  name: 'Night tee',
-  priceMinor: 2500,
-  currency: 'EUR',
-  pictureUrl: null,
-  stock: { total, held: 0, sold: 0, left: total, seq: 1 },
-});
+/** A table with `total` tees on it. */
+const stall = (store: Store, show: ShowId, total: number) => {
+  const catalogue = createCatalogue(store, show, () => 5);
+  const save = (id: ProductId | null, variant: Product['variants'][0]['id'] | null, stockTotal: number) =>
+    catalogue.save({
+      kind: 'physical',
+      id,
+      name: 'Night tee',
+      description: '',
+      priceMinor: 2500,
+      vatNote: '',
+      maxPerBuyer: null,
+      selling: 'open',
+      pictureUrl: null,
+      variants: [{ id: variant, name: '', sku: 'TEE', priceMinor: null, stockTotal }],
+    });
+  const id = save(null, null, total);
+  const tee = () => {
+    const product = catalogue.known(id);
+    const [variant] = product.variants;
+    if (!variant) throw new Error('A product has a variant.');
+    return { product, variant };
+  };
+  return {
+    id,
+    stock: () => tee().product.stock,
+    sell: (quantity: number) => {
+      const { product, variant } = tee();
+      catalogue.tally(variant, product, null, quantity, 2500);
+    },
+    restock: (stockTotal: number) => save(id, tee().variant.id, stockTotal),
+  };
+};
 
 describe('store', () => {
   it('[SHOW5] finds shows, links, products and events again after a restart', () => {
@@ -39,8 +67,8 @@ describe('store', () => {
     const ben = store.addGuest(show.id, 'g-2', 'Ben', 'hash-2', 3);
     store.saveScene(show.id, { ...show.scene, layout: 'sideBySide', guestId: anna.id });
     store.revokeGuest(ben.id, 4);
-    store.addProduct(show.id, tee(50), 5);
-    store.addSold(tee(50).id, 8);
+    const shop = stall(store, show.id, 50);
+    shop.sell(8);
     store.addEvent(show.id, 'sale', { quantity: 8 }, 6);
     store.close();
     store.close();
@@ -55,7 +83,13 @@ describe('store', () => {
     });
     expect(store.guests(show.id)).toEqual([{ id: 'g-1', name: 'Anna' }]);
     expect(store.guestByToken('hash-2')).toMatchObject({ revoked_ms: 4 });
-    expect(store.newestProduct(show.id)?.stock).toEqual({ total: 50, held: 0, sold: 8, left: 42, seq: 2 });
+    expect(createCatalogue(store, show.id, () => 7).known(shop.id).stock).toEqual({
+      total: 50,
+      held: 0,
+      sold: 8,
+      left: 42,
+      seq: 2,
+    });
     expect(store.events(show.id)).toEqual([{ at_ms: 6, kind: 'sale', detail: { quantity: 8 } }]);
     store.close();
   });
@@ -63,30 +97,60 @@ describe('store', () => {
   it('[SHOP1] [SHOP2] never lets stock leave 0…total, whatever is sold and taken back', () => {
     const store = openStore(':memory:');
     const show = store.addShow('show-1', 'Alley', 1);
-    store.addProduct(show.id, tee(10), 1);
+    const shop = stall(store, show.id, 10);
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -12, max: 12 }), { maxLength: 30 }), (sales) => {
-        let expected = store.product(tee(10).id)?.stock.sold ?? Number.NaN;
+        let expected = shop.stock().sold;
         for (const quantity of sales) {
           const fits = expected + quantity >= 0 && expected + quantity <= 10;
           if (fits) {
-            store.addSold(tee(10).id, quantity);
+            shop.sell(quantity);
             expected += quantity;
           } else {
-            expect(() => store.addSold(tee(10).id, quantity)).toThrow(
-              expect.objectContaining({ code: 'limit' }),
-            );
+            expect(() => shop.sell(quantity)).toThrow(expect.objectContaining({ code: 'limit' }));
           }
         }
-        const stock = store.product(tee(10).id)?.stock;
-        expect(stock).toMatchObject({ sold: expected, left: 10 - expected, total: 10 });
+        expect(shop.stock()).toMatchObject({ sold: expected, left: 10 - expected, total: 10 });
       }),
     );
-    const sold = store.product(tee(10).id)?.stock.sold ?? 0;
-    store.addSold(tee(10).id, 5 - sold);
-    const less = { ...tee(10), stockTotal: 4 };
-    expect(() => store.saveProduct(less)).toThrow(expect.objectContaining({ code: 'limit' }));
-    expect(store.product(tee(10).id)?.stock.total).toBe(10);
+    shop.sell(5 - shop.stock().sold);
+    expect(() => shop.restock(4)).toThrow(expect.objectContaining({ code: 'limit' }));
+    expect(shop.stock().total).toBe(10);
+    store.close();
+  });
+
+  it('keeps the product, its stock and its sales of a show that the first version set up', () => {
+    const file = join(folder, 'show.db');
+    const db = new DatabaseSync(file);
+    db.exec(firstLight);
+    db.exec(`
+      PRAGMA user_version = 1;
+      INSERT INTO shows (id, title, phase, scene, created_ms) VALUES
+        ('old', 'Alley', '{"kind":"setup"}', '{"layout":"full","guestId":null,"lowerThird":null,"qrVisible":true}', 1);
+      INSERT INTO products (id, show_id, name, price_minor, currency, picture_url, stock, sold, seq, created_ms) VALUES
+        ('mug', 'old', 'Mug', 900, 'GBP', NULL, 5, 0, 1, 2), ('tee', 'old', 'Night tee', 2500, 'GBP', '/pictures/a.png', 50, 8, 9, 3);
+    `);
+    db.close();
+
+    const store = openStore(file);
+    const show = store.newestShow();
+    if (!show) throw new Error('The show is gone.');
+    const catalogue = createCatalogue(store, show.id, () => 7);
+    const tee = {
+      id: 'tee',
+      name: 'Night tee',
+      priceMinor: 2500,
+      currency: 'GBP',
+      pictureUrl: '/pictures/a.png',
+      stock: { total: 50, held: 0, sold: 8, left: 42, seq: 10 },
+    };
+    expect(catalogue.all()).toMatchObject([{ id: 'mug', stock: { left: 5 } }, tee]);
+    expect(catalogue.featured()).toBe('tee');
+    const [, product] = catalogue.all();
+    const [variant] = product?.variants ?? [];
+    if (!product || !variant) throw new Error('The tee is gone.');
+    catalogue.tally(variant, product, null, -8, 2500);
+    expect(catalogue.known(product.id).stock.left).toBe(50);
     store.close();
   });
 
@@ -120,7 +184,7 @@ describe('store', () => {
       '/bin/sh',
       [
         '-c',
-        'ulimit -f 400; exec "$0" --input-type=module -e "$1" "$2"',
+        'ulimit -f 2000; exec "$0" --input-type=module -e "$1" "$2"',
         process.execPath,
         script,
         join(folder, 'full.db'),
