@@ -23,6 +23,8 @@ const settings = z.object({
   rtcPort: portNumber,
   /** Media nodes that serve viewers. */
   edges: z.coerce.number().check(z.minimum(1), z.maximum(64)),
+  /** Media nodes kept warm that take over at once when another dies; 0: fans wait for a new one to start. */
+  spares: z.coerce.number().check(z.minimum(0), z.maximum(8)),
   codec: videoCodec,
   layers: z.coerce.number().check(z.minimum(1), z.maximum(3)),
   maxViewers: z.coerce.number().check(z.minimum(1), z.maximum(100_000)),
@@ -46,6 +48,7 @@ const sources = {
   announcedAddress: 'LIVE_DROP_ANNOUNCED_ADDRESS',
   rtcPort: 'LIVE_DROP_RTC_PORT',
   edges: 'LIVE_DROP_EDGES',
+  spares: 'LIVE_DROP_SPARES',
   codec: 'LIVE_DROP_CODEC',
   layers: 'LIVE_DROP_LAYERS',
   maxViewers: 'LIVE_DROP_MAX_VIEWERS',
@@ -96,6 +99,7 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
     rtcPort: 0,
     // One core is the studio's own; of the rest one is the origin. Viewers always get a node of their own.
     edges: Math.max(1, cpus().length - 2),
+    spares: 1,
     codec: 'VP8',
     layers: 2,
     maxViewers: 500,

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pino from 'pino';
 import { loadStudioKey } from './access/tokens.ts';
-import { parseConfig } from './config.ts';
+import { parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
-import { nodeConfig } from './media/node-api.ts';
+import { nodeConfig, type NodeConfig } from './media/node-api.ts';
 import { firstStart, startNode } from './nodes.ts';
 import type { Clock } from './protocol/channel.ts';
 import { AppError } from './protocol/errors.ts';
@@ -31,33 +31,22 @@ const start = async () => {
   const studioKey = loadStudioKey(join(config.data, 'studio.key'));
   const store = openStore(join(config.data, 'show.db'));
 
-  const node = (role: 'origin' | 'edge', index: number) =>
-    startNode({
-      entry: process.env.LIVE_DROP_NODE_ENTRY
-        ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
-        : new URL('./media/node.ts', import.meta.url),
-      clock,
-      log,
-      config: nodeConfig.parse({
-        name: role === 'origin' ? 'origin' : `edge-${index}`,
-        role,
-        listenIp: config.announcedAddress === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
-        announcedAddress: config.announcedAddress,
-        rtcPort: config.rtcPort === 0 ? 0 : config.rtcPort + index,
-        program: { codec: config.codec, layers: config.layers },
-        standbyFiles:
-          role === 'origin'
-            ? ['lo', 'hi'].map((name) =>
-                join(config.assets, 'standby', `${name}.${config.codec === 'VP8' ? 'webm' : 'mp4'}`),
-              )
-            : [],
-        workerBin: config.workerBin,
-        logLevel: 'warn',
-      }),
-    });
-  const origin = node('origin', 0);
-  const edges = Array.from({ length: config.edges }, (_, index) => node('edge', index + 1));
-  const placement = createPlacement(origin, edges, clock, log);
+  const entry = process.env.LIVE_DROP_NODE_ENTRY
+    ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
+    : new URL('./media/node.ts', import.meta.url);
+  /** `part`: what it is started as; one that comes back is a spare, because another has taken its part. */
+  const node = (part: 'origin' | 'edge' | 'spare', index: number) => {
+    const name = `node-${index}`;
+    const configOf = (generation: number) =>
+      configOfNode(config, name, index, generation === 1 ? part : 'spare');
+    return startNode({ name, config: configOf, entry, clock, log });
+  };
+  const nodes = [
+    node('origin', 0),
+    ...Array.from({ length: config.edges }, (_, index) => node('edge', index + 1)),
+  ];
+  const placement = createPlacement({ edges: config.edges, clock, log });
+  for (const each of nodes) placement.add(each);
   const shows = createShows({ store, placement, clock, log });
   const images = createImages(join(config.data, 'pictures'));
   const participants = new Set<Participant>();
@@ -114,8 +103,8 @@ const start = async () => {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 
-  await Promise.all([origin, ...edges].map(firstStart));
-  await placement.ready();
+  await Promise.all(nodes.map(firstStart));
+  await placement.ready('viewer');
   const ready = {
     type: 'ready',
     origin: http.localOrigin,
@@ -123,8 +112,33 @@ const start = async () => {
     viewerUrl: `${http.publicOrigin}/watch/${shows.current().id}`,
     cohostUrl: `${http.publicOrigin}/cohost`,
   };
+  // After everybody else, so that nobody waits for those who wait.
+  for (let index = 0; index < config.spares; index += 1) {
+    placement.add(node('spare', config.edges + 1 + index));
+  }
   console.log(`LIVE_DROP_READY ${JSON.stringify(ready)}`);
   announceToDesktop(ready, stop);
+};
+
+/** What a media node's thread is told when it starts. */
+const configOfNode = (
+  config: Config,
+  name: string,
+  index: number,
+  role: 'origin' | 'edge' | 'spare',
+): NodeConfig => {
+  const extension = config.codec === 'VP8' ? 'webm' : 'mp4';
+  return nodeConfig.parse({
+    name,
+    role,
+    listenIp: config.announcedAddress === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
+    announcedAddress: config.announcedAddress,
+    rtcPort: config.rtcPort === 0 ? 0 : config.rtcPort + index,
+    program: { codec: config.codec, layers: config.layers },
+    standbyFiles: ['lo', 'hi'].map((size) => join(config.assets, 'standby', `${size}.${extension}`)),
+    workerBin: config.workerBin,
+    logLevel: 'warn',
+  });
 };
 
 /** In the desktop app this process is a utility process with a port to its parent. */

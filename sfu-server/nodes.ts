@@ -16,17 +16,18 @@ export type NodeState =
 
 export type NodeConnection = {
   readonly name: string;
-  readonly role: NodeConfig['role'];
   state(): NodeState;
   /** Called with every new state, in order. */
   onState(listener: (state: NodeState) => void): void;
   /** Ends the thread and its mediasoup worker. Idempotent. */
   close(): Promise<void>;
-  snapshot(): unknown;
+  snapshot(): object;
 };
 
 export type NodeOptions = {
-  config: NodeConfig;
+  name: string;
+  /** What a start is told; a node that comes back may have another part than the first time. */
+  config: (generation: number) => NodeConfig;
   /** The thread's entry: media/node.ts, or its built form in the desktop app. */
   entry: URL;
   clock: Clock;
@@ -68,7 +69,7 @@ const threadWire = (thread: Worker): Wire => ({
 });
 
 /** Starts one node in a thread of this process and keeps it alive until `close()`. */
-export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConnection => {
+export const startNode = ({ name, config, entry, clock, log }: NodeOptions): NodeConnection => {
   const listeners: ((state: NodeState) => void)[] = [];
   let state: NodeState = { kind: 'starting', generation: 1 };
   let thread: Worker | undefined;
@@ -85,44 +86,49 @@ export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConne
   const start = (generation: number) => {
     startedAt = clock.now();
     become({ kind: 'starting', generation });
-    const started = new Worker(entry, { workerData: config, name: config.name });
+    const started = new Worker(entry, { workerData: config(generation), name });
     thread = started;
+    let failure = 'the thread ended';
     const end = connectChannel({
       contract: nodeContract,
       wire: threadWire(started),
       clock,
       firstWordMs: startTimeoutMs,
-      onViolation: (what) => log.error({ node: config.name, what }, 'media node broke the contract'),
+      onViolation: (what) => log.error({ node: name, what }, 'media node broke the contract'),
     });
-    let failure = 'the thread ended';
-    started.on('error', (error) => {
-      failure = error instanceof Error ? error.message : String(error);
-    });
-    end.on('ready', (ready) => {
-      log.info({ node: config.name, port: ready.rtcPort, pid: ready.workerPid }, 'media node ready');
-      become({ kind: 'up', generation, end, ready });
-    });
-    end.on('workerDied', ({ message }) => {
-      failure = `the mediasoup worker died: ${message}`;
-    });
-    // A thread that has stopped answering is as good as gone; ending it leads to a new one.
-    end.onClose(() => void started.terminate());
-    started.once('exit', () => {
-      if (thread === started) thread = undefined;
+    /** Known at the first sign, whichever that is: fans wait for what follows. */
+    const gone = () => {
+      if (thread !== started) return;
+      thread = undefined;
+      void started.terminate();
+      end.close('lost');
       if (state.kind === 'closed') return;
-      log.error({ node: config.name, failure }, 'media node ended');
-      become({ kind: 'down', generation, reason: failure });
+      log.error({ node: name, failure }, 'media node ended');
       failures = clock.now() - startedAt > healthyAfterMs ? 0 : failures + 1;
       const delayMs = Math.min(restartDelayMs.most, restartDelayMs.first * 2 ** Math.max(0, failures - 1));
       restarts += 1;
       cancelRestart = clock.after(delayMs, () => start(generation + 1));
+      become({ kind: 'down', generation, reason: failure });
+    };
+    started.on('error', (error) => {
+      failure = error instanceof Error ? error.message : String(error);
     });
+    end.on('ready', (ready) => {
+      log.info({ node: name, port: ready.rtcPort, pid: ready.workerPid }, 'media node ready');
+      become({ kind: 'up', generation, end, ready });
+    });
+    end.on('workerDied', ({ message }) => {
+      failure = `the mediasoup worker died: ${message}`;
+      gone();
+    });
+    // A thread that has stopped answering is as good as gone.
+    end.onClose(gone);
+    started.once('exit', gone);
   };
   start(1);
 
   return {
-    name: config.name,
-    role: config.role,
+    name,
     state: () => state,
     onState: (listener) => void listeners.push(listener),
     close: async () => {
@@ -142,8 +148,7 @@ export const startNode = ({ config, entry, clock, log }: NodeOptions): NodeConne
       cancelKill();
     },
     snapshot: () => ({
-      name: config.name,
-      role: config.role,
+      name,
       state: state.kind,
       generation: state.generation,
       restarts,

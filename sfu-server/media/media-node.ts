@@ -63,6 +63,9 @@ const programKinds = { none: [], video: ['video'], both: ['video', 'audio'] } as
 const initialOutgoingBitrate = 1_200_000;
 const portAttempts = 8;
 const loopDelayResolutionMs = 10;
+const pulseMs = 500;
+/** Fans see nothing new meanwhile; a machine that is merely busy answers far sooner. */
+const frozenMs = 2_500;
 
 export class MediaNode {
   readonly #config: NodeConfig;
@@ -75,10 +78,15 @@ export class MediaNode {
   readonly #pipes = new Map<string, types.PipeTransport>();
   readonly #producers = new Map<string, types.Producer>();
   readonly #consumers = new Map<string, types.Consumer>();
-  /** The program as it is consumed here: the bus's own on the origin, what comes out of the pipe on an edge. */
-  readonly #program: Partial<Record<Kind, types.Producer>> = {};
+  /** The program as it comes out of each pipe. */
+  readonly #feeds = new Map<string, Partial<Record<Kind, types.Producer>>>();
+  /** The pipe whose program is served here; null: the bus's own. */
+  #feedInUse: string | null = null;
   readonly #loopDelay = monitorEventLoopDelay({ resolution: loopDelayResolutionMs });
   readonly #loopTimer: NodeJS.Timeout;
+  readonly #pulseTimer: NodeJS.Timeout;
+  #onFrozen: ((error: Error) => void) | undefined;
+  #pulseAskedMs: number | undefined;
   #worstLoopDelayMs = 0;
   #bus: ProgramBus | undefined;
   #closed = false;
@@ -95,7 +103,7 @@ export class MediaNode {
       const router = await worker.createRouter({ mediaCodecs });
       const { server, port } = await openServer(worker, config);
       const node = new MediaNode(options, worker, router, server, port);
-      if (config.role === 'origin') await node.#startBus();
+      if (config.role !== 'edge') await node.#startBus();
       return node;
     } catch (error) {
       worker.close();
@@ -118,6 +126,7 @@ export class MediaNode {
     this.#server = server;
     this.rtcPort = rtcPort;
     this.#loopDelay.enable();
+    this.#pulseTimer = setInterval(() => void this.#feelPulse(), pulseMs);
     this.#loopTimer = setInterval(() => {
       this.#worstLoopDelayMs = Math.max(0, this.#loopDelay.max / 1e6 - loopDelayResolutionMs);
       this.#loopDelay.reset();
@@ -132,9 +141,14 @@ export class MediaNode {
     return this.#worker.pid;
   }
 
-  /** Calls back when the mediasoup worker ends unasked; the node is of no use then. */
+  get hasBus(): boolean {
+    return this.#bus !== undefined;
+  }
+
+  /** Calls back when the mediasoup worker ends unasked, or no longer answers; the node is of no use then. */
   onDied(listener: (error: Error) => void): void {
     this.#worker.once('died', listener);
+    this.#onFrozen = listener;
   }
 
   /** Says what fans see now: for a control plane that has just connected. */
@@ -149,6 +163,7 @@ export class MediaNode {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#loopTimer);
+    clearInterval(this.#pulseTimer);
     this.#loopDelay.disable();
     this.#bus?.close();
     this.#worker.close();
@@ -177,7 +192,11 @@ export class MediaNode {
         score,
       })),
       consumers: this.#consumers.size,
-      program: { video: this.#program.video?.id ?? null, audio: this.#program.audio?.id ?? null },
+      program: {
+        from: this.#feedInUse ?? 'bus',
+        video: this.#program('video')?.id ?? null,
+        audio: this.#program('audio')?.id ?? null,
+      },
       bus: this.#bus?.snapshot() ?? null,
     };
   }
@@ -227,7 +246,7 @@ export class MediaNode {
       const sources = producerIds.map((producerId) => this.#find(this.#producers, producerId));
       const wanted = programKinds[program];
       for (const kind of wanted) {
-        const producer = this.#program[kind];
+        const producer = this.#program(kind);
         if (!producer) throw new AppError('mediaUnavailable');
         sources.push(producer);
       }
@@ -288,8 +307,9 @@ export class MediaNode {
     },
     sendProgram: async ({ pipeId }) => {
       const pipe = this.#find(this.#pipes, pipeId);
+      this.#bus?.expectAudience();
       const producers = [];
-      for (const producer of [this.#program.video, this.#program.audio]) {
+      for (const producer of [this.#program('video'), this.#program('audio')]) {
         if (!producer) throw new AppError('mediaUnavailable');
         const { kind, rtpParameters } = await pipe.consume({ producerId: producer.id });
         producers.push({ producerId: producer.id, kind, rtpParameters: forChannel(rtpParameters) });
@@ -298,15 +318,17 @@ export class MediaNode {
     },
     receiveProgram: async ({ pipeId, producers }) => {
       const pipe = this.#find(this.#pipes, pipeId);
+      const feed: Partial<Record<Kind, types.Producer>> = {};
       for (const { producerId, kind, rtpParameters } of producers) {
-        // The origin was replaced: what came before is dead, and its consumers hear of it.
-        this.#program[kind]?.close();
-        const producer = await pipe.produce({ id: producerId, kind, rtpParameters });
-        this.#program[kind] = producer;
-        producer.observer.once('close', () => {
-          if (this.#program[kind] === producer) delete this.#program[kind];
-        });
+        feed[kind] = await pipe.produce({ id: producerId, kind, rtpParameters });
       }
+      this.#feeds.set(pipeId, feed);
+      pipe.observer.once('close', () => this.#feeds.delete(pipeId));
+      return {};
+    },
+    useProgram: ({ pipeId }) => {
+      if (pipeId !== null) this.#find(this.#feeds, pipeId);
+      this.#feedInUse = pipeId;
       return {};
     },
     closePipe: ({ pipeId }) => {
@@ -360,8 +382,33 @@ export class MediaNode {
       warn: this.#warn,
     });
     this.#bus = bus;
-    this.#program.video = bus.videoProducer;
-    this.#program.audio = bus.audioProducer;
+  }
+
+  /** A worker that hangs keeps its sockets and is not missed by anybody: it is asked, and ended when it stays silent. */
+  async #feelPulse(): Promise<void> {
+    const nowMs = performance.now();
+    if (this.#pulseAskedMs !== undefined) {
+      if (nowMs - this.#pulseAskedMs < frozenMs) return;
+      this.#warn(`The mediasoup worker ${this.#worker.pid} has not answered for ${frozenMs} ms; ending it.`);
+      process.kill(this.#worker.pid, 'SIGKILL');
+      this.#onFrozen?.(new Error('it no longer answered'));
+      return;
+    }
+    this.#pulseAskedMs = nowMs;
+    try {
+      await this.#worker.getResourceUsage();
+      this.#pulseAskedMs = undefined;
+    } catch (error) {
+      // One that has died says so itself.
+      if (!this.#worker.closed && !this.#worker.died)
+        this.#warn('The mediasoup worker did not answer.', error);
+    }
+  }
+
+  /** The program as it is consumed here; there is none on an edge whose feed is gone. */
+  #program(kind: Kind): types.Producer | undefined {
+    if (this.#feedInUse !== null) return this.#feeds.get(this.#feedInUse)?.[kind];
+    return kind === 'video' ? this.#bus?.videoProducer : this.#bus?.audioProducer;
   }
 
   get #originBus(): ProgramBus {

@@ -22,7 +22,8 @@ const nothing = z.object({});
 /** What a node is told when its thread starts (workerData); it answers by the `ready` event or the thread ends with an error. */
 export const nodeConfig = z.object({
   name: z.string(),
-  role: z.enum(['origin', 'edge']),
+  /** An origin and a spare start with a program bus, off air; an edge has none. A spare may become either. */
+  role: z.enum(['origin', 'edge', 'spare']),
   /** Address the sockets bind to, and the one written into ICE candidates. */
   listenIp: z.string(),
   announcedAddress: z.string(),
@@ -33,7 +34,7 @@ export const nodeConfig = z.object({
     /** Simulcast layers from low to high. */
     layers: z.int().check(z.minimum(1), z.maximum(3)),
   }),
-  /** Standby clip files, one per layer from low to high, in the program's codec. Origin only; empty elsewhere. */
+  /** Standby clip files, one per layer from low to high, in the program's codec. Not read by an edge. */
   standbyFiles: z.array(z.string()),
   workerBin: z.optional(z.string()),
   logLevel: z.enum(['debug', 'warn', 'error', 'none']),
@@ -125,12 +126,14 @@ export const nodeContract = {
       params: z.object({ pipeId: id }),
       result: z.object({ producers: z.array(pipedProducer) }),
     },
-    /** Edge: produces what comes out of the pipe; from now on `consume` with `program` works here. */
+    /** Produces here what comes out of the pipe; it is served from `useProgram` on. */
     receiveProgram: {
       from: ['control'],
       params: z.object({ pipeId: id, producers: z.array(pipedProducer) }),
       result: nothing,
     },
+    /** What `consume` with `program` serves from now on: what comes by this pipe, or (null) this node's own bus. */
+    useProgram: { from: ['control'], params: z.object({ pipeId: z.nullable(id) }), result: nothing },
     closePipe: { from: ['control'], params: z.object({ pipeId: id }), result: nothing },
 
     // The program bus (origin only).
@@ -170,7 +173,8 @@ export const nodeContract = {
     shutdown: { from: ['control'], params: nothing, result: nothing },
   },
   events: {
-    ready: z.object({ rtpCapabilities, rtcPort: port, workerPid: z.number() }),
+    /** `hasBus`: it can become the origin. */
+    ready: z.object({ rtpCapabilities, rtcPort: port, workerPid: z.number(), hasBus: z.boolean() }),
     /** What fans see now and why; sent on every change and when the bus starts. */
     program: z.object({ source: onAirSource, reason: switchReason }),
     /** Health of the studio's media as the chooser judges it: `studioReady` = it could go on air now. */

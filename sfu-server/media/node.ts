@@ -75,6 +75,7 @@ async function main(): Promise<void> {
         rtpCapabilities: z.parse(rtpCapabilities, node.rtpCapabilities),
         rtcPort: node.rtcPort,
         workerPid: node.workerPid,
+        hasBus: node.hasBus,
       });
       node.announceProgram();
     },

@@ -58,14 +58,21 @@ const watchMs = 20;
 /** A watchdog that comes this late was stalled itself. */
 const stallMs = 80;
 const senderReportMs = 500;
-/** Key frames cost bandwidth: requests closer together than this are answered by one. */
-const keyFrameIntervalMs = 250;
+/**
+ * Key frames cost bandwidth: requests closer together than this are answered by one. Chromium ignores those less than
+ * 300 ms after its last key frame (its `EncoderRtcpFeedback`), and mediasoup then asks again only after a second.
+ */
+const keyFrameIntervalMs = 330;
 /** Sound and picture captured together never arrive further apart than this; beyond it a clock is wrong. */
 const maxSkewMs = 150;
 /** A sound card or mixer that stalled leaves its timestamps behind for good, and reports must say so; more than this is nonsense. */
 const maxReportedSkewMs = 5_000;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
+/** A new audience (a node that took over, an edge that was joined) may make the clip skip to a key frame this long, … */
+const gatheringMs = 3_000;
+/** … and this often. */
+const skipIntervalMs = 150;
 const ssrcBase = { audio: 0x0a00_0001, video: 0x0b00_0001 } as const satisfies Record<Kind, number>;
 
 /** Payload types of the program, on every router alike. mediasoup itself hands out 100 and up for RTX. */
@@ -101,6 +108,9 @@ export class ProgramBus {
   #watchedMs = performance.now();
   #keyFrameAskedMs = -Infinity;
   #keyFrameTimer: NodeJS.Timeout | undefined;
+  #gatheringUntilMs = -Infinity;
+  #skippedMs = -Infinity;
+  #skipTimer: NodeJS.Timeout | undefined;
   readonly #counts = { keyFrameRequests: 0, keyFramesAsked: 0, late: 0, jumped: 0, takeovers: 0 };
   #closed = false;
 
@@ -184,7 +194,13 @@ export class ProgramBus {
     this.#decide();
   }
 
+  /** A whole audience is about to arrive: for a moment the clip goes to a key frame when it is asked for one. */
+  expectAudience(): void {
+    this.#gatheringUntilMs = performance.now() + gatheringMs;
+  }
+
   setOnAir(onAir: boolean): void {
+    if (onAir) this.expectAudience();
     this.#chooser.setOnAir(onAir, performance.now());
     this.#decide();
   }
@@ -213,6 +229,7 @@ export class ProgramBus {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#keyFrameTimer);
+    clearTimeout(this.#skipTimer);
     this.#player?.close();
     this.#studio?.close();
     this.#transport.close();
@@ -471,8 +488,9 @@ export class ProgramBus {
   #onFeedback(packet: Buffer): void {
     if (readRtcp(packet).keyFrameRequests.length === 0) return;
     this.#counts.keyFrameRequests += 1;
-    // The clip has a key frame every second and cannot make another.
-    if (this.#isRelaying('studio')) this.#askForKeyFrame();
+    if (this.#isRelaying('studio')) return this.#askForKeyFrame();
+    // The clip has a key frame every second and cannot make another; those who join one by one wait for it.
+    if (performance.now() < this.#gatheringUntilMs) this.#skipToKeyFrame();
   }
 
   /** Asks the studio for a key frame now, or as soon as the rate limit allows. */
@@ -491,6 +509,20 @@ export class ProgramBus {
     this.#keyFrameAskedMs = performance.now();
     this.#counts.keyFramesAsked += 1;
     this.#studio.requestKeyFrame();
+  }
+
+  /** Lets the clip go to a key frame now, or as soon as the rate limit allows: what was asked is never forgotten. */
+  #skipToKeyFrame(): void {
+    const waitMs = this.#skippedMs + skipIntervalMs - performance.now();
+    if (waitMs > 0) {
+      this.#skipTimer ??= setTimeout(() => {
+        this.#skipTimer = undefined;
+        this.#skipToKeyFrame();
+      }, waitMs);
+      return;
+    }
+    this.#skippedMs = performance.now();
+    this.#player?.skipToKeyFrame();
   }
 
   #allLayers(): Layer[] {

@@ -267,6 +267,8 @@ type Playing = { readonly startedMs: number; loop: number; index: number; timer:
 const earlyMs = 0.5;
 /** After a stall longer than this (a laptop that slept) the loop starts anew instead of hurrying after time. */
 const giveUpMs = 1000;
+/** A key frame that comes this soon is waited for. */
+const worthSkippingMs = 150;
 
 /** Plays a clip into `sink`, every frame at `start + loop × length + its time`. */
 export class StandbyPlayer {
@@ -274,6 +276,8 @@ export class StandbyPlayer {
   readonly #sink: ClipSink;
   readonly #now: () => number;
   readonly #schedule: readonly ScheduledFrame[];
+  /** Where the lowest layer has a key frame; the others follow right behind. */
+  readonly #keyFrameIndexes: readonly number[];
   #playing: Playing | undefined;
   #worstLateMs = 0;
   #loops = 0;
@@ -299,6 +303,9 @@ export class StandbyPlayer {
     for (const each of clip.audio) schedule.push({ ...each, stream: sound });
     // Stable sort: at the same instant video goes first, so that audio finds the picture already switched.
     this.#schedule = schedule.sort((a, b) => a.atMs - b.atMs);
+    this.#keyFrameIndexes = this.#schedule.flatMap(({ stream, isKeyFrame }, index) =>
+      stream.kind === 'video' && stream.layer === 0 && isKeyFrame ? [index] : [],
+    );
   }
 
   get layers(): number {
@@ -313,6 +320,29 @@ export class StandbyPlayer {
   start(): void {
     this.stop();
     this.#playing = { startedMs: this.#now(), loop: 0, index: 0, timer: undefined };
+    this.#send(this.#playing);
+  }
+
+  /**
+   * Goes to the next key frame at once: for an audience that has just come and has nothing to decode yet. Those who
+   * watch see the clip skip up to a second, so it is done sparingly. Does nothing where the key frame is due anyway.
+   */
+  skipToKeyFrame(): void {
+    const playing = this.#playing;
+    if (!playing) return;
+    const { lengthMs } = this.#clip;
+    const nowMs = this.#now();
+    const positionMs = nowMs - playing.startedMs - playing.loop * lengthMs;
+    const found = this.#keyFrameIndexes.find((index) => index >= playing.index);
+    const aheadMs = (found === undefined ? lengthMs : (this.#schedule[found]?.atMs ?? lengthMs)) - positionMs;
+    if (aheadMs < worthSkippingMs) return;
+    clearTimeout(playing.timer);
+    if (found === undefined) {
+      this.#loops += 1;
+      this.#playing = { startedMs: nowMs, loop: 0, index: 0, timer: undefined };
+    } else {
+      this.#playing = { ...playing, startedMs: playing.startedMs - aheadMs, index: found, timer: undefined };
+    }
     this.#send(this.#playing);
   }
 

@@ -22,7 +22,7 @@ import type { GuestId, Role } from '../protocol/state.ts';
 import type { VideoCodec } from '../protocol/media.ts';
 import { hashToken, newToken, sameToken } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
-import type { LiveNode, Placement } from './placement.ts';
+import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
 import { shopHandlers } from './shop-door.ts';
 import type { Shows } from './shows.ts';
@@ -69,6 +69,8 @@ const maxIncomingBitrate = {
 
 /** A co-host hears the program through their mix-minus, never themselves. */
 const programFor = (role: Role): 'video' | 'both' => (role === 'cohost' ? 'video' : 'both');
+
+const servedAs = (role: Role): Served => (role === 'viewer' ? 'viewer' : 'crew');
 
 export const createParticipant = (options: ParticipantOptions): Participant => {
   const { clock, shows, placement, log } = options;
@@ -270,7 +272,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       placement
-        .ready()
+        .ready(servedAs(role))
         .then(() => channel.emit('mediaReset', { receive: true, send: false }))
         .catch(unlessGone('a late joiner could not be told'));
       return null;
@@ -296,7 +298,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     if (!receiving && !sending) return;
     // Told when there is something to come back to.
     placement
-      .ready()
+      .ready(servedAs(joined().member.role))
       .then(() => channel.emit('mediaReset', { receive: receiving, send: sending }))
       .catch(unlessGone('a page could not be told of the restart'));
   };
@@ -398,7 +400,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       if (rtpCapabilities) channel.emit('capabilities', { rtpCapabilities });
       else {
         placement
-          .ready()
+          .ready('crew')
           .then(() => channel.emit('capabilities', { rtpCapabilities: placement.capabilities() ?? {} }))
           .catch(unlessGone('a page could not be told the capabilities'));
       }

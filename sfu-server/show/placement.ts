@@ -1,5 +1,6 @@
-// Which media node serves whom, and how the nodes are joined: senders and the crew on the origin, viewers on the edges.
-// Re-joins nodes that come back. Does not know shows or people: it sees participant ids and answers with node ends.
+// Which media node serves whom, and how the nodes are joined: senders and the crew on the origin, viewers on the edges,
+// a spare kept warm that takes over at once when one of them dies. Gives every node its part, re-joins those that come
+// back. Does not know shows or people: it sees participant ids and answers with node ends.
 import type { ClientEnd, Clock, Payload } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { RtpCapabilities } from '../protocol/media.ts';
@@ -8,7 +9,12 @@ import type { NodeConnection } from '../nodes.ts';
 
 export type NodeEnd = ClientEnd<NodeContract>;
 /** A node as long as it lives: after a restart it is another one, and what was opened on the old one is gone. */
-export type LiveNode = { readonly name: string; readonly end: NodeEnd };
+export type LiveNode = {
+  readonly name: string;
+  readonly end: NodeEnd;
+  /** It has a program bus and may become the origin. */
+  readonly hasBus: boolean;
+};
 export type ProgramEvent = Payload<NodeContract, 'program'>;
 export type StudioMedia = Payload<NodeContract, 'studioMedia'>['state'];
 
@@ -24,46 +30,79 @@ export type PlacementListener = {
   consumerClosed(consumerId: string): void;
 };
 
-/** What the program bus shall do; told again to an origin that comes back. */
+/** Who waits for a node: senders, guests and the crew are served by the origin, those who watch by an edge. */
+export type Served = 'crew' | 'viewer';
+
+/** What the program bus shall do; told again to the node that takes the origin's part. */
 type Wanted = {
   onAir: boolean;
   lock: 'none' | 'standby';
   studio: { videoProducerId: string | null; audioProducerId: string | null };
 };
 
-type Log = { error(detail: object, text: string): void };
+type Log = { info(detail: object, text: string): void; error(detail: object, text: string): void };
+
+export type PlacementOptions = {
+  /** Nodes that shall serve viewers; a node more is the origin, all others are spares. */
+  edges: number;
+  clock: Clock;
+  log: Log;
+};
 
 export type Placement = ReturnType<typeof createPlacement>;
 
-const rejoinMs = 500;
+/** A way for the program from one node to another. The heir's stand open, unused, until it is the origin. */
+type Pipe = { readonly from: LiveNode; readonly to: LiveNode; readonly pipeId: string; open: boolean };
 
-export const createPlacement = (
-  origin: NodeConnection,
-  edges: readonly NodeConnection[],
-  clock: Clock,
-  log: Log,
-) => {
+const retryMs = 500;
+const nothingFromStudio = { videoProducerId: null, audioProducerId: null };
+
+export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOptions) => {
+  const connections: NodeConnection[] = [];
   const live = new Map<NodeConnection, LiveNode>();
-  /** Edges that carry the program right now. */
-  const fed = new Set<LiveNode>();
+  let origin: LiveNode | undefined;
+  const edges = new Set<LiveNode>();
+  const spares = new Set<LiveNode>();
+  const pipes = new Set<Pipe>();
+  /** Edges that carry the program right now, and the pipe it comes by. */
+  const fed = new Map<LiveNode, Pipe>();
   const load = new Map<LiveNode, number>();
-  const waiting: (() => void)[] = [];
-  let listener: PlacementListener | undefined;
-  const cancelRejoin = new Map<NodeConnection, () => void>();
-  let closed = false;
-  let pipes = 0;
-  const nothingFromStudio = { videoProducerId: null, audioProducerId: null };
+  const waiting = new Set<() => void>();
   const wanted: Wanted = { onAir: false, lock: 'none', studio: nothingFromStudio };
+  let listener: PlacementListener | undefined;
+  let cancelRetry = () => {};
+  let hasServed = false;
+  let takeovers = 0;
+  let pipesMade = 0;
+  let closed = false;
 
-  const failed = (what: string, node: NodeConnection) => (error: unknown) => {
-    // A node that ends in the middle of a call comes back through onState, and everything is told to it again.
+  const failed = (what: string, node: LiveNode) => (error: unknown) => {
+    // A node that ends in the middle of a call is replaced, and the other is told everything.
     if (error instanceof AppError && error.code === 'closed') return;
     log.error({ err: error, node: node.name }, what);
   };
+  const wakeAll = () => {
+    for (const wake of waiting) wake();
+  };
 
-  /** Two pipes' addresses and keys are exchanged, then the program crosses (DESIGN: joined by hand, thread or host alike). */
-  const feed = async (from: LiveNode, to: LiveNode) => {
-    const pipeId = `${to.name}-${++pipes}`;
+  // --- pipes -----------------------------------------------------------------------------------------------------------
+
+  /** The spare that becomes the origin when it must. */
+  const heir = () => [...spares].find(({ hasBus }) => hasBus);
+
+  /** Every node gets the program from the origin, so that a spare can serve at once; every edge also from the heir. */
+  const wantedPipes = (): { from: LiveNode; to: LiveNode }[] => {
+    const from = origin;
+    const next = heir();
+    return [
+      ...(from ? [...edges, ...spares].map((to) => ({ from, to })) : []),
+      ...(next ? [...edges].map((to) => ({ from: next, to })) : []),
+    ];
+  };
+
+  /** Two ends' addresses and keys are exchanged, then the program crosses; the same for a thread and for a host. */
+  const open = async (pipe: Pipe) => {
+    const { from, to, pipeId } = pipe;
     const [near, far] = await Promise.all([
       from.end.call('openPipe', { pipeId }),
       to.end.call('openPipe', { pipeId }),
@@ -74,100 +113,185 @@ export const createPlacement = (
     ]);
     const { producers } = await from.end.call('sendProgram', { pipeId });
     await to.end.call('receiveProgram', { pipeId, producers });
-    fed.add(to);
-    for (const wake of waiting.splice(0)) wake();
+    if (!pipes.has(pipe)) return;
+    pipe.open = true;
+    feedEdges();
   };
 
-  const join = (edge: NodeConnection) => {
-    const from = live.get(origin);
-    const to = live.get(edge);
-    if (!from || !to || fed.has(to)) return;
-    feed(from, to).catch((error: unknown) => {
-      failed('an edge could not be joined to the origin', edge)(error);
-      // A node that is gone is joined when it is back; one that was only slow to answer is asked again.
-      const unchanged = live.get(origin) === from && live.get(edge) === to;
-      if (unchanged && !closed)
-        cancelRejoin.set(
-          edge,
-          clock.after(rejoinMs, () => join(edge)),
-        );
-    });
+  const closePipe = (pipe: Pipe) => {
+    pipes.delete(pipe);
+    for (const node of [pipe.from, pipe.to]) {
+      node.end.call('closePipe', { pipeId: pipe.pipeId }).catch(failed('a pipe was left open', node));
+    }
   };
 
-  const originUp = (node: LiveNode) => {
-    node.end.on('program', (event) => listener?.program(event));
-    node.end.on('studioMedia', ({ state }) => listener?.studioMedia(state));
+  const makePipes = () => {
+    cancelRetry();
+    if (closed) return;
+    const pairs = wantedPipes();
+    const joins = (pipe: Pipe, pair: { from: LiveNode; to: LiveNode }) =>
+      pipe.from === pair.from && pipe.to === pair.to;
+    for (const pipe of pipes) if (!pairs.some((pair) => joins(pipe, pair))) closePipe(pipe);
+    for (const pair of pairs) {
+      if ([...pipes].some((pipe) => joins(pipe, pair))) continue;
+      const pipe: Pipe = { ...pair, pipeId: `${pair.from.name}-${pair.to.name}-${++pipesMade}`, open: false };
+      pipes.add(pipe);
+      open(pipe).catch((error: unknown) => {
+        failed('two nodes could not be joined', pipe.to)(error);
+        // One that is gone is replaced; one that was only slow to answer is asked again.
+        if (!pipes.has(pipe)) return;
+        closePipe(pipe);
+        cancelRetry = clock.after(retryMs, makePipes);
+      });
+    }
+  };
+
+  /** Tells edges to serve what comes from the origin, as soon as it comes. */
+  const feedEdges = () => {
+    for (const pipe of pipes) {
+      const { from, to, pipeId } = pipe;
+      if (!pipe.open || from !== origin || !edges.has(to) || fed.has(to)) continue;
+      // Not awaited: the channel keeps the order, so whoever consumes next gets this.
+      to.end.call('useProgram', { pipeId }).catch(failed('an edge did not take the program', to));
+      fed.set(to, pipe);
+      hasServed = true;
+    }
+    wakeAll();
+  };
+
+  // --- parts -----------------------------------------------------------------------------------------------------------
+
+  const becomeOrigin = (node: LiveNode) => {
+    origin = node;
     wanted.studio = nothingFromStudio;
+    // Told before anything else: the standby clip begins at once.
     const told = [
       node.end.call('lockProgram', { lock: wanted.lock }),
       node.end.call('setOnAir', { onAir: wanted.onAir }),
     ];
-    Promise.all(told).catch(failed('the origin did not take its orders', origin));
-    for (const edge of edges) join(edge);
+    Promise.all(told).catch(failed('the origin did not take its orders', node));
   };
 
-  const watch = (connection: NodeConnection) => {
+  /** Gives the parts nobody plays to nodes that have none, the origin's first. */
+  const fillParts = () => {
+    if (closed) return;
+    const next = heir();
+    if (!origin && next) {
+      spares.delete(next);
+      becomeOrigin(next);
+    }
+    for (const spare of spares) {
+      if (edges.size >= wantedEdges) break;
+      spares.delete(spare);
+      edges.add(spare);
+    }
+    feedEdges();
+    makePipes();
+  };
+
+  const lose = (connection: NodeConnection) => {
+    const node = live.get(connection);
+    if (!node) return;
+    live.delete(connection);
+    load.delete(node);
+    const wasSpare = spares.delete(node);
+    edges.delete(node);
+    fed.delete(node);
+    const wasOrigin = node === origin;
+    const starved = wasOrigin ? [...fed.keys()] : [];
+    if (wasOrigin) {
+      origin = undefined;
+      fed.clear();
+    }
+    if (closed) return;
+    // The successor first, then everybody else: fans wait for the one and not for the other.
+    fillParts();
+    if (wasSpare) return;
+    takeovers += 1;
+    listener?.nodeLost(node);
+    if (!wasOrigin) return;
+    for (const edge of starved) listener?.feedLost(edge);
+    listener?.studioMedia('absent');
+    listener?.program({ source: 'none', reason: 'nodeRestarted' });
+  };
+
+  const add = (connection: NodeConnection) => {
+    connections.push(connection);
     const apply = (state: ReturnType<NodeConnection['state']>) => {
-      const before = live.get(connection);
-      if (before) {
-        live.delete(connection);
-        fed.delete(before);
-        load.delete(before);
-        listener?.nodeLost(before);
-        if (connection === origin) {
-          listener?.program({ source: 'none', reason: 'nodeRestarted' });
-          listener?.studioMedia('absent');
-          for (const edge of fed) listener?.feedLost(edge);
-          fed.clear();
-        }
-      }
+      lose(connection);
       if (state.kind !== 'up') return;
-      const node: LiveNode = { name: connection.name, end: state.end };
+      const node: LiveNode = { name: connection.name, end: state.end, hasBus: state.ready.hasBus };
       live.set(connection, node);
       load.set(node, 0);
+      // A spare's bus has nothing to say to anybody.
+      node.end.on('program', (event) => {
+        if (node === origin) listener?.program(event);
+      });
+      node.end.on('studioMedia', (event) => {
+        if (node === origin) listener?.studioMedia(event.state);
+      });
       node.end.on('producerClosed', ({ producerId }) => listener?.producerClosed(producerId));
       node.end.on('consumerClosed', ({ consumerId }) => listener?.consumerClosed(consumerId));
-      if (connection === origin) originUp(node);
-      else join(connection);
-      for (const wake of waiting.splice(0)) wake();
+      spares.add(node);
+      fillParts();
     };
     connection.onState(apply);
     apply(connection.state());
   };
-  for (const connection of [origin, ...edges]) watch(connection);
 
   const originNode = (): LiveNode => {
-    const node = live.get(origin);
-    if (!node) throw new AppError('mediaUnavailable');
-    return node;
+    if (!origin) throw new AppError('mediaUnavailable');
+    return origin;
+  };
+
+  /** Viewers are placed on the origin only when no edge is left and no node stands by to become one. */
+  const viewersNode = (): LiveNode | undefined => {
+    let best: LiveNode | undefined;
+    for (const node of fed.keys()) {
+      if (!best || (load.get(node) ?? 0) < (load.get(best) ?? 0)) best = node;
+    }
+    return best ?? (hasServed && edges.size === 0 ? origin : undefined);
   };
 
   const order = async (call: (end: NodeEnd) => Promise<unknown>) => {
-    const node = live.get(origin);
-    // Without an origin the order is kept in `wanted` and carried out when it is back.
-    if (node) await call(node.end);
+    // Without an origin the order is kept in `wanted` and carried out when there is one.
+    if (origin) await call(origin.end);
   };
+
+  const partOf = (node: LiveNode) => (node === origin ? 'origin' : edges.has(node) ? 'edge' : 'spare');
 
   return {
     listen: (next: PlacementListener) => {
       listener = next;
     },
-    /** Resolves when the origin and at least one edge can serve. */
-    ready: async (): Promise<void> => {
-      while (!live.has(origin) || fed.size === 0) await new Promise<void>((wake) => void waiting.push(wake));
+    /** Takes a node in. What it will be is decided here, when it is up. */
+    add,
+    /** Resolves when these can be served: `crew` by the origin, `viewer` by a node that carries the program. */
+    ready: async (who: Served): Promise<void> => {
+      const served = () => (who === 'crew' ? origin : origin && viewersNode()) !== undefined;
+      while (!served()) {
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            resolve();
+          };
+          waiting.add(wake);
+        });
+      }
     },
-    /** All routers are made alike, so one node's capabilities are everybody's. Null while the origin restarts. */
+    /** All routers are made alike, so one node's capabilities are everybody's. Null when there is no node at all. */
     capabilities: (): RtpCapabilities | null => {
-      const state = origin.state();
-      return state.kind === 'up' ? state.ready.rtpCapabilities : null;
+      for (const connection of live.keys()) {
+        const state = connection.state();
+        if (state.kind === 'up') return state.ready.rtpCapabilities;
+      }
+      return null;
     },
     origin: originNode,
     /** The edge with the fewest viewers. `release` gives the place back. Throws `mediaUnavailable`. */
     place: (): { node: LiveNode; release: () => void } => {
-      let best: LiveNode | undefined;
-      for (const node of fed) if (!best || (load.get(node) ?? 0) < (load.get(best) ?? 0)) best = node;
-      if (!best) throw new AppError('mediaUnavailable');
-      const node = best;
+      const node = viewersNode();
+      if (!node) throw new AppError('mediaUnavailable');
       load.set(node, (load.get(node) ?? 0) + 1);
       let held = true;
       const release = () => {
@@ -188,30 +312,36 @@ export const createPlacement = (
       wanted.lock = lock;
       await order((end) => end.call('lockProgram', { lock }));
     },
-    inspectOrigin: async () => {
-      const node = live.get(origin);
-      return node ? node.end.call('inspect', {}) : null;
-    },
-    /** Everything about every node, for the debug page. */
-    inspectAll: () =>
-      Promise.all(
-        [origin, ...edges].flatMap((connection) => {
+    inspectOrigin: async () => (origin ? origin.end.call('inspect', {}) : null),
+    /** Everything about every node, for the debug page. One that ends meanwhile is left out. */
+    inspectAll: async () => {
+      const inspected = await Promise.allSettled(
+        connections.flatMap((connection) => {
           const node = live.get(connection);
           if (!node) return [];
-          const viewers = load.get(node) ?? 0;
-          return [
-            node.end.call('inspect', {}).then((inspected) => ({ name: node.name, viewers, ...inspected })),
-          ];
+          const told = { name: node.name, role: partOf(node), viewers: load.get(node) ?? 0 };
+          return [node.end.call('inspect', {}).then((inspected) => ({ ...told, ...inspected }))];
         }),
-      ),
+      );
+      return inspected.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    },
     close: async () => {
       closed = true;
-      for (const cancel of cancelRejoin.values()) cancel();
-      await Promise.all([origin, ...edges].map((connection) => connection.close()));
+      cancelRetry();
+      await Promise.all(connections.map((connection) => connection.close()));
     },
     snapshot: () => ({
-      nodes: [origin, ...edges].map((connection) => connection.snapshot()),
+      nodes: connections.map((connection) => {
+        const node = live.get(connection);
+        return { ...connection.snapshot(), role: node ? partOf(node) : null };
+      }),
       load: Object.fromEntries([...load].map(([node, count]) => [node.name, count])),
+      pipes: [...pipes].map((pipe) => ({
+        pipeId: pipe.pipeId,
+        open: pipe.open,
+        inUse: fed.get(pipe.to) === pipe,
+      })),
+      takeovers,
       wanted,
     }),
   };

@@ -1,5 +1,6 @@
 // Media nodes in real threads, spoken to only through the contract: start, pipes with SRTP, a blocked control
 // thread, refusals, a worker that dies, a port that is taken, a clean end.
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -25,7 +26,7 @@ afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each.close();
 });
 
-const config = (role: 'origin' | 'edge', extra: Partial<NodeConfig> = {}): NodeConfig => ({
+const config = (role: NodeConfig['role'], extra: Partial<NodeConfig> = {}): NodeConfig => ({
   name: role,
   role,
   listenIp: '127.0.0.1',
@@ -38,8 +39,14 @@ const config = (role: 'origin' | 'edge', extra: Partial<NodeConfig> = {}): NodeC
   ...extra,
 });
 
-const start = (nodeConfig: NodeConfig): NodeConnection => {
-  const node = startNode({ config: nodeConfig, entry, clock, log: { info: () => {}, error: () => {} } });
+const start = (nodeConfig: NodeConfig, entryOfThread = entry): NodeConnection => {
+  const node = startNode({
+    name: nodeConfig.name,
+    config: () => nodeConfig,
+    entry: entryOfThread,
+    clock,
+    log: { info: () => {}, error: () => {} },
+  });
   open.push(node);
   return node;
 };
@@ -116,6 +123,7 @@ describe('media nodes in threads', () => {
     await edge.end.call('connectPipe', { pipeId: 'between', ...atOrigin });
     const { producers } = await origin.end.call('sendProgram', { pipeId: 'between' });
     await edge.end.call('receiveProgram', { pipeId: 'between', producers });
+    await edge.end.call('useProgram', { pipeId: 'between' });
     // edge → listener, as if it were one more edge
     const out = await edge.end.call('openPipe', { pipeId: 'out' });
     await edge.end.call('connectPipe', { pipeId: 'out', ...(await listener.address()) });
@@ -170,7 +178,7 @@ describe('media nodes in threads', () => {
     expect(await end.call('inspect', {})).toMatchObject({ transports: 0 });
   });
 
-  it('end when their mediasoup worker dies, and come back', async () => {
+  it('[NODE2] end when their mediasoup worker dies or hangs, and come back', async () => {
     const node = start(config('origin'));
     const first = await whenUp(node);
     const died = event(first.end, 'workerDied');
@@ -179,6 +187,28 @@ describe('media nodes in threads', () => {
     const second = await whenUp(node, 2);
     expect(second.workerPid).not.toBe(first.workerPid);
     await second.end.call('setOnAir', { onAir: true });
+
+    process.kill(second.workerPid, 'SIGSTOP');
+    const third = await whenUp(node, 3);
+    expect(isRunning(second.workerPid)).toBe(false);
+    expect(await third.end.call('inspect', {})).toMatchObject({ transports: 0 });
+  });
+
+  it('[NODE2] whose thread is gone take their mediasoup worker with them, and come back', async () => {
+    const crashes = new BroadcastChannel('crash-node');
+    open.push(crashes);
+    const node = start(config('edge'), new URL('fixture/crashing-node.mjs', import.meta.url));
+    const first = await whenUp(node);
+    const down = new Promise<string>((resolve) =>
+      node.onState((state) => {
+        if (state.kind === 'down') resolve(state.reason);
+      }),
+    );
+    crashes.postMessage('now');
+    expect(await down).toContain('a bug in the node');
+    const second = await whenUp(node, 2);
+    expect(second.workerPid).not.toBe(first.workerPid);
+    await expect.poll(() => isRunning(first.workerPid), { timeout: 5_000 }).toBe(false);
   });
 
   it('say which port is taken, and which clip cannot be used', async () => {
@@ -206,11 +236,8 @@ describe('media nodes in threads', () => {
   });
 });
 
+/** Not so for one that has ended and only waits for its parent to take note. */
 const isRunning = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout.trim() !== '' && !stdout.trim().startsWith('Z');
 };

@@ -122,6 +122,61 @@ describe('the player', () => {
     }
   });
 
+  it('[NODE5] skips to the next key frame without breaking its streams, and not where one is due anyway', async () => {
+    vi.useFakeTimers();
+    try {
+      const clip = await shortClip('VP8');
+      let nowMs = 0;
+      const sent: { stream: string; dueMs: number; packet: Buffer }[] = [];
+      const player = new StandbyPlayer(
+        clip,
+        ({ kind, layer }, packet, dueMs) =>
+          sent.push({ stream: `${kind}${layer}`, dueMs, packet: Buffer.from(packet) }),
+        () => nowMs,
+      );
+      const play = (forMs: number) => {
+        const untilMs = nowMs + forMs;
+        while (nowMs < untilMs) {
+          nowMs += 1;
+          vi.advanceTimersByTime(1);
+        }
+      };
+      /** Streams that got a key frame at this very instant. */
+      const skip = () => {
+        const before = sent.length;
+        player.skipToKeyFrame();
+        return sent
+          .slice(before)
+          .filter(({ stream, packet }) => stream !== 'audio0' && startsKeyFrame('vp8', packet.subarray(12)))
+          .map(({ stream }) => stream);
+      };
+      player.start();
+      play(300);
+      expect(skip()).toEqual(['video0', 'video1']);
+      play(900);
+      expect(skip()).toEqual([]); // The next one is due in 100 ms.
+      // Out of the last second of the clip: over the seam.
+      play(clip.lengthMs - 1_000 - 900 + 400);
+      expect(skip()).toEqual(['video0', 'video1']);
+      play(1_500);
+      player.close();
+      for (const packets of Map.groupBy(sent, ({ stream }) => stream).values()) {
+        const headers = packets.map(({ packet }) => readRtpHeader(packet));
+        headers.slice(1).forEach((header, index) => {
+          const before = headers[index];
+          expect(circularDistance(before?.sequenceNumber ?? 0, header?.sequenceNumber ?? 0, 16)).toBe(1);
+          expect(circularDistance(before?.timestamp ?? 0, header?.timestamp ?? 0, 32)).toBeGreaterThanOrEqual(
+            0,
+          );
+        });
+        const dues = packets.map(({ dueMs }) => dueMs);
+        expect(Math.max(...dues.slice(1).map((due, index) => due - (dues[index] ?? 0)))).toBeLessThan(36);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('starts anew after a long stall instead of hurrying after time', async () => {
     vi.useFakeTimers();
     try {

@@ -82,7 +82,7 @@ describe('doors', () => {
       expect((await get(path, server.studioKey)).status).toBe(200);
     }
     const debug: unknown = await (await get('/api/debug', server.studioKey)).json();
-    expect(debug).toMatchObject({ nodes: [{ name: 'origin' }, { name: 'edge-1' }], shows: { current: {} } });
+    expect(debug).toMatchObject({ nodes: [{ role: 'origin' }, { role: 'edge' }], shows: { current: {} } });
     const page = await get('/no/such/page');
     expect([page.status, await page.json()]).toEqual([
       404,
@@ -258,7 +258,7 @@ describe('process', () => {
     expect(await failedStart(['--colour', 'red'])).toMatch(/Known flags: .*--port/);
     expect(await failedStart(['--tls-cert', 'x.pem'])).toMatch(/both --tls-cert and --tls-key/);
     const noClip = await failedStart([...common, '--port', '0', '--assets', data]);
-    expect(noClip).toMatch(/The video server \(origin\) does not start: The standby clip lo\.webm/);
+    expect(noClip).toMatch(/The video server \(node-0\) does not start: The standby clip lo\.webm/);
     await rm(data, { recursive: true, force: true });
   });
 });
