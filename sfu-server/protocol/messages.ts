@@ -12,6 +12,7 @@ import {
   transportOffer,
   videoCodec,
 } from './media.ts';
+import { orderEvents, orderRequests } from './order-messages.ts';
 import { shopEvents, shopRequests } from './shop-messages.ts';
 import { crewId } from './shop.ts';
 import { guest, guestId, scene, showId, showState, stateChange } from './state.ts';
@@ -137,6 +138,7 @@ export const showContract = {
     lockProgram: { from: director, params: z.object({ lock: z.enum(['none', 'standby']) }), result: nothing },
 
     ...shopRequests,
+    ...orderRequests,
 
     // Co-hosts. A token is shown once; the server keeps only its hash.
     inviteGuest: {
@@ -149,6 +151,7 @@ export const showContract = {
   },
   events: {
     ...shopEvents,
+    ...orderEvents,
     /** First word of the server: what its routers can do, so that `join` needs no round trip of its own for it. */
     capabilities: z.object({ rtpCapabilities }),
     state: z.object({ seq: z.int(), change: stateChange }),

@@ -24,6 +24,7 @@ import { hashToken, newToken, sameToken } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
+import { orderHandlers } from './order-door.ts';
 import { shopHandlers } from './shop-door.ts';
 import type { Shows } from './shows.ts';
 
@@ -383,6 +384,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
     ...shopHandlers(joined),
+    ...orderHandlers(),
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),
     renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
     revokeGuest: ({ guestId }) => done(joined().show.revokeGuest(guestId)),
