@@ -35,6 +35,8 @@ export type HttpOptions = {
   capabilities: () => RtpCapabilities | null;
   shop: Omit<ShopRoutesOptions, 'requireStudio'>;
   viewers: () => number;
+  /** The server is about to stop: whoever spreads the load shall send nobody here. */
+  draining: () => boolean;
   snapshot: () => Promise<unknown>;
 };
 
@@ -56,6 +58,8 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   full: 503,
   mediaUnavailable: 503,
   storeFull: 507,
+  storeBusy: 503,
+  draining: 503,
 };
 
 const socketWire = (socket: WebSocket): Wire => ({
@@ -170,8 +174,9 @@ export const startHttp = async (options: HttpOptions) => {
   });
 
   app.get('/healthz', (_, reply) => {
-    const ok = options.capabilities() !== null;
-    return reply.code(ok ? 200 : 503).send({ ok });
+    const draining = options.draining();
+    const ok = options.capabilities() !== null && !draining;
+    return reply.code(ok ? 200 : 503).send({ ok, draining });
   });
   // The socket says the same; a page that asks here beside it has its player ready when the socket opens.
   app.get('/api/capabilities', (_, reply) => {

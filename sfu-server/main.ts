@@ -2,34 +2,48 @@
 // Started by npm start, by the desktop app as a utility process, or by hand on any machine.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { loadStudioKey } from './access/tokens.ts';
+import { steadyClock as clock, watchWallClock } from './clock.ts';
 import { parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
 import { nodeConfig, type NodeConfig } from './media/node-api.ts';
 import { firstStart, startNode } from './nodes.ts';
-import type { Clock } from './protocol/channel.ts';
 import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShows } from './show/shows.ts';
+import { createShutdown } from './shutdown.ts';
 import { createImages } from './shop/images.ts';
 import { openStore } from './store/database.ts';
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 const start = async () => {
   const config = parseConfig(process.argv.slice(2), process.env);
   // Logs go to stderr: stdout carries only the ready line, which holds the studio's address and key.
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: false }));
   const studioKey = loadStudioKey(join(config.data, 'studio.key'));
-  const store = openStore(join(config.data, 'show.db'));
+  const participants = new Set<Participant>();
+  const shutdown = createShutdown({
+    clock,
+    log,
+    participants,
+    exit: () => {
+      log.flush();
+      // The parent port or an inspector may keep the loop alive.
+      process.exit(0);
+    },
+  });
+  process.on('SIGTERM', shutdown.signalled);
+  process.on('SIGINT', shutdown.signalled);
+  surviveExpected(log);
+
+  const store = shutdown.add(openStore(join(config.data, 'show.db')));
+  const wallClock = watchWallClock((aheadMs) =>
+    log.warn(
+      { aheadMs },
+      "the machine's clock was changed; this server keeps its own time until it is started again",
+    ),
+  );
 
   const entry = process.env.LIVE_DROP_NODE_ENTRY
     ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
@@ -45,11 +59,10 @@ const start = async () => {
     node('origin', 0),
     ...Array.from({ length: config.edges }, (_, index) => node('edge', index + 1)),
   ];
-  const placement = createPlacement({ edges: config.edges, clock, log });
+  const placement = shutdown.add(createPlacement({ edges: config.edges, clock, log }));
   for (const each of nodes) placement.add(each);
-  const shows = createShows({ store, placement, clock, log });
-  const images = createImages(join(config.data, 'pictures'));
-  const participants = new Set<Participant>();
+  const shows = shutdown.add(createShows({ store, placement, clock, log }));
+  const images = shutdown.add(createImages(join(config.data, 'pictures')));
 
   const http = await startHttp({
     config,
@@ -57,6 +70,7 @@ const start = async () => {
     log,
     currentShowId: () => shows.current().id,
     capabilities: () => placement.capabilities(),
+    draining: () => shutdown.draining(),
     shop: { images },
     viewers: () => shows.current().viewerCount(),
     snapshot: async () => ({
@@ -66,6 +80,7 @@ const start = async () => {
       participants: [...participants].map((participant) => participant.snapshot()),
       store: store.snapshot(),
       images: images.snapshot(),
+      ...wallClock.snapshot(),
     }),
     onSocket: (wire, publicOrigin) => {
       const participant = createParticipant({
@@ -78,6 +93,7 @@ const start = async () => {
         codec: config.codec,
         publicOrigin,
         maxViewers: config.maxViewers,
+        draining: () => shutdown.draining(),
         log,
       });
       participants.add(participant);
@@ -85,23 +101,8 @@ const start = async () => {
     },
   });
 
-  let stopping: Promise<void> | undefined;
-  const stop = () => {
-    stopping ??= (async () => {
-      shows.close();
-      for (const participant of participants) participant.close('serverClosing');
-      await http.close();
-      await images.close();
-      await placement.close();
-      store.close();
-      log.flush();
-      process.exitCode = 0;
-      // The parent port or an inspector may keep the loop alive.
-      process.exit();
-    })();
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  shutdown.add(http);
+  shutdown.add(wallClock);
 
   await Promise.all(nodes.map(firstStart));
   await placement.ready('viewer');
@@ -117,7 +118,20 @@ const start = async () => {
     placement.add(node('spare', config.edges + 1 + index));
   }
   console.log(`LIVE_DROP_READY ${JSON.stringify(ready)}`);
-  announceToDesktop(ready, stop);
+  announceToDesktop(ready, shutdown.stop);
+};
+
+/**
+ * An expected failure that nobody waited for (a full disk met by a timer) is logged and survived. Anything else is a bug:
+ * the process ends, and what watches over it starts it again from a known state.
+ */
+const surviveExpected = (log: Logger) => {
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'nobody was waiting for this failure');
+    if (error instanceof AppError) return;
+    log.flush();
+    process.exit(1);
+  });
 };
 
 /** What a media node's thread is told when it starts. */

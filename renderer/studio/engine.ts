@@ -98,9 +98,8 @@ export interface Studio {
 
 /** A second press counts as meant within this time. */
 const endArmedMs = 4_000;
-/** How long Go live waits for the server to see the picture that has just begun to flow. */
+/** How long Go live waits for a camera that is being opened. */
 const warmUpMs = 10_000;
-const warmUpStepMs = 200;
 
 const uploadReply = z.union([
   z.object({ pictureUrl: z.string() }),
@@ -314,31 +313,35 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     return feed;
   };
 
-  const goLiveOnce = async () => {
-    if (!inputs.hasPicture()) {
-      throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
-    }
-    await session.call('goLive', {});
-  };
+  /** Resolves when a camera that is only just opening gives a picture, or turns out to give none. */
+  const cameraSettled = (): Promise<void> =>
+    new Promise((resolve) => {
+      const settled = () => {
+        const { kind } = inputs.store.getState().camera;
+        return inputs.hasPicture() || (kind !== 'opening' && kind !== 'live');
+      };
+      const done = () => {
+        clearTimeout(patience);
+        stop();
+        resolve();
+      };
+      const patience = setTimeout(done, warmUpMs);
+      const stop = inputs.store.subscribe(() => {
+        if (settled()) done();
+      });
+      if (settled()) done();
+    });
 
   const goLive = async (): Promise<Outcome> => {
     if (show()?.phase.kind !== 'setup' || store.getState().going) return { ok: true };
     store.setState({ going: true });
     const outcome = await act(async () => {
-      const giveUpAt = performance.now() + warmUpMs;
-      for (;;) {
-        try {
-          await goLiveOnce();
-          return;
-        } catch (error) {
-          // A camera that has only just opened, or a picture the server has only just begun to get: a moment is enough.
-          const { kind } = inputs.store.getState().camera;
-          const warming = inputs.hasPicture() || kind === 'opening' || kind === 'live';
-          const patient = error instanceof AppError && error.code === 'noPicture' && warming;
-          if (!patient || performance.now() > giveUpAt) throw error;
-          await new Promise((resolve) => setTimeout(resolve, warmUpStepMs));
-        }
+      await cameraSettled();
+      if (!inputs.hasPicture()) {
+        throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
       }
+      // The server waits for what it has only just begun to get.
+      await session.call('goLive', {});
     });
     store.setState({ going: false });
     return outcome;

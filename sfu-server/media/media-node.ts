@@ -514,7 +514,7 @@ async function openServer(
       if (config.rtcPort === 0 && attempt < portAttempts) continue;
       throw new AppError(
         'portTaken',
-        `The media server cannot use port ${port} on ${config.listenIp}. Close the program that uses it, or choose another port.`,
+        `The media server cannot use port ${port} on ${config.listenIp}. Close the program that uses it, or choose other ports with --rtc-port.`,
         { cause: error },
       );
     }

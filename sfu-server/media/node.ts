@@ -8,22 +8,14 @@ import {
   describeIssues,
   serveChannel,
   trustedLimits,
-  type Clock,
   type ServerEnd,
   type Wire,
 } from '../protocol/channel.ts';
+import { steadyClock } from '../clock.ts';
 import { AppError } from '../protocol/errors.ts';
 import { rtpCapabilities } from '../protocol/media.ts';
 import { MediaNode, type EmitNodeEvent } from './media-node.ts';
 import { nodeConfig, nodeContract, type NodeContract } from './node-api.ts';
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** The thread's port as a wire. Closing it lets the thread end by itself once nothing else is open. */
 function portWire(port: MessagePort): Wire {
@@ -58,7 +50,7 @@ async function main(): Promise<void> {
   const served = serveChannel({
     contract: nodeContract,
     wire: portWire(port),
-    clock,
+    clock: steadyClock,
     limits: trustedLimits,
     role: () => 'control',
     handlers: {

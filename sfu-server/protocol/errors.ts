@@ -86,6 +86,16 @@ export const errorTable = {
     text: 'This cannot be paid in this way. Choose another way to pay, or ask at the table.',
   },
   badClip: { audience: 'crew', retry: false, text: 'The standby clip cannot be used.' },
+  storeBusy: {
+    audience: 'crew',
+    retry: true,
+    text: 'Another program is using the show data, so this was not saved. Close it (a backup, a database viewer) and try again.',
+  },
+  draining: {
+    audience: 'viewer',
+    retry: true,
+    text: 'The server is restarting. This page comes back by itself.',
+  },
   portTaken: {
     audience: 'crew',
     retry: false,

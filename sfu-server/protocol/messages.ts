@@ -131,7 +131,8 @@ export const showContract = {
     // The show.
     setTitle: { from: director, params: z.object({ title }), result: nothing },
     setScene: { from: director, params: z.object({ scene }), result: nothing },
-    goLive: { from: director, params: nothing, result: nothing },
+    /** Waits up to 10 s for a picture that has only begun to arrive. */
+    goLive: { from: director, params: nothing, result: nothing, timeoutMs: 20_000 },
     endShow: { from: director, params: nothing, result: nothing },
     /** Only after the show has ended: makes the next one. The studio then joins again. */
     newShow: { from: director, params: z.object({ title }), result: z.object({ showId }) },

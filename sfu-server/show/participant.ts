@@ -38,12 +38,18 @@ export type ParticipantOptions = {
   codec: VideoCodec;
   publicOrigin: string;
   maxViewers: number;
+  /** The server is about to stop and takes nobody in any more. */
+  draining: () => boolean;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
 export type Participant = {
   /** Closes the connection and, unless it is about to come back, its media. Idempotent. */
   close(reason: CloseReason): void;
+  /** One sentence for the person at the page. */
+  notify(text: string): void;
+  /** Requests of this page that are being worked on. */
+  pending(): number;
   /** Called once, when connection and media are gone. */
   onGone(listener: () => void): void;
   snapshot(): unknown;
@@ -224,6 +230,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   };
 
   const join = async (params: JoinParams): Promise<Joined> => {
+    if (options.draining()) throw new AppError('draining');
     let who: Who;
     try {
       who = identify(params);
@@ -427,6 +434,8 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       cancelGrace();
       releaseMedia();
     },
+    notify: (text) => channel.emit('notice', { text }),
+    pending: () => channel.snapshot().pending,
     onGone: (listener) => {
       if (media === 'released') listener();
       else goneListeners.push(listener);

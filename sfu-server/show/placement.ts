@@ -254,8 +254,13 @@ export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOpt
   };
 
   const order = async (call: (end: NodeEnd) => Promise<unknown>) => {
-    // Without an origin the order is kept in `wanted` and carried out when there is one.
-    if (origin) await call(origin.end);
+    // Without an origin, or when it ends meanwhile, the order is kept in `wanted` and carried out by the next.
+    if (!origin) return;
+    try {
+      await call(origin.end);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'closed')) throw error;
+    }
   };
 
   const partOf = (node: LiveNode) => (node === origin ? 'origin' : edges.has(node) ? 'edge' : 'spare');

@@ -58,6 +58,9 @@ const maxCrew = 20;
 /** Joins and leaves come in bursts; fans need the count, not each step. */
 const viewerCountMs = 500;
 const healthMs = 1_000;
+/** Going live waits so long for the studio's media to arrive at all, and so long for it to be healthy. */
+const firstMediaMs = 3_000;
+const studioReadyMs = 10_000;
 /** A viewer's report older than this no longer counts. */
 const reportLifeMs = 12_000;
 
@@ -98,7 +101,15 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       member.send(event);
     }
   };
-  const record = (kind: string, detail: unknown) => store.addEvent(row.id, kind, detail, clock.now());
+  /** What happened, for later. A disk that takes no more must not stop the show itself. */
+  const record = (kind: string, detail: unknown) => {
+    try {
+      store.addEvent(row.id, kind, detail, clock.now());
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      log.error({ err: error, kind }, 'an event of the show could not be kept');
+    }
+  };
 
   /** Director's orders that wait for the media nodes run one after another. */
   let queue: Promise<unknown> = Promise.resolve();
@@ -107,6 +118,29 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     queue = result.catch(() => undefined); // The caller gets the error; the queue goes on.
     return result;
   };
+
+  const isStudioShowing = () => studioMedia === 'ready' || studioMedia === 'degraded';
+  const awaitingStudio = new Set<() => void>();
+  /** Resolves when the studio's media could go on air; `noPicture` when it does not come to that in time. */
+  const studioShows = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        awaitingStudio.delete(look);
+        cancelFirst();
+        cancelLast();
+        finish();
+      };
+      const giveUp = () => settle(() => reject(new AppError('noPicture')));
+      const look = () => {
+        if (isStudioShowing()) settle(resolve);
+      };
+      const cancelFirst = clock.after(firstMediaMs, () => {
+        if (studioMedia === 'absent') giveUp();
+      });
+      const cancelLast = clock.after(studioReadyMs, giveUp);
+      awaitingStudio.add(look);
+      look();
+    });
 
   const media = () => {
     if (!placement) throw new AppError('wrongPhase', 'This show is over.');
@@ -339,6 +373,7 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     },
     studioMedia: (next: StudioMedia) => {
       studioMedia = next;
+      for (const look of awaitingStudio) look();
     },
     nodeLost: (node: LiveNode) => {
       for (const member of members.values()) member.nodeLost(node);
@@ -363,19 +398,24 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       change({ kind: 'title', title });
     },
     setScene,
-    goLive: () =>
-      serial(async () => {
-        if (state.phase.kind === 'live') return;
-        if (state.phase.kind === 'ended') {
-          throw new AppError('wrongPhase', 'This show has ended. Start a new show to go live again.');
-        }
-        if (studioMedia !== 'ready' && studioMedia !== 'degraded') throw new AppError('noPicture');
+    goLive: async () => {
+      const mayGoLive = () => {
+        if (state.phase.kind !== 'ended') return state.phase.kind === 'setup';
+        throw new AppError('wrongPhase', 'This show has ended. Start a new show to go live again.');
+      };
+      if (!mayGoLive()) return;
+      // Not in the queue: the director may change their mind meanwhile.
+      await studioShows();
+      await serial(async () => {
+        if (!mayGoLive()) return;
+        if (!isStudioShowing()) throw new AppError('noPicture');
         const phase = { kind: 'live', sinceMs: clock.now() } as const;
         store.savePhase(row.id, phase);
         await media().setOnAir(true);
         change({ kind: 'phase', phase });
         record('live', {});
-      }),
+      });
+    },
     endShow: () =>
       serial(async () => {
         if (state.phase.kind !== 'live') throw new AppError('wrongPhase', 'The show is not live.');

@@ -53,6 +53,8 @@ export type EventRow = z.infer<typeof eventRow>;
 const emptyScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: true };
 
 // SQLite result codes, https://sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
 const SQLITE_IOERR = 10;
 const SQLITE_FULL = 13;
 const SQLITE_CONSTRAINT = 19;
@@ -65,6 +67,10 @@ const primaryCode = (error: unknown): number =>
 /** Turns what SQLite says into a sentence for the director; bugs pass through unchanged. */
 const mapped = (error: unknown): unknown => {
   const code = primaryCode(error);
+  // Only after `busy_timeout` of waiting: somebody holds the lock for good.
+  if (code === SQLITE_BUSY || code === SQLITE_LOCKED) {
+    return new AppError('storeBusy', undefined, { cause: error });
+  }
   if (code === SQLITE_FULL) return new AppError('storeFull', undefined, { cause: error });
   if (code === SQLITE_IOERR) return new AppError('storeFailed', undefined, { cause: error });
   return error;
@@ -118,12 +124,13 @@ export const openStore = (file: string) => {
 
   try {
     db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000',
+      'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
     );
     migrate(db, transaction);
   } catch (error) {
     db.close();
-    if (error instanceof AppError) throw error;
+    const known = mapped(error);
+    if (known instanceof AppError) throw known;
     throw new AppError(
       'storeFailed',
       `The show data in ${file} cannot be opened. Move the file away and start again.`,

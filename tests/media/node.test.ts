@@ -217,7 +217,7 @@ describe('media nodes in threads', () => {
     const { port } = socket.address();
     try {
       await expect(whenUp(start(config('edge', { rtcPort: port })))).rejects.toThrow(
-        new RegExp(`cannot use port ${port} .*choose another port`),
+        new RegExp(`cannot use port ${port} .*choose other ports`),
       );
     } finally {
       socket.close();

@@ -37,6 +37,9 @@ export type TestServerOptions = {
   /** Port of HTTP and socket; chosen by the system when left out. */
   port?: number;
   args?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  /** No file of its may grow beyond so many blocks (of 512 or 1024 bytes): a disk that is full. */
+  fileBlocks?: number;
 };
 
 /** The server's only child processes are its media workers. */
@@ -56,17 +59,20 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 /** Resolves when the server is ready; rejects with what it logged when it ends before. */
 export const startServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'live-drop-test-')));
-  const child = spawn(
+  const command = [
     process.execPath,
-    [
-      join(root, 'sfu-server/main.ts'),
-      `--data=${data}`,
-      `--port=${options.port ?? 0}`,
-      '--announced-address=127.0.0.1',
-      ...(options.args ?? []),
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LIVE_DROP_RTC_PORT: '0' } },
-  );
+    join(root, 'sfu-server/main.ts'),
+    `--data=${data}`,
+    `--port=${options.port ?? 0}`,
+    '--announced-address=127.0.0.1',
+    ...(options.args ?? []),
+  ];
+  const limited = ['/bin/sh', '-c', `ulimit -f ${options.fileBlocks}; exec "$0" "$@"`, ...command];
+  const [program = '', ...args] = options.fileBlocks === undefined ? command : limited;
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LIVE_DROP_RTC_PORT: '0', ...options.env },
+  });
   // A test run that is itself killed leaves no server behind.
   const killWithParent = () => void child.kill('SIGKILL');
   process.once('exit', killWithParent);

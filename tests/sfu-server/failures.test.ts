@@ -1,0 +1,170 @@
+// What the machine does to a running server: it is told to stop, its clock is set, its disk fills up, another program
+// holds its database. A real process each time.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { openStore } from '../../sfu-server/store/database.ts';
+import { connect, joinStudio, joinViewer, refusal, type JoinedClient } from '../support/client.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let data = '';
+let server: TestServer | undefined;
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'live-drop-failures-'));
+});
+afterEach(async () => {
+  await server?.stop('SIGKILL');
+  server = undefined;
+  await rm(data, { recursive: true, force: true });
+});
+
+/** A show that was live when the server ended. */
+const liveShow = () => {
+  const store = openStore(join(data, 'show.db'));
+  const { id } = store.addShow('live-show', 'Alley', 1);
+  store.savePhase(id, { kind: 'live', sinceMs: 1 });
+  store.close();
+};
+
+const noticeTo = (client: JoinedClient) =>
+  new Promise<string>((resolve) => void client.channel.on('notice', ({ text }) => resolve(text)));
+
+const debugShape = z.object({
+  wallClockAheadMs: z.number(),
+  shows: z.object({ current: z.object({ program: z.object({ source: z.string() }) }) }),
+  placement: z.object({ nodes: z.array(z.object({ state: z.string(), generation: z.number() })) }),
+  nodes: z.array(
+    z.object({
+      role: z.string(),
+      detail: z.object({
+        workerPid: z.number(),
+        bus: z.nullable(
+          z.object({
+            video: z.array(z.object({ packetCount: z.number() })),
+            standby: z.object({ playing: z.boolean(), worstLateMs: z.number() }),
+          }),
+        ),
+      }),
+    }),
+  ),
+});
+const debugOf = async ({ origin, studioKey }: TestServer) => {
+  const answer = await fetch(`${origin}/api/debug`, { headers: { authorization: `Bearer ${studioKey}` } });
+  return debugShape.parse(await answer.json());
+};
+
+describe('a server that is told to stop', () => {
+  it('[STOP1] takes nobody in, says so, lets requests finish, and ends with code 0', async () => {
+    server = await startServer({ data });
+    const studio = await joinStudio(server.origin, server.studioKey);
+    const viewer = await joinViewer(server.origin, server.showId);
+    const late = await connect(server.origin);
+    const told = Promise.all([noticeTo(studio), noticeTo(viewer)]);
+    // Waits for a picture, so that there is something in work.
+    const waiting = refusal(studio.channel.call('goLive', {}));
+    const ended = server.stop();
+    expect(await told).toEqual([expect.stringContaining('restarted'), expect.stringContaining('restarted')]);
+    const health = await fetch(`${server.origin}/healthz`);
+    expect([health.status, await health.json()]).toEqual([503, { ok: false, draining: true }]);
+    const joining = late.channel.call('join', { as: 'viewer', showId: server.showId, rtpCapabilities: null });
+    expect(await refusal(joining)).toBe('draining');
+    expect(await Promise.all([studio.closed, viewer.closed])).toEqual(['serverClosing', 'serverClosing']);
+    expect(await waiting).toBe('closed');
+    expect(await ended).toBe(0);
+    expect(server.log()).not.toContain('did not close cleanly');
+  });
+});
+
+describe('the machine', () => {
+  it('[TIME1] may have its clock set an hour on and back: no connection, node or frame is lost', async () => {
+    liveShow();
+    const stepping = new URL('fixture/stepping-wall-clock.mjs', import.meta.url);
+    server = await startServer({ data, env: { NODE_OPTIONS: `--import ${stepping.href}` } });
+    const viewer = await joinViewer(server.origin, server.showId);
+    const before = await debugOf(server);
+    for (const aheadMs of [3_600_000, -3_600_000]) {
+      process.kill(server.pid, 'SIGUSR2');
+      await expect.poll(() => server?.log(), { timeout: 20_000 }).toContain(`"aheadMs":${aheadMs}`);
+    }
+    const after = await debugOf(server);
+    expect(after.wallClockAheadMs).toBe(-3_600_000);
+    expect(after.placement.nodes.map(({ generation }) => generation)).toEqual([1, 1, 1]);
+    const bus = (debug: typeof after) => debug.nodes.find(({ role }) => role === 'origin')?.detail.bus;
+    expect(bus(after)?.standby.playing).toBe(true);
+    // Ten seconds of clip went out, none of it in a hurry.
+    expect(bus(after)?.video[0]?.packetCount).toBeGreaterThan(
+      (bus(before)?.video[0]?.packetCount ?? 0) + 100,
+    );
+    expect(bus(after)?.standby.worstLateMs).toBeLessThan(1_000);
+    expect(viewer.channel.snapshot().state).toBe('open');
+    viewer.close();
+  });
+
+  // The limit is a Unix shell's, as in store.test.ts.
+  it.skipIf(process.platform === 'win32')(
+    '[STORE1] may run out of disk: what cannot be saved is refused in words, the show goes on',
+    async () => {
+      liveShow();
+      server = await startServer({ data, fileBlocks: 300 });
+      const studio = await joinStudio(server.origin, server.studioKey);
+      const viewer = await joinViewer(server.origin, server.showId);
+      let saved = '';
+      let failure: unknown;
+      for (let n = 0; n < 60 && failure === undefined; n += 1) {
+        const title = `${n} ${'x'.repeat(70)}`;
+        try {
+          await studio.channel.call('setTitle', { title });
+          saved = title;
+        } catch (error) {
+          failure = error;
+        }
+      }
+      expect(failure).toMatchObject({ code: expect.stringMatching(/^store(Full|Failed)$/) });
+      expect(failure).toMatchObject({ message: expect.stringMatching(/disk/) });
+      // Fans see the last title that was saved, and the show survives a node even though it cannot be noted down.
+      const fresh = await joinViewer(server.origin, server.showId);
+      expect(fresh.joined.state.title).toBe(saved);
+      const { nodes } = await debugOf(server);
+      process.kill(nodes.find(({ role }) => role === 'origin')?.detail.workerPid ?? 0, 'SIGKILL');
+      await viewer.change((change) => change.kind === 'program' && change.program.source === 'none');
+      await expect
+        .poll(async () => (server ? (await debugOf(server)).shows.current.program.source : ''), {
+          timeout: 20_000,
+        })
+        .toBe('standby');
+      expect(server.log()).toContain('an event of the show could not be kept');
+      expect(studio.channel.snapshot().state).toBe('open');
+      // Nothing half-written: the next start finds the last title that was saved.
+      await server.stop('SIGKILL');
+      server = await startServer({ data });
+      const again = await joinViewer(server.origin, server.showId);
+      expect(again.joined.state).toMatchObject({ title: saved, phase: { kind: 'live' } });
+    },
+  );
+
+  it('[STORE2] may run a program that holds the database: a moment is waited for, longer is refused and nothing lost', async () => {
+    server = await startServer({ data });
+    const studio = await joinStudio(server.origin, server.studioKey);
+    const other = new DatabaseSync(join(data, 'show.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const short = studio.channel.call('setTitle', { title: 'A moment later' });
+    // The answer to a later request shows that the first is waiting, or has been: either way it must succeed.
+    setTimeout(() => other.exec('COMMIT'), 300);
+    await short;
+    other.exec('BEGIN IMMEDIATE');
+    const refused = studio.channel.call('setTitle', { title: 'Never' });
+    await expect(refused).rejects.toMatchObject({
+      code: 'storeBusy',
+      message: expect.stringContaining('Another program'),
+    });
+    other.exec('COMMIT');
+    other.close();
+    const viewer = await joinViewer(server.origin, server.showId);
+    expect(viewer.joined.state.title).toBe('A moment later');
+    await studio.channel.call('setTitle', { title: 'Free again' });
+    viewer.close();
+  });
+});
