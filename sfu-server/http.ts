@@ -29,7 +29,7 @@ export type HttpOptions = {
   studioKey: string;
   log: Logger;
   /** A page has opened its socket. */
-  onSocket: (wire: Wire, publicOrigin: string) => void;
+  onSocket: (wire: Wire, publicOrigin: string, address: string) => void;
   currentShowId: () => string;
   /** What the media nodes can do; null while the server cannot serve a join. */
   capabilities: () => RtpCapabilities | null;
@@ -193,9 +193,9 @@ export const startHttp = async (options: HttpOptions) => {
     return options.snapshot();
   });
 
-  app.get('/socket', { websocket: true }, (socket) => {
+  app.get('/socket', { websocket: true }, (socket, request) => {
     socket.on('error', (error) => log.warn({ err: error }, 'socket error'));
-    options.onSocket(socketWire(socket), publicOrigin());
+    options.onSocket(socketWire(socket), publicOrigin(), request.ip);
   });
 
   app.setNotFoundHandler((_, reply) =>

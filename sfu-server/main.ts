@@ -12,6 +12,7 @@ import { firstStart, startNode } from './nodes.ts';
 import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
 import { createPlacement } from './show/placement.ts';
+import { createShopLimits } from './show/shop-door.ts';
 import { createShows } from './show/shows.ts';
 import { createShutdown } from './shutdown.ts';
 import { createImages } from './shop/images.ts';
@@ -63,6 +64,7 @@ const start = async () => {
   for (const each of nodes) placement.add(each);
   const shows = shutdown.add(createShows({ store, placement, clock, log }));
   const images = shutdown.add(createImages(join(config.data, 'pictures')));
+  const shopLimits = createShopLimits(clock);
 
   const http = await startHttp({
     config,
@@ -82,7 +84,7 @@ const start = async () => {
       images: images.snapshot(),
       ...wallClock.snapshot(),
     }),
-    onSocket: (wire, publicOrigin) => {
+    onSocket: (wire, publicOrigin, address) => {
       const participant = createParticipant({
         wire,
         clock,
@@ -94,6 +96,8 @@ const start = async () => {
         publicOrigin,
         maxViewers: config.maxViewers,
         draining: () => shutdown.draining(),
+        address,
+        shopLimits,
         log,
       });
       participants.add(participant);

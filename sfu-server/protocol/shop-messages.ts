@@ -136,7 +136,7 @@ export const shopRequests = {
   saveShopSettings: { from: director, params: z.object({ settings: shopSettings }), result: nothing },
 
   // Drops.
-  /** A drop that is running keeps its items; name and length may change at any time before its end. */
+  /** From its start on only the name can change; what is over stays as it was. */
   saveDrop: { from: director, params: z.object({ draft: dropDraft }), result: z.object({ dropId }) },
   removeDrop: { from: director, params: z.object({ dropId }), result: nothing },
   /** `countdownMs` null: at once. */
@@ -163,11 +163,11 @@ export const shopRequests = {
     result: nothing,
   },
   endDrop: { from: crew, params: z.object({ dropId }), result: nothing },
-  /** An ended or sold-out drop again, with a clock and a share of its own anew. */
+  /** An ended or sold-out drop again: a new drop with the same terms, its own share and its own clock. The old one ends and stays. */
   restartDrop: {
     from: crew,
     params: z.object({ dropId, countdownMs: z.nullable(countdownMs) }),
-    result: nothing,
+    result: z.object({ dropId }),
   },
   /** New codes; they are shown once, the server keeps their hashes. */
   addEarlyAccessCodes: {

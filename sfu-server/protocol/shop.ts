@@ -126,7 +126,8 @@ export const dropState = z.discriminatedUnion('kind', [
     kind: z.literal('ended'),
     startedMs: z.nullable(timestampMs),
     endedMs: timestampMs,
-    by: z.enum(['time', 'director', 'showEnd']),
+    /** `nextDrop`: another drop of the same product has begun. */
+    by: z.enum(['time', 'director', 'nextDrop', 'showEnd']),
   }),
 ]);
 export type DropState = z.infer<typeof dropState>;

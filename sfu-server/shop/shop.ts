@@ -1,81 +1,103 @@
-// The shop of one show: puts catalogue, drops and holds together and tells pages what has changed. All rules are in those parts.
-// It knows no sockets and no media; show/ hands it who asks, and a payment settles through `holds`.
+// The shop of one show: puts catalogue, drops, holds and news together and tells pages what has changed. All rules are in those parts.
+// It knows no sockets and no media; show/ hands it who asks, and an order settles through `holds`.
 import type { Clock } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
-import type { ProductDraft } from '../protocol/shop-messages.ts';
-import {
-  dropPriceMinor,
-  type Product,
-  type ProductId,
-  type ShopSettings,
-  type Variant,
-} from '../protocol/shop.ts';
 import type { ShowParams } from '../protocol/messages.ts';
+import type { ProductDraft } from '../protocol/shop-messages.ts';
+import type { DropId, Product, ProductId, ShopSettings, Variant } from '../protocol/shop.ts';
 import type { ShowId, ShowState, StateChange } from '../protocol/state.ts';
 import type { Store } from '../store/database.ts';
 import { createCatalogue } from './catalogue.ts';
-import { createStockNews } from './stock-news.ts';
+import { createDrops, type Drops } from './drops.ts';
+import { createHolds, type BuyerHash, type Holds } from './holds.ts';
+import { createNews } from './news.ts';
 
 export type ShopOptions = {
   store: Store;
   show: ShowId;
   clock: Clock;
-  /** To everybody in the show. */
+  /** Nothing new is held once the show is over. */
+  isOver: () => boolean;
+  /** To everybody in the show. Not called before `createShop` has returned. */
   tell: (change: StateChange) => void;
+  log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
 export type Shop = ReturnType<typeof createShop>;
 
-export const createShop = ({ store, show, clock, tell }: ShopOptions) => {
+export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOptions) => {
   const catalogue = createCatalogue(store, show, () => clock.now());
-  const news = createStockNews({ clock, catalogue, drops: () => [], tell });
+  const news = createNews({ clock, catalogue, drops: () => drops, holds: () => holds, tell, log });
+  let offer = () => {};
+  const drops: Drops = createDrops({
+    store,
+    show,
+    clock,
+    catalogue,
+    changed: news.dropChanged,
+    removed: (id) => tell({ kind: 'dropRemoved', dropId: id }),
+    opened: () => offer(),
+    log,
+  });
+  const holds: Holds = createHolds({
+    store,
+    show,
+    clock,
+    catalogue,
+    drops,
+    isOver,
+    moved: news.stockMoved,
+    buyerChanged: news.buyerChanged,
+    log,
+  });
+  // Both are there now: what time changed while the server was away is for those who wait, too.
+  offer = holds.offer;
+  offer();
+  drops.stockMoved(new Set(catalogue.all().map(({ id }) => id)));
 
-  const tellProduct = (id: ProductId) => tell({ kind: 'product', product: catalogue.known(id) });
-
-  const saveProduct = (draft: ProductDraft): ProductId => {
-    const id = catalogue.save(draft);
+  /** A product is told whole, with the drops that sell it: their counts hang on it. */
+  const tellProduct = (id: ProductId) => {
+    tell({ kind: 'product', product: catalogue.known(id) });
+    for (const drop of drops.selling(id)) news.dropChanged(drop.id);
+  };
+  const saved = (id: ProductId) => {
+    drops.stockMoved(new Set([id]));
     tellProduct(id);
-    return id;
+    holds.offer();
   };
   const feature = (id: ProductId | null) => {
     catalogue.feature(id);
     tell({ kind: 'featured', productId: id });
   };
-  const saveSettings = (settings: ShopSettings) => {
-    catalogue.saveSettings(settings);
-    tell({ kind: 'shop', shop: catalogue.settings() });
-    for (const product of catalogue.all()) tell({ kind: 'product', product });
-  };
 
   /** The one meant: a product with several variants wants it said. */
   const variantMeant = (product: Product, id: Variant['id'] | undefined): Variant => {
-    const [only, another] = product.variants;
-    const found =
-      id === undefined ? (another ? undefined : only) : product.variants.find((one) => one.id === id);
-    if (found) return found;
+    const { variants } = product;
+    const found = variants.find((one) => one.id === id) ?? (variants.length === 1 ? variants[0] : undefined);
+    if (found && (id === undefined || id === found.id)) return found;
     throw new AppError(
       'invalidParams',
-      `Say which ${product.name}: ${product.variants.map(({ name }) => name).join(', ')}.`,
+      `Say which ${product.name}: ${variants.map(({ name, sku }) => name || sku).join(', ')}.`,
     );
   };
 
   return {
+    catalogue,
+    drops,
+    holds,
+    watchBuyer: news.watchBuyer,
+
     /** What a show's state begins with. */
     state: (): Pick<ShowState, 'shop' | 'products' | 'featuredProductId' | 'drops'> => ({
       shop: catalogue.settings(),
       products: catalogue.all(),
       featuredProductId: catalogue.featured(),
-      drops: [],
+      drops: drops.all(),
     }),
 
     /** The short form of the desk: changes the featured product where that has one variant, else adds one. */
-    setProduct: ({
-      name,
-      priceMinor,
-      currency,
-      stockTotal,
-      pictureUrl,
-    }: ShowParams<'setProduct'>): ProductId => {
+    setProduct: (params: ShowParams<'setProduct'>): ProductId => {
+      const { name, priceMinor, currency, stockTotal, pictureUrl } = params;
       const featured = catalogue.featured();
       const before = featured === null ? undefined : catalogue.find(featured);
       if (before && (before.kind === 'bundle' || before.variants.length > 1)) {
@@ -101,11 +123,24 @@ export const createShop = ({ store, show, clock, tell }: ShopOptions) => {
         });
       });
       if (settings.currency !== currency) tell({ kind: 'shop', shop: catalogue.settings() });
-      tellProduct(id);
+      saved(id);
       if (!before) feature(id);
       return id;
     },
-    saveProduct,
+    saveProduct: (draft: ProductDraft): ProductId => {
+      const id = catalogue.save(draft);
+      // A component with more stock makes more bundles.
+      const sharing = new Set(
+        catalogue
+          .known(id)
+          .variants.flatMap((variant) => catalogue.skusOf(variant.id))
+          .flatMap(catalogue.withSku),
+      );
+      for (const other of sharing) if (other !== id && catalogue.find(other)) tellProduct(other);
+      saved(id);
+      return id;
+    },
+    /** Throws `limit` while somebody holds it, a bundle is made of it or a drop sells it. */
     removeProduct: (id: ProductId) => {
       const wasFeatured = catalogue.featured() === id;
       catalogue.remove(id);
@@ -113,17 +148,47 @@ export const createShop = ({ store, show, clock, tell }: ShopOptions) => {
       tell({ kind: 'productRemoved', productId: id });
     },
     feature,
-    saveSettings,
-    /** Moves stock by what was sold at the table, or taken back. */
+    saveSettings: (settings: ShopSettings) => {
+      catalogue.saveSettings(settings);
+      tell({ kind: 'shop', shop: catalogue.settings() });
+      for (const product of catalogue.all()) tell({ kind: 'product', product });
+    },
+    /** Moves stock by what was sold at the table, or taken back: of the drop that runs, or of none. */
     recordSale: ({ productId, variantId, quantity }: ShowParams<'recordSale'>) => {
       const product = catalogue.known(productId);
       const variant = variantMeant(product, variantId);
-      const priceMinor = dropPriceMinor(product, variant, null, null, clock.now());
-      catalogue.tally(variant, product, null, quantity, priceMinor);
-      news.moved(catalogue.skusOf(variant.id));
+      const terms = drops.tableTerms(product, variant);
+      const inDrop =
+        terms.dropId !== null && quantity < 0 && catalogue.tallied(variant.id, terms.dropId) + quantity < 0
+          ? null
+          : terms.dropId;
+      catalogue.tally(variant, product, inDrop, quantity, terms.priceMinor);
+      news.stockMoved(catalogue.skusOf(variant.id));
+      if (quantity < 0) holds.offer();
     },
 
-    close: () => news.close(),
-    snapshot: () => ({ products: catalogue.all().length, news: news.snapshot() }),
+    /** Throws `wrongPhase` for a show that is over, or a drop that is not. */
+    restartDrop: (id: DropId, countdownMs: number | null): DropId => {
+      if (isOver()) throw new AppError('wrongPhase', 'The show is over.');
+      return drops.restart(id, countdownMs);
+    },
+    wish: (buyer: BuyerHash, id: ProductId, wished: boolean) => {
+      catalogue.known(id);
+      holds.wish(buyer, id, wished);
+    },
+    /** A show that ends takes its drops with it. */
+    showEnded: () => drops.endAll(),
+
+    close: () => {
+      news.close();
+      holds.close();
+      drops.close();
+    },
+    snapshot: () => ({
+      products: catalogue.all().length,
+      drops: drops.snapshot(),
+      holds: holds.snapshot(),
+      news: news.snapshot(),
+    }),
   };
 };

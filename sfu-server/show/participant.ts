@@ -25,7 +25,7 @@ import type { Store } from '../store/database.ts';
 import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
 import { orderHandlers } from './order-door.ts';
-import { shopHandlers } from './shop-door.ts';
+import { createShopDoor, type ShopLimits } from './shop-door.ts';
 import type { Shows } from './shows.ts';
 
 export type ParticipantOptions = {
@@ -40,6 +40,9 @@ export type ParticipantOptions = {
   maxViewers: number;
   /** The server is about to stop and takes nobody in any more. */
   draining: () => boolean;
+  /** Network address of the page. */
+  address: string;
+  shopLimits: ShopLimits;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
@@ -335,6 +338,12 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     return [];
   };
 
+  const shopDoor = createShopDoor({
+    joined,
+    address: options.address,
+    limits: options.shopLimits,
+    tellMine: (mine) => channel.emit('mine', mine),
+  });
   const handlers: Handlers<ShowContract> = {
     join,
     openReceive: ({ rtpCapabilities }) => openReceive(joined().member.role, rtpCapabilities),
@@ -390,7 +399,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     endShow: async () => done(await joined().show.endShow()),
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
-    ...shopHandlers(joined),
+    ...shopDoor.handlers,
     ...orderHandlers(),
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),
     renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
@@ -418,6 +427,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
 
   let cancelGrace = () => {};
   channel.onClose((reason) => {
+    shopDoor.close();
     if (identity.kind === 'anonymous') return releaseMedia();
     const { show, member } = identity;
     show.leave(member);

@@ -72,7 +72,16 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
   let studioProducers: { video: string | null; audio: string | null } = { video: null, audio: null };
   let closed = false;
 
-  const shop = createShop({ store, show: row.id, clock, tell: (next) => change(next) });
+  /** Told to the shop, which is made before the state that it is part of. */
+  let over = row.phase.kind === 'ended';
+  const shop = createShop({
+    store,
+    show: row.id,
+    clock,
+    isOver: () => over,
+    tell: (next) => change(next),
+    log,
+  });
   let state: ShowState = {
     seq: 0,
     id: row.id,
@@ -422,6 +431,8 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
         const phase = { kind: 'ended', sinceMs: state.phase.sinceMs, endedMs: clock.now() } as const;
         store.savePhase(row.id, phase);
         change({ kind: 'phase', phase });
+        over = true;
+        shop.showEnded();
         record('ended', {});
         await media().setOnAir(false);
       }),

@@ -1,0 +1,53 @@
+// How often somebody may knock: token buckets by key, such as a buyer or a network address. Forgets those who have been quiet.
+// What is limited, and how far, is said where it is used.
+import { AppError } from '../protocol/errors.ts';
+
+export type Rate = ReturnType<typeof createRate>;
+
+export type RateOptions = {
+  now: () => number;
+  /** So much at once, … */
+  burst: number;
+  /** … and then so much a second. */
+  perSecond: number;
+};
+
+/** Beyond this many keys, those with a full bucket are forgotten: they would begin with a full one anyway. */
+const maxKeys = 20_000;
+
+export const createRate = ({ now, burst, perSecond }: RateOptions) => {
+  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  const tokensOf = (key: string): number => {
+    const bucket = buckets.get(key);
+    if (!bucket) return burst;
+    return Math.min(burst, bucket.tokens + ((now() - bucket.atMs) / 1_000) * perSecond);
+  };
+  const forget = () => {
+    for (const key of buckets.keys()) if (tokensOf(key) >= burst) buckets.delete(key);
+    // A flood of new keys, all of them busy: the oldest begin anew.
+    for (const key of buckets.keys()) {
+      if (buckets.size <= maxKeys) return;
+      buckets.delete(key);
+    }
+  };
+  /** Throws `tooFast` when there has been too much of it. Takes nothing. */
+  const check = (key: string): void => {
+    if (tokensOf(key) < 1) throw new AppError('tooFast');
+  };
+  const take = (key: string): void => {
+    const tokens = tokensOf(key);
+    buckets.set(key, { tokens: Math.max(0, tokens - 1), atMs: now() });
+    if (buckets.size > maxKeys) forget();
+  };
+  return {
+    check,
+    /** Counts one, whether or not there was room for it. */
+    take,
+    /** Counts one, or throws `tooFast` and counts nothing. */
+    spend: (key: string): void => {
+      check(key);
+      take(key);
+    },
+    snapshot: () => ({ keys: buckets.size }),
+  };
+};
