@@ -151,6 +151,7 @@ export const startHttp = async (options: HttpOptions) => {
   app.get('/', (_, reply) => reply.redirect(`/watch/${options.currentShowId()}`));
   app.get('/watch/:show', page('viewer'));
   app.get('/shop/:show/:product', page('shop'));
+  app.get('/order/:show', page('shop'));
   app.get('/studio', page('studio'));
   app.get('/cohost', page('cohost'));
   app.get('/debug', page('debug'));

@@ -3,7 +3,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pino, { type Logger } from 'pino';
-import { loadStudioKey } from './access/tokens.ts';
+import * as z from 'zod/mini';
+import { parseSecrets, takeSecrets, withoutSecrets } from './access/secrets.ts';
+import { hashToken, loadStudioKey } from './access/tokens.ts';
 import { steadyClock as clock, watchWallClock } from './clock.ts';
 import { parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
@@ -11,17 +13,22 @@ import { nodeConfig, type NodeConfig } from './media/node-api.ts';
 import { firstStart, startNode } from './nodes.ts';
 import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
+import type { ShowId } from './protocol/state.ts';
+import { createOrderLimits } from './show/order-door.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShopLimits } from './show/shop-door.ts';
 import { createShows } from './show/shows.ts';
 import { createShutdown } from './shutdown.ts';
 import { createImages } from './shop/images.ts';
+import { createPaymentDesk } from './shop/payments/desk.ts';
 import { openStore } from './store/database.ts';
 
 const start = async () => {
   const config = parseConfig(process.argv.slice(2), process.env);
   // Logs go to stderr: stdout carries only the ready line, which holds the studio's address and key.
-  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: false }));
+  const stderr = pino.destination({ fd: 2, sync: false });
+  const log = pino({ level: config.logLevel }, { write: (line) => void stderr.write(withoutSecrets(line)) });
+  const secrets = takeSecrets(process.env);
   const studioKey = loadStudioKey(join(config.data, 'studio.key'));
   const participants = new Set<Participant>();
   const shutdown = createShutdown({
@@ -29,14 +36,14 @@ const start = async () => {
     log,
     participants,
     exit: () => {
-      log.flush();
+      stderr.flushSync();
       // The parent port or an inspector may keep the loop alive.
       process.exit(0);
     },
   });
   process.on('SIGTERM', shutdown.signalled);
   process.on('SIGINT', shutdown.signalled);
-  surviveExpected(log);
+  surviveExpected(log, () => stderr.flushSync());
 
   const store = shutdown.add(openStore(join(config.data, 'show.db')));
   const wallClock = watchWallClock((aheadMs) =>
@@ -62,9 +69,14 @@ const start = async () => {
   ];
   const placement = shutdown.add(createPlacement({ edges: config.edges, clock, log }));
   for (const each of nodes) placement.add(each);
-  const shows = shutdown.add(createShows({ store, placement, clock, log }));
+  const desk = shutdown.add(createPaymentDesk(secrets));
+  let publicOrigin = '';
+  const trade = { desk, goods: join(config.data, 'goods'), publicOrigin: () => publicOrigin };
+  const shows = shutdown.add(createShows({ store, placement, trade, clock, log }));
   const images = shutdown.add(createImages(join(config.data, 'pictures')));
   const shopLimits = createShopLimits(clock);
+  const orderLimits = createOrderLimits(clock);
+  const shopOf = (show: ShowId | undefined) => (show === undefined ? undefined : shows.find(show).shop);
 
   const http = await startHttp({
     config,
@@ -73,7 +85,13 @@ const start = async () => {
     currentShowId: () => shows.current().id,
     capabilities: () => placement.capabilities(),
     draining: () => shutdown.draining(),
-    shop: { images },
+    shop: {
+      images,
+      desk,
+      currentShop: () => shows.current().shop,
+      shopOfOrder: (id) => shopOf(store.showOfOrder(id)),
+      shopOfDownload: (token) => shopOf(store.showOfDownload(hashToken(token))),
+    },
     viewers: () => shows.current().viewerCount(),
     snapshot: async () => ({
       shows: shows.snapshot(),
@@ -82,9 +100,10 @@ const start = async () => {
       participants: [...participants].map((participant) => participant.snapshot()),
       store: store.snapshot(),
       images: images.snapshot(),
+      desk: desk.snapshot(),
       ...wallClock.snapshot(),
     }),
-    onSocket: (wire, publicOrigin, address) => {
+    onSocket: (wire, origin, address) => {
       const participant = createParticipant({
         wire,
         clock,
@@ -93,11 +112,12 @@ const start = async () => {
         store,
         studioKey,
         codec: config.codec,
-        publicOrigin,
+        publicOrigin: origin,
         maxViewers: config.maxViewers,
         draining: () => shutdown.draining(),
         address,
         shopLimits,
+        orderLimits,
         log,
       });
       participants.add(participant);
@@ -106,6 +126,7 @@ const start = async () => {
   });
 
   shutdown.add(http);
+  publicOrigin = http.publicOrigin;
   shutdown.add(wallClock);
 
   await Promise.all(nodes.map(firstStart));
@@ -122,18 +143,22 @@ const start = async () => {
     placement.add(node('spare', config.edges + 1 + index));
   }
   console.log(`LIVE_DROP_READY ${JSON.stringify(ready)}`);
-  announceToDesktop(ready, shutdown.stop);
+  announceToDesktop(ready, {
+    stop: shutdown.stop,
+    secrets: (given) => desk.replace(parseSecrets(given)),
+    log,
+  });
 };
 
 /**
  * An expected failure that nobody waited for (a full disk met by a timer) is logged and survived. Anything else is a bug:
  * the process ends, and what watches over it starts it again from a known state.
  */
-const surviveExpected = (log: Logger) => {
+const surviveExpected = (log: Logger, flush: () => void) => {
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'nobody was waiting for this failure');
     if (error instanceof AppError) return;
-    log.flush();
+    flush();
     process.exit(1);
   });
 };
@@ -160,14 +185,30 @@ const configOfNode = (
 };
 
 /** In the desktop app this process is a utility process with a port to its parent. */
-const announceToDesktop = (ready: object, stop: () => void) => {
+const announceToDesktop = (
+  ready: object,
+  orders: { stop: () => void; secrets: (given: unknown) => void; log: Logger },
+) => {
   const { parentPort } = process;
   if (!parentPort) return;
   parentPort.on('message', ({ data }) => {
-    if (typeof data === 'object' && data !== null && 'type' in data && data.type === 'stop') stop();
+    const message = desktopMessage.safeParse(data);
+    if (!message.success) return;
+    if (message.data.type === 'stop') return orders.stop();
+    try {
+      orders.secrets(message.data.secrets);
+    } catch (error) {
+      orders.log.error({ err: error }, 'the keys of the desktop app cannot be used');
+    }
   });
   parentPort.postMessage(ready);
 };
+
+/** What the desktop app tells this process. */
+const desktopMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('stop') }),
+  z.object({ type: z.literal('secrets'), secrets: z.record(z.string(), z.unknown()) }),
+]);
 
 start().catch((error: unknown) => {
   const sentence = error instanceof AppError ? error.message : error;

@@ -204,7 +204,7 @@ export const orderRequests = {
     from: director,
     params: z.object({
       /** Older than this order; null: the newest. */
-      beforeMs: z.nullable(timestampMs),
+      before: z.nullable(orderId),
       only: z.enum(['all', 'open', 'toDeliver', 'flagged']),
     }),
     result: z.object({

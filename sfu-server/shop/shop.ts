@@ -1,16 +1,23 @@
-// The shop of one show: puts catalogue, drops, holds and news together and tells pages what has changed. All rules are in those parts.
+// The shop of one show: puts catalogue, drops, holds, checkout and news together and tells pages what has changed. All rules are in
+// those parts.
 // It knows no sockets and no media; show/ hands it who asks, and an order settles through `holds`.
 import type { Clock } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { ShowParams } from '../protocol/messages.ts';
+import type { CounterOrder } from '../protocol/order-messages.ts';
 import type { ProductDraft } from '../protocol/shop-messages.ts';
 import type { DropId, Product, ProductId, ShopSettings, Variant } from '../protocol/shop.ts';
 import type { ShowId, ShowState, StateChange } from '../protocol/state.ts';
 import type { Store } from '../store/database.ts';
 import { createCatalogue } from './catalogue.ts';
+import { createCheckout, type CheckoutOptions } from './checkout.ts';
+import { importCatalogue, type ImportReport } from './csv.ts';
 import { createDrops, type Drops } from './drops.ts';
 import { createHolds, type BuyerHash, type Holds } from './holds.ts';
 import { createNews } from './news.ts';
+
+/** What the server as a whole gives to every show's shop. */
+export type Trade = Pick<CheckoutOptions, 'desk' | 'publicOrigin' | 'goods'>;
 
 export type ShopOptions = {
   store: Store;
@@ -20,12 +27,17 @@ export type ShopOptions = {
   isOver: () => boolean;
   /** To everybody in the show. Not called before `createShop` has returned. */
   tell: (change: StateChange) => void;
+  title: () => string;
+  /** To desk and crew: an order is new or has changed. */
+  tellCrew: (order: CounterOrder) => void;
+  trade: Trade;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
 export type Shop = ReturnType<typeof createShop>;
 
-export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOptions) => {
+export const createShop = (options: ShopOptions) => {
+  const { store, show, clock, isOver, tell, log } = options;
   const catalogue = createCatalogue(store, show, () => clock.now());
   const news = createNews({ clock, catalogue, drops: () => drops, holds: () => holds, tell, log });
   let offer = () => {};
@@ -50,7 +62,18 @@ export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOption
     buyerChanged: news.buyerChanged,
     log,
   });
-  // Both are there now: what time changed while the server was away is for those who wait, too.
+  const checkout = createCheckout({
+    store,
+    show,
+    clock,
+    holds,
+    ...options.trade,
+    settings: catalogue.settings,
+    title: options.title,
+    tellCrew: options.tellCrew,
+    log,
+  });
+  // All are there now: what time changed while the server was away is for those who wait, too.
   offer = holds.offer;
   offer();
   drops.stockMoved(new Set(catalogue.all().map(({ id }) => id)));
@@ -85,6 +108,7 @@ export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOption
     catalogue,
     drops,
     holds,
+    checkout,
     watchBuyer: news.watchBuyer,
 
     /** What a show's state begins with. */
@@ -140,6 +164,12 @@ export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOption
       saved(id);
       return id;
     },
+    /** All of a table or nothing. Throws `invalidParams` for what is no table at all. */
+    importCatalogue: (text: string): ImportReport => {
+      const { saved: ids, ...report } = importCatalogue(text, store, catalogue);
+      for (const id of ids) saved(id);
+      return report;
+    },
     /** Throws `limit` while somebody holds it, a bundle is made of it or a drop sells it. */
     removeProduct: (id: ProductId) => {
       const wasFeatured = catalogue.featured() === id;
@@ -179,15 +209,17 @@ export const createShop = ({ store, show, clock, isOver, tell, log }: ShopOption
     /** A show that ends takes its drops with it. */
     showEnded: () => drops.endAll(),
 
-    close: () => {
+    close: async () => {
       news.close();
       holds.close();
       drops.close();
+      await checkout.close();
     },
     snapshot: () => ({
       products: catalogue.all().length,
       drops: drops.snapshot(),
       holds: holds.snapshot(),
+      checkout: checkout.snapshot(),
       news: news.snapshot(),
     }),
   };

@@ -24,7 +24,7 @@ import { hashToken, newToken, sameToken } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
-import { orderHandlers } from './order-door.ts';
+import { createOrderDoor, type OrderLimits } from './order-door.ts';
 import { createShopDoor, type ShopLimits } from './shop-door.ts';
 import type { Shows } from './shows.ts';
 
@@ -43,6 +43,7 @@ export type ParticipantOptions = {
   /** Network address of the page. */
   address: string;
   shopLimits: ShopLimits;
+  orderLimits: OrderLimits;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
@@ -344,6 +345,13 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     limits: options.shopLimits,
     tellMine: (mine) => channel.emit('mine', mine),
   });
+  const orderDoor = createOrderDoor({
+    joined,
+    buyer: shopDoor.buyer,
+    address: options.address,
+    limits: options.orderLimits,
+    tell: (receipt) => channel.emit('receipt', receipt),
+  });
   const handlers: Handlers<ShowContract> = {
     join,
     openReceive: ({ rtpCapabilities }) => openReceive(joined().member.role, rtpCapabilities),
@@ -400,7 +408,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
     ...shopDoor.handlers,
-    ...orderHandlers(),
+    ...orderDoor.handlers,
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),
     renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
     revokeGuest: ({ guestId }) => done(joined().show.revokeGuest(guestId)),
@@ -428,6 +436,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   let cancelGrace = () => {};
   channel.onClose((reason) => {
     shopDoor.close();
+    orderDoor.close();
     if (identity.kind === 'anonymous') return releaseMedia();
     const { show, member } = identity;
     show.leave(member);

@@ -16,7 +16,7 @@ import {
 } from '../protocol/state.ts';
 import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
 import type { CrewId, CrewMember } from '../protocol/shop.ts';
-import { createShop } from '../shop/shop.ts';
+import { createShop, type Trade } from '../shop/shop.ts';
 import type { ShowRow, Store } from '../store/database.ts';
 import type { LiveNode, Placement, ProgramEvent, StudioMedia } from './placement.ts';
 
@@ -43,6 +43,7 @@ type Log = { info(detail: object, text: string): void; error(detail: object, tex
 export type ShowOptions = {
   row: ShowRow;
   store: Store;
+  trade: Trade;
   clock: Clock;
   log: Log;
   /** Null for a show of the past: it has a state but no media. */
@@ -64,7 +65,7 @@ const studioReadyMs = 10_000;
 /** A viewer's report older than this no longer counts. */
 const reportLifeMs = 12_000;
 
-export const createShow = ({ row, store, clock, log, placement }: ShowOptions) => {
+export const createShow = ({ row, store, clock, log, placement, trade }: ShowOptions) => {
   const members = new Map<string, Member>();
   const reports = new Map<string, PlaybackReport & { atMs: number }>();
   const mixMinus = new Map<GuestId, string>();
@@ -80,6 +81,14 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
     clock,
     isOver: () => over,
     tell: (next) => change(next),
+    title: () => state.title,
+    tellCrew: (order) => {
+      const event = encodeEvent(showContract, 'counterOrder', order);
+      for (const member of members.values()) {
+        if (member.role === 'studio' || member.role === 'crew') member.send(event);
+      }
+    },
+    trade,
     log,
   });
   let state: ShowState = {
@@ -503,14 +512,14 @@ export const createShow = ({ row, store, clock, log, placement }: ShowOptions) =
       record('crewRevoked', { crewId });
     },
 
-    close: (reason: CloseReason = 'serverClosing') => {
+    close: async (reason: CloseReason = 'serverClosing') => {
       if (closed) return;
       closed = true;
-      shop.close();
       cancelHealth();
       cancelViewerCount?.();
       for (const member of members.values()) member.close(reason);
       members.clear();
+      await shop.close();
     },
     snapshot: () => ({
       id: row.id,

@@ -6,11 +6,13 @@ import type { ShowId } from '../protocol/state.ts';
 import { newPublicId } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { Placement } from './placement.ts';
+import type { Trade } from '../shop/shop.ts';
 import { createShow, type Show } from './show.ts';
 
 export type Shows = ReturnType<typeof createShows>;
 
 export type ShowsOptions = {
+  trade: Trade;
   store: Store;
   placement: Placement;
   clock: Clock;
@@ -21,7 +23,7 @@ const firstTitle = 'My first drop';
 /** Shows of the past kept in memory for latecomers. */
 const maxPast = 20;
 
-export const createShows = ({ store, placement, clock, log }: ShowsOptions) => {
+export const createShows = ({ store, placement, trade, clock, log }: ShowsOptions) => {
   const open = (title: string) => store.addShow(newPublicId(), title, clock.now());
   let current: Show = createShow({
     row: store.newestShow() ?? open(firstTitle),
@@ -29,6 +31,7 @@ export const createShows = ({ store, placement, clock, log }: ShowsOptions) => {
     clock,
     log,
     placement,
+    trade,
   });
   const past = new Map<ShowId, Show>();
 
@@ -41,37 +44,44 @@ export const createShows = ({ store, placement, clock, log }: ShowsOptions) => {
     consumerClosed: (consumerId) => current.consumerClosed(consumerId),
   });
 
+  const find = (id: ShowId): Show => {
+    if (id === current.id) return current;
+    const known = past.get(id);
+    if (known) return known;
+    const row = store.show(id);
+    if (!row) throw new AppError('noShow');
+    const show = createShow({ row, store, clock, log, placement: null, trade });
+    const oldest = past.keys().next();
+    if (past.size >= maxPast && !oldest.done) {
+      past
+        .get(oldest.value)
+        ?.close()
+        .catch((error: unknown) => log.error({ err: error }, 'a show of the past could not be closed'));
+      past.delete(oldest.value);
+    }
+    past.set(id, show);
+    return show;
+  };
+  // Money of shows that are over is followed to its end, too.
+  for (const id of store.showsWithOpenMoney()) find(id);
+
   return {
     current: () => current,
     /** Throws `noShow` for an id that never was. */
-    find: (id: ShowId): Show => {
-      if (id === current.id) return current;
-      const known = past.get(id);
-      if (known) return known;
-      const row = store.show(id);
-      if (!row) throw new AppError('noShow');
-      const show = createShow({ row, store, clock, log, placement: null });
-      const oldest = past.keys().next();
-      if (past.size >= maxPast && !oldest.done) {
-        past.get(oldest.value)?.close();
-        past.delete(oldest.value);
-      }
-      past.set(id, show);
-      return show;
-    },
+    find,
     /** The ended show's viewers keep its last state; the studio joins the new one. */
     startNew: (title: string): ShowId => {
       const { phase } = current.state();
       if (phase.kind === 'live') throw new AppError('wrongPhase', 'End the show before you start a new one.');
       const ended = current;
       past.set(ended.id, ended);
-      current = createShow({ row: open(title), store, clock, log, placement });
+      current = createShow({ row: open(title), store, clock, log, placement, trade });
       return current.id;
     },
-    close: () => {
-      current.close();
-      for (const show of past.values()) show.close();
+    close: async () => {
+      const all = [current, ...past.values()];
       past.clear();
+      await Promise.all(all.map((show) => show.close()));
     },
     snapshot: () => ({ current: current.snapshot(), past: past.size }),
   };

@@ -15,7 +15,7 @@ import {
   type ShowId,
   type ShowPhase,
 } from '../protocol/state.ts';
-import { crewId, type CrewId } from '../protocol/shop.ts';
+import { crewId, type CrewId, type OrderId } from '../protocol/shop.ts';
 import { sql as firstLight } from './migrations/0001-first-light.ts';
 import { sql as theDrop } from './migrations/0002-the-drop.ts';
 
@@ -264,6 +264,23 @@ export const openStore = (file: string) => {
         'SELECT id, name, show_id, revoked_ms FROM crew WHERE token_hash = ?',
         tokenHash,
       ),
+
+    showOfOrder: (order: OrderId) =>
+      one(z.object({ id: showId }), 'SELECT show_id AS id FROM orders WHERE id = ?', order)?.id,
+    showOfDownload: (tokenHash: string) =>
+      one(
+        z.object({ id: showId }),
+        `SELECT o.show_id AS id FROM digital_links d JOIN order_lines l ON l.id = d.order_line_id JOIN orders o ON o.id = l.order_id
+          WHERE d.token_hash = ?`,
+        tokenHash,
+      )?.id,
+    /** Shows with payments or refunds that are not at their end. */
+    showsWithOpenMoney: () =>
+      all(
+        z.object({ id: showId }),
+        `SELECT show_id AS id FROM orders WHERE id IN (SELECT order_id FROM payments WHERE stage = 'open')
+         UNION SELECT show_id FROM orders WHERE id IN (SELECT order_id FROM refunds WHERE stage = 'open')`,
+      ).map(({ id }) => id),
 
     addEvent: (show: ShowId, kind: string, detail: unknown, nowMs: number) =>
       void write(

@@ -1,5 +1,6 @@
 // A shop without a server around it: the real store (in memory or in a file) and the real rules, under a clock that moves when told.
 // For tests of what is sold to whom when; what crosses the wire is tested through sockets.
+import { createPaymentDesk } from '../../sfu-server/shop/payments/desk.ts';
 import { createShop, type Shop } from '../../sfu-server/shop/shop.ts';
 import { openStore, type Store } from '../../sfu-server/store/database.ts';
 import { buyerHash, type BuyerHash } from '../../sfu-server/shop/holds.ts';
@@ -36,6 +37,9 @@ export const openStall = (file = ':memory:', clock = fakeClock()): Stall => {
     clock,
     isOver: () => over,
     tell: (change) => told.push(change),
+    title: () => 'Alley',
+    tellCrew: () => {},
+    trade: { desk: createPaymentDesk({}), goods: '/nowhere', publicOrigin: () => 'https://drop.example' },
     log: {
       ...silent,
       error: (detail, text) => {
@@ -53,7 +57,8 @@ export const openStall = (file = ':memory:', clock = fakeClock()): Stall => {
       shop.showEnded();
     },
     close: () => {
-      shop.close();
+      // Nobody is being paid here, so that there is nothing to wait for.
+      void shop.close();
       store.close();
     },
   };

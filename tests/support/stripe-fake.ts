@@ -50,6 +50,7 @@ export const startStripeFake = async () => {
   const calls: Record<Operation, number> = { create: 0, retrieve: 0, expire: 0, refund: 0 };
   let serial = 0;
   let payOnCreate = false;
+  let frozen = false;
   const name = (prefix: string) => `${prefix}_${(serial += 1)}${randomBytes(6).toString('hex')}`;
   const signer = new Stripe(stripeKey);
 
@@ -108,6 +109,7 @@ export const startStripeFake = async () => {
   const refund = (form: ReadonlyMap<string, string>): Answer => {
     const intent = intents.get(form.get('payment_intent') ?? '');
     if (!intent) return refusal(404, 'No such payment_intent.');
+    if (frozen) return refusal(400, 'This charge is disputed.');
     const amount = Number(form.get('amount') ?? intent.amount);
     if (intent.status !== 'succeeded')
       return refusal(400, 'This PaymentIntent does not have a successful charge.');
@@ -236,6 +238,13 @@ export const startStripeFake = async () => {
     /** The next requests of this kind go wrong, one fault each. */
     fail: (operation: Operation, ...next: Fault[]) =>
       void faults.push(...next.map((fault) => ({ operation, fault }))),
+    /** Refunds are refused, as for a disputed charge, until the function given is called. */
+    freezeRefunds: () => {
+      frozen = true;
+      return () => {
+        frozen = false;
+      };
+    },
     /** From now on every session is paid in the moment it is made, as if by a very quick buyer. */
     payEverySession: () => {
       payOnCreate = true;

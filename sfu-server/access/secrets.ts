@@ -1,0 +1,65 @@
+// Keys of others: Stripe's and the mail server's. From the server's environment or from the desktop app's safe storage, held in memory
+// only: never in the database, never in a log, never told to a page.
+import * as z from 'zod/mini';
+import { describeIssues } from '../protocol/channel.ts';
+import { AppError } from '../protocol/errors.ts';
+
+const secretsShape = z.object({
+  stripeKey: z.optional(
+    z.string().check(z.regex(/^[sr]k_(live|test)_\w{6,}$/, 'a secret key of Stripe, sk_live_… or sk_test_…')),
+  ),
+  stripeWebhookSecret: z.optional(
+    z.string().check(z.regex(/^whsec_\w{6,}$/, 'the signing secret of the webhook, whsec_…')),
+  ),
+  /** Another origin of Stripe's API, for tests and proxies. */
+  stripeApi: z.optional(z.url('an address such as https://api.stripe.com')),
+  smtpUrl: z.optional(
+    z.string().check(z.regex(/^smtps?:\/\/\S+$/, 'an address such as smtps://user:password@mail.example')),
+  ),
+  mailFrom: z.optional(
+    z.string().check(z.regex(/^[^\r\n]*@[^\r\n]+$/, 'such as "Night Market <shop@example.com>"')),
+  ),
+});
+export type Secrets = Readonly<z.infer<typeof secretsShape>>;
+
+/** Flags would show them to everybody who can list processes. */
+const variables = {
+  stripeKey: 'LIVE_DROP_STRIPE_KEY',
+  stripeWebhookSecret: 'LIVE_DROP_STRIPE_WEBHOOK_SECRET',
+  stripeApi: 'LIVE_DROP_STRIPE_API',
+  smtpUrl: 'LIVE_DROP_SMTP_URL',
+  mailFrom: 'LIVE_DROP_MAIL_FROM',
+} as const satisfies Record<keyof Secrets, string>;
+
+/** Throws `badConfig` with the name of what is wrong, never with its value. */
+export const parseSecrets = (given: unknown): Secrets => {
+  const parsed = z.safeParse(secretsShape, given);
+  if (!parsed.success) {
+    const at = parsed.error.issues[0]?.path[0];
+    const name = Object.entries(variables).find(([key]) => key === at)?.[1] ?? 'A key';
+    throw new AppError('badConfig', `${name} is not valid. ${describeIssues(parsed.error)}.`);
+  }
+  if (parsed.data.smtpUrl !== undefined && parsed.data.mailFrom === undefined) {
+    throw new AppError('badConfig', `Give ${variables.mailFrom} too: the address receipts come from.`);
+  }
+  return parsed.data;
+};
+
+/** Takes them out of the environment, which child processes inherit. */
+export const takeSecrets = (env: NodeJS.ProcessEnv): Secrets => {
+  const given = Object.fromEntries(
+    Object.entries(variables).flatMap(([key, variable]) => {
+      const value = env[variable];
+      delete env[variable];
+      return value === undefined || value === '' ? [] : [[key, value]];
+    }),
+  );
+  return parseSecrets(given);
+};
+
+/** Cuts whatever looks like a key out of a line for the log, wherever it came from. */
+export const withoutSecrets = (line: string): string =>
+  line
+    .replaceAll(/\b(sk|rk|pk)_(live|test)_\w+/g, '$1_$2_…')
+    .replaceAll(/\bwhsec_\w+/g, 'whsec_…')
+    .replaceAll(/\b(smtps?:\/\/)[^\s@"]+@/g, '$1…@');
