@@ -1,4 +1,4 @@
-// The contract between a session and its lazily loaded media part, and the media types pages use. Types only:
+// The contract between a session and its lazily loaded media part, and the media types pages use. Types and numbers only:
 // importing this never pulls the media code into a page.
 import type { StoreApi } from 'zustand/vanilla';
 import type { Clock } from '../../sfu-server/protocol/channel.ts';
@@ -56,6 +56,21 @@ export type ProgramStats = {
   kbps: number;
 };
 
+/** Bit/s of each layer, low to high: a quarter of the pixels looks as good with some 28 % of the bits. */
+export const layerBitrates = (layers: number, maxKbps: number): number[] =>
+  Array.from({ length: layers }, (_, layer) => Math.round(maxKbps * 1000 * 0.28 ** (layers - 1 - layer)));
+
+/** A way between this page and the server's announced address. */
+export type Way = 'udp' | 'tcp';
+
+/** `full` fills the line as far as the server lets a studio; `quick` only sees whether a show would come through. */
+export type LoopEffort = 'quick' | 'full';
+
+/** What a picture sent to the server and back met. `testKbps`: the most it sent. `lossPct` 0-100 over both directions. */
+export type LoopReport = { way: Way; address: string; port: number } & (
+  { kind: 'shut' } | { kind: 'open'; kbps: number; testKbps: number; lossPct: number; rttMs: number }
+);
+
 export type MediaHost = {
   clock: Clock;
   store: StoreApi<SessionState>;
@@ -93,6 +108,8 @@ export interface MediaPart {
   programStats(): Promise<ProgramStats | null>;
   preferLayer(height: number): void;
   setSound(sound: 'off' | 'on'): void;
+  /** Studio only: sends a picture to the server and back. See loop.ts. */
+  measureLoop(way: Way, effort: LoopEffort): Promise<LoopReport>;
   /** Something has happened to the page or its network: straight to the right rung. */
   jump(why: Jump): void;
   close(): void;

@@ -53,6 +53,8 @@ export const createMedia = (host: MediaHost): MediaPart => {
     publish: (track, use, options) => sending.publish(track, use, options),
     subscribe: (target) => receiving.subscribe(target),
     programStats: () => receiving.programStats(),
+    measureLoop: async (way, effort) =>
+      (await import('./loop.ts')).measureLoop(host, currentDevice(), way, effort),
     preferLayer: (height) => receiving.preferLayer(height),
     setSound: (sound) => receiving.setSound(sound),
     jump: (why) => receiving.jump(why),

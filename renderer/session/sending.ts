@@ -6,17 +6,13 @@ import * as z from 'zod/mini';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { rtpParameters } from '../../sfu-server/protocol/media.ts';
 import { producerUse, type ProducerUse } from '../../sfu-server/protocol/messages.ts';
-import type { MediaHost, Publication, PublishOptions } from './media-part.ts';
+import { layerBitrates, type MediaHost, type Publication, type PublishOptions } from './media-part.ts';
 
 const retryMs = 1_000;
 /** A restarted ICE that has not connected by then gets a new transport. */
 const healMs = 2_500;
 const defaultVideoKbps = 900;
 const defaultAudioKbps = 128;
-
-/** Bit/s of each layer, low to high: a quarter of the pixels looks as good with some 28 % of the bits. */
-export const layerBitrates = (layers: number, maxKbps: number): number[] =>
-  Array.from({ length: layers }, (_, layer) => Math.round(maxKbps * 1000 * 0.28 ** (layers - 1 - layer)));
 
 /** mediasoup-client asks by event and wants its answer by callback. */
 const answerTo = <T>(

@@ -24,10 +24,28 @@ import {
   type StateChange,
 } from '../../sfu-server/protocol/state.ts';
 import type { Rung } from './ladder.ts';
-import type { MediaPart, ProgramStats, Publication, PublishOptions, Subscription } from './media-part.ts';
+import type {
+  LoopEffort,
+  LoopReport,
+  MediaPart,
+  ProgramStats,
+  Publication,
+  PublishOptions,
+  Subscription,
+  Way,
+} from './media-part.ts';
 import { onAwake, openSocket, pageClock, socketUrl, type Awake } from './socket.ts';
 
-export type { ProgramStats, Publication, PublishOptions, Subscription, Tracks } from './media-part.ts';
+export type {
+  LoopEffort,
+  LoopReport,
+  ProgramStats,
+  Publication,
+  PublishOptions,
+  Subscription,
+  Tracks,
+  Way,
+} from './media-part.ts';
 
 /** Who this page is, taken from its own address. */
 export type Identity =
@@ -103,6 +121,8 @@ export interface Session {
   /** Whether a viewer wants the program's sound: it is not sent before. Crew pages get theirs anyway. */
   setSound(sound: 'off' | 'on'): void;
   /** Somebody does not want to wait: the next attempt, or the next remedy for the picture, is made at once. */
+  /** Studio only: what a picture sent to the server and back meets on this way. */
+  measureLoop(way: Way, effort: LoopEffort): Promise<LoopReport>;
   retryNow(): void;
   /** Server clock minus this page's, in milliseconds. */
   clockOffsetMs(): number;
@@ -349,6 +369,7 @@ export const createSession = (options: SessionOptions): Session => {
         () => {}, // Asked again by the page when its size changes; loading is reported by the attempt that waits.
       );
     },
+    measureLoop: async (way, effort) => (await loadMedia()).measureLoop(way, effort),
     setSound: (sound) => {
       void loadMedia().then(
         (media) => media.setSound(sound),

@@ -4,6 +4,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { formatCount, formatRunningTime } from '../ui/format.ts';
 import { Button } from '../ui/controls.tsx';
+import { ConnectionPanel } from './connection-panel.tsx';
 import { DropPanel } from './drop.tsx';
 import { healthFigures, healthLines, type HealthFacts } from './health.ts';
 import { PeoplePanel } from './people.tsx';
@@ -34,6 +35,7 @@ const Page = () => {
         <div className="desk-lower">
           <SourcesPanel />
           <SoundPanel />
+          <ConnectionPanel />
         </div>
       </main>
       <aside className="side" aria-label="Drop and people">
@@ -242,6 +244,7 @@ const keyTable: readonly { keys: string; does: string }[] = [
   { keys: '3', does: 'Guest alone' },
   { keys: 'Q', does: 'QR code on or off' },
   { keys: 'T', does: 'Lower third on or off' },
+  { keys: 'C', does: 'Test the connection, before going live' },
   { keys: 'Enter', does: 'Resume the show after a reload' },
   { keys: '?', does: 'Show or hide this list' },
 ];
@@ -298,6 +301,9 @@ const useKeys = (toggleList: () => void) => {
         3: () => studio.setView('guest'),
         q: () => studio.setQr(!studio.store.getState().scene.qrVisible),
         t: () => studio.setLowerThird(studio.store.getState().scene.lowerThird === null),
+        c: () => {
+          if (studio.session.store.getState().show?.phase.kind !== 'live') void studio.connection.run('full');
+        },
         '?': toggleList,
       };
       // A focused button keeps its own Enter.

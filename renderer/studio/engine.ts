@@ -16,8 +16,9 @@ import {
 import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
 import { formatMoney, formatStock } from '../ui/format.ts';
 import { keepAwake } from './desktop.ts';
+import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
-import { cameraRole, createInputs, outputFor, readSettings, type Inputs } from './inputs.ts';
+import { cameraRole, createInputs, outputFor, programSend, readSettings, type Inputs } from './inputs.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
 import { createMixer, type MeterReading, type Mixer } from './media/mixer.ts';
 import { layoutScene, type Scene as PictureScene } from './media/scene.ts';
@@ -62,6 +63,7 @@ export interface Studio {
   readonly session: Session;
   readonly inputs: Inputs;
   readonly guests: GuestDesk;
+  readonly connection: ConnectionDesk;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
@@ -137,6 +139,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const tell = (text: string) => store.setState({ trouble: text });
   const inputs = createInputs({ compositor, mixer, output, onTrouble: tell });
   const guests = createGuestDesk({ session, compositor, mixer, onTrouble: tell });
+  const connection = createConnectionDesk(session);
   const awake = keepAwake();
   let closed = false;
 
@@ -170,15 +173,11 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   const startSending = async () => {
     store.setState({ sending: { kind: 'starting' } });
-    const top = quality === '720p';
+    const { layers, videoKbps, audioKbps } = programSend(quality);
     try {
       publications = await Promise.all([
-        session.publish(
-          compositor.track,
-          { kind: 'program' },
-          { layers: top ? 3 : 2, maxKbps: top ? 2_000 : 800 },
-        ),
-        session.publish(mixer.programTrack, { kind: 'program' }, { maxKbps: 128 }),
+        session.publish(compositor.track, { kind: 'program' }, { layers, maxKbps: videoKbps }),
+        session.publish(mixer.programTrack, { kind: 'program' }, { maxKbps: audioKbps }),
       ]);
       if (closed) return stopSending();
       store.setState({ sending: { kind: 'sending' } });
@@ -387,6 +386,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     session,
     inputs,
     guests,
+    connection,
     store,
     previewTrack: compositor.track,
     meterFeed,

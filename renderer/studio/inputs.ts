@@ -1,6 +1,7 @@
 // The studio's own camera and microphones: which device plays which role, how each microphone is mixed, and their way
 // into compositor and mixer. What the director chose is kept on this machine and opened again by itself.
 // Not its job: how a device is opened or found again (ui/devices.ts), or what is shown of it (the panels).
+import { layerBitrates } from '../session/media-part.ts';
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { InputReport } from './health.ts';
@@ -70,6 +71,35 @@ export const writeSettings = (settings: StudioSettings, storage: Storage = local
 
 export const outputFor = (quality: StudioSettings['quality']): Output =>
   quality === '720p' ? { width: 1280, height: 720, fps: 30 } : { width: 640, height: 360, fps: 30 };
+
+export type ProgramSend = {
+  layers: 2 | 3;
+  /** Of the top layer. */
+  videoKbps: number;
+  audioKbps: number;
+  /** All of it together: what this page sends. */
+  sendKbps: number;
+  /** What a fan takes at each size, sound included, from low to high. */
+  ladder: readonly { height: number; kbps: number }[];
+};
+
+export const programSend = (quality: StudioSettings['quality']): ProgramSend => {
+  const layers = quality === '720p' ? 3 : 2;
+  const videoKbps = quality === '720p' ? 2_000 : 800;
+  const audioKbps = 128;
+  const bitrates = layerBitrates(layers, videoKbps).map((bitrate) => bitrate / 1000);
+  const { height } = outputFor(quality);
+  return {
+    layers,
+    videoKbps,
+    audioKbps,
+    sendKbps: Math.round(bitrates.reduce((sum, kbps) => sum + kbps, audioKbps)),
+    ladder: bitrates.map((kbps, layer) => ({
+      height: height / 2 ** (layers - 1 - layer),
+      kbps: Math.round(kbps + audioKbps),
+    })),
+  };
+};
 
 export type InputsState = {
   camera: SlotState;

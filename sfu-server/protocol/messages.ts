@@ -38,6 +38,8 @@ export const producerUse = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('guest') }),
   /** From the studio to one guest: everyone but that guest. Audio only. */
   z.object({ kind: z.literal('mixMinus'), guestId }),
+  /** From the studio to itself, to test the connection. Video only. */
+  z.object({ kind: z.literal('loop') }),
 ]);
 export type ProducerUse = z.infer<typeof producerUse>;
 
@@ -113,6 +115,18 @@ export const showContract = {
       params: z.object({ target: consumeTarget, rtpCapabilities }),
       result: z.object({ consumers: z.array(consumerOffer) }),
     },
+    /** The connection test: two transports of the studio's own; a picture sent on one comes back on the other. One at a time. */
+    openLoop: {
+      from: director,
+      params: nothing,
+      result: z.object({ send: transportOffer, receive: transportOffer }),
+    },
+    consumeLoop: {
+      from: director,
+      params: z.object({ producerId: id, rtpCapabilities }),
+      result: z.object({ consumers: z.array(consumerOffer) }),
+    },
+    closeLoop: { from: director, params: nothing, result: nothing },
     closeConsumer: { from: anyone, params: z.object({ consumerId: id }), result: nothing },
     /** A viewer's sound begins paused: their page opens muted, and what is not heard is not sent. */
     pauseConsumer: {

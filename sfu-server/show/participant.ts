@@ -138,7 +138,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   };
 
   const consumeOn = async (
-    target: NonNullable<typeof receive>,
+    target: { transportId: string; node: LiveNode },
     what: { producerIds: string[]; program: 'none' | 'video' | 'both'; silent?: boolean },
     rtpCapabilities: RtpCapabilities,
   ): Promise<ConsumerOffer[]> => {
@@ -169,6 +169,25 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     }
   };
 
+  /** The studio's connection test: a pair of transports that have nothing to do with the show. */
+  let loop: { send: string; receive: { transportId: string; node: LiveNode } } | undefined;
+  const closeLoop = () => {
+    if (!loop) return;
+    const { send, receive: back } = loop;
+    loop = undefined;
+    for (const [producerId, { use }] of producers) if (use.kind === 'loop') producers.delete(producerId);
+    closeTransport(send);
+    closeTransport(back.transportId);
+  };
+  const openLoop = async (role: Role) => {
+    closeLoop();
+    const node = placement.origin();
+    const send = await openTransport(node, role);
+    const back = await openTransport(node, role);
+    loop = { send: send.id, receive: { transportId: back.id, node } };
+    return { send, receive: back };
+  };
+
   const forgetProducer = (producerId: string) => {
     const sent = producers.get(producerId);
     if (!sent || identity.kind !== 'joined') return;
@@ -177,6 +196,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     if (sent.use.kind === 'program') {
       show.studioProducerClosed(producerId).catch(unlessGone('the program could not be detached'));
     } else if (sent.use.kind === 'mixMinus') show.mixMinusClosed(sent.use.guestId, producerId);
+    else if (sent.use.kind === 'loop') return;
     else if (member.guestId !== null) show.guestProducerClosed(member.guestId, producerId);
   };
 
@@ -320,6 +340,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   const mayProduce = (role: Role, use: ProducerUse, kind: 'audio' | 'video'): boolean => {
     if (use.kind === 'guest') return role === 'cohost';
     if (use.kind === 'mixMinus') return role === 'studio' && kind === 'audio';
+    if (use.kind === 'loop') return role === 'studio' && kind === 'video';
     return role === 'studio';
   };
 
@@ -368,6 +389,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       producers.set(producerId, { node, use, kind });
       if (use.kind === 'program') await show.studioProduced(kind, producerId);
       else if (use.kind === 'mixMinus') show.mixMinusProduced(use.guestId, producerId);
+      else if (use.kind === 'loop') return { producerId };
       else if (member.guestId !== null) show.guestProduced(member.guestId, kind, producerId);
       return { producerId };
     },
@@ -387,6 +409,13 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
         consumers: await consumeOn(receive, { producerIds, program, silent }, params.rtpCapabilities),
       };
     },
+    openLoop: () => openLoop(joined().member.role),
+    consumeLoop: async ({ producerId, rtpCapabilities }) => {
+      if (!loop || owned(producers, producerId).use.kind !== 'loop') throw new AppError('notFound');
+      const what = { producerIds: [producerId], program: 'none' as const };
+      return { consumers: await consumeOn(loop.receive, what, rtpCapabilities) };
+    },
+    closeLoop: () => done(closeLoop()),
     closeConsumer: async ({ consumerId }) => {
       const node = owned(consumers, consumerId);
       consumers.delete(consumerId);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { layerFor, readSample, statsBetween, type PlaybackSample } from '../../renderer/session/playback.ts';
-import { layerBitrates } from '../../renderer/session/sending.ts';
+import { layerBitrates } from '../../renderer/session/media-part.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
 import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';

@@ -1,0 +1,68 @@
+// The connection test on one line of the desk: what it found, the one thing to fix, and the button that runs it.
+// Not its job: measuring or judging (connection.ts).
+import { useStore } from 'zustand';
+import type { LoopReport } from '../session/session.ts';
+import { Button } from '../ui/controls.tsx';
+import { formatRate } from '../ui/format.ts';
+import { connectionWords, type ConnectionReport } from './connection.ts';
+import { useInputs, useShow, useStudio } from './hooks.ts';
+import { programSend } from './inputs.ts';
+
+const wayNames = { udp: 'UDP', tcp: 'TCP' } as const;
+
+export const ConnectionPanel = () => {
+  const studio = useStudio();
+  const test = useStore(studio.connection.store);
+  const live = useShow((show) => show?.phase.kind === 'live');
+  return (
+    <section className="panel connection" aria-labelledby="connection-head">
+      <h2 id="connection-head">Connection</h2>
+      <div className="connection-words" role="status">
+        {test.kind === 'never' && <p className="hint">Not tested yet. Go live tests it first.</p>}
+        {test.kind === 'running' && (
+          <>
+            <p>Sending a picture to the server and back by {wayNames[test.way]}.</p>
+            <progress aria-label="Connection test" />
+          </>
+        )}
+        {test.kind === 'failed' && <p data-tone="wrong">{test.text}</p>}
+        {test.kind === 'done' && <Result report={test.report} />}
+      </div>
+      <Button
+        keyHint="C"
+        disabled={live || test.kind === 'running'}
+        title={live ? 'The test would take bandwidth from the fans' : ''}
+        onPress={() => void studio.connection.run('full')}
+      >
+        Test
+      </Button>
+    </section>
+  );
+};
+
+const Result = ({ report }: { report: ConnectionReport }) => {
+  const quality = useInputs((inputs) => inputs.settings.quality);
+  const serverIsHere = ['127.0.0.1', 'localhost', '[::1]'].includes(location.hostname);
+  const { ladder, sendKbps } = programSend(quality);
+  const words = connectionWords({ report, ladder, sendKbps, serverIsHere });
+  return (
+    <>
+      <p data-tone={words.tone}>
+        {words.verdict} {words.fix !== null && <strong>{words.fix}</strong>}
+      </p>
+      <ul className="connection-ways">
+        <WayLine report={report.udp} />
+        <WayLine report={report.tcp} />
+      </ul>
+    </>
+  );
+};
+
+const WayLine = ({ report }: { report: LoopReport }) => (
+  <li data-state={report.kind}>
+    <span aria-hidden="true">{report.kind === 'open' ? '●' : '○'}</span> {wayNames[report.way]}{' '}
+    {report.kind === 'shut'
+      ? 'shut'
+      : `${formatRate(report.kbps)} · ${report.lossPct.toFixed(1)} % lost · ${report.rttMs} ms`}
+  </li>
+);

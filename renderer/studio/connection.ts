@@ -1,0 +1,145 @@
+// The connection test as a director understands it: runs both ways one after the other, keeps the last result, and says
+// how many fans it carries and the one thing to fix. Measuring is session/loop.ts; showing it is connection-panel.tsx.
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
+import { formatCount } from '../ui/format.ts';
+
+export type ConnectionReport = { atMs: number; udp: LoopReport; tcp: LoopReport };
+
+export type ConnectionTest =
+  | { kind: 'never' }
+  | { kind: 'running'; way: Way }
+  | { kind: 'done'; report: ConnectionReport }
+  | { kind: 'failed'; text: string };
+
+/** One size fans can get: its height and what one of them takes with sound. */
+export type Rung = { height: number; kbps: number };
+
+export type ConnectionFacts = {
+  report: ConnectionReport;
+  /** From low to high. */
+  ladder: readonly Rung[];
+  /** What this page sends in all, every layer and the sound. */
+  sendKbps: number;
+  /** Whether the server is on this computer: then every fan's picture leaves by this uplink. */
+  serverIsHere: boolean;
+};
+
+export type ConnectionWords = {
+  tone: 'fine' | 'look' | 'wrong';
+  /** What the connection carries. */
+  verdict: string;
+  /** The one thing to fix, or null. */
+  fix: string | null;
+};
+
+/** A result older than this is taken again before a show goes live. */
+export const freshMs = 10 * 60_000;
+/** Bursts, retransmissions and other people on the same line take their share. */
+const usableShare = 0.8;
+const lossToFixPct = 2;
+const rttToFixMs = 200;
+
+const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
+const megabits = (kbps: number): string => `${(kbps / 1000).toFixed(1)} Mb/s`;
+const viewers = (count: number): string => formatCount(count, 'fan', 'fans');
+
+const carries = (
+  { ladder, serverIsHere, sendKbps }: ConnectionFacts,
+  { kbps, testKbps }: { kbps: number; testKbps: number },
+): string => {
+  // The test itself was the limit, not the line.
+  const atLeast = kbps > testKbps * 0.75 ? 'at least ' : '';
+  const usable = kbps * usableShare;
+  if (!serverIsHere) {
+    return usable >= sendKbps
+      ? `The way to the server carries ${atLeast}${megabits(kbps)}; the show needs ${megabits(sendKbps)}.`
+      : `The way to the server carries only ${megabits(kbps)}; the show needs ${megabits(sendKbps)}.`;
+  }
+  const sizes = ladder.toReversed().map(({ height, kbps: each }) => {
+    return `${viewers(Math.floor(usable / each))} at ${height}p`;
+  });
+  return `This network carries ${atLeast}${megabits(kbps)}: ${atLeast}${sizes.join(', or ')}.`;
+};
+
+/** The first of these that is true is the one thing to fix: what shuts fans out comes before what annoys them. */
+const fixFor = (
+  { report, ladder, serverIsHere, sendKbps }: ConnectionFacts,
+  best: LoopReport,
+): string | null => {
+  const { udp, tcp } = report;
+  const place = ({ address, port }: LoopReport) => `${address || 'the server'}, port ${port}`;
+  const where = serverIsHere ? 'on this computer' : 'on the server';
+  if (best.kind === 'shut') {
+    return `Nothing comes through to ${place(best)}. Open this port for UDP and TCP in the firewall ${where}.`;
+  }
+  if (udp.kind === 'shut') {
+    return `UDP does not come through to ${place(udp)}: fans get TCP, which stutters on bad networks. Open the port for UDP in the firewall ${where}.`;
+  }
+  if (tcp.kind === 'shut') {
+    return `TCP does not come through to ${place(tcp)}: fans whose network blocks UDP see nothing. Open the port for TCP in the firewall ${where}.`;
+  }
+  const needed = serverIsHere ? (ladder.at(-1)?.kbps ?? 0) : sendKbps;
+  if (best.kbps * usableShare < needed) {
+    return 'The line is too thin for this size. Choose a smaller program size, or another network.';
+  }
+  if (best.lossPct > lossToFixPct) {
+    return `${best.lossPct.toFixed(1)} % of the packets get lost. Use a cable, or go closer to the access point.`;
+  }
+  if (best.rttMs > rttToFixMs) {
+    return `The way there and back takes ${best.rttMs} ms. Use a nearer server, or another network.`;
+  }
+  if (loopback.test(best.address)) {
+    return 'Only this computer can watch: the server announces itself as local. Start it with the address fans can reach.';
+  }
+  return null;
+};
+
+/** Pure. */
+export const connectionWords = (facts: ConnectionFacts): ConnectionWords => {
+  const { udp, tcp } = facts.report;
+  const best = udp.kind === 'open' ? udp : tcp;
+  const fix = fixFor(facts, best);
+  if (best.kind === 'shut') return { tone: 'wrong', verdict: 'No picture comes through.', fix };
+  const thin = best.kbps * usableShare < (facts.serverIsHere ? 0 : facts.sendKbps);
+  return { tone: thin ? 'wrong' : fix === null ? 'fine' : 'look', verdict: carries(facts, best), fix };
+};
+
+export type ConnectionDesk = {
+  readonly store: StoreApi<ConnectionTest>;
+  /** One at a time: a second call waits for the first. Never rejects; what went wrong is in the store. */
+  run(effort: LoopEffort): Promise<void>;
+  isFresh(): boolean;
+};
+
+export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): ConnectionDesk => {
+  const store = createStore<ConnectionTest>(() => ({ kind: 'never' }));
+  let running: Promise<void> | null = null;
+  const measure = async (way: Way, effort: LoopEffort): Promise<LoopReport> => {
+    store.setState({ kind: 'running', way }, true);
+    return session.measureLoop(way, effort);
+  };
+  const test = async (effort: LoopEffort): Promise<void> => {
+    try {
+      const udp = await measure('udp', effort);
+      const tcp = await measure('tcp', effort);
+      store.setState({ kind: 'done', report: { atMs: Date.now(), udp, tcp } }, true);
+    } catch (error) {
+      // The page's own errors are bugs; what the server or the network says is a result.
+      if (!(error instanceof AppError)) reportError(error);
+      const text = error instanceof AppError ? error.message : 'The test did not work. Reload the studio.';
+      store.setState({ kind: 'failed', text }, true);
+    } finally {
+      running = null;
+    }
+  };
+  return {
+    store,
+    run: (effort) => (running ??= test(effort)),
+    isFresh: () => {
+      const state = store.getState();
+      return state.kind === 'done' && Date.now() - state.report.atMs < freshMs;
+    },
+  };
+};

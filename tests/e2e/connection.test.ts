@@ -1,0 +1,58 @@
+// The studio's connection test in a real Chromium against the real server: real media there and back on each way.
+import type { Browser, Page, WebSocketRoute } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { expectAccessible, expectNoOverflow, openPerson } from './studio-steps.ts';
+
+/** Nobody listens on the discard port of this machine. */
+const shutPort = 9;
+
+/** As a firewall would: what the server offers on UDP leads nowhere. */
+const shutUdp = (page: Page) =>
+  page.routeWebSocket(/\/socket$/, (socket: WebSocketRoute) => {
+    const server = socket.connectToServer();
+    socket.onMessage((text) => server.send(text));
+    server.onMessage((text) =>
+      socket.send(String(text).replaceAll(/("protocol":"udp","port":)\d+/g, `$1${shutPort}`)),
+    );
+  });
+
+describe('connection test', () => {
+  let browser: Browser;
+  let server: TestServer;
+  beforeAll(async () => {
+    [browser, server] = await Promise.all([launchBrowser(), startServer({ args: ['--log-level', 'warn'] })]);
+  });
+  afterAll(() => Promise.all([browser.close(), server.close()]));
+
+  it('sends a picture by UDP and by TCP, and says what they carry and the one thing to fix', async () => {
+    const { context, page, errors } = await openPerson(browser, server.studioUrl);
+    const panel = page.getByRole('region', { name: 'Connection' });
+    await panel.getByText('Not tested yet').waitFor();
+    await page.keyboard.press('c');
+    await panel.getByRole('progressbar').waitFor();
+    await panel.getByText(/^● UDP \d/).waitFor({ timeout: 30_000 });
+    await panel.getByText(/^● TCP \d/).waitFor();
+    expect(await panel.innerText()).toMatch(/This network carries .* at 360p/);
+    // The test's server announces loopback, and says so before a fan finds out.
+    await panel.getByText('Only this computer can watch').waitFor();
+    await expectAccessible(page);
+    await expectNoOverflow(page);
+    expect(errors).toEqual([]);
+    await context.close();
+  }, 60_000);
+
+  it('says which way is shut, and what to open', async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    await shutUdp(page);
+    await page.goto(server.studioUrl);
+    const panel = page.getByRole('region', { name: 'Connection' });
+    await panel.getByRole('button', { name: /Test/ }).click();
+    await panel.getByText('○ UDP shut').waitFor({ timeout: 40_000 });
+    await panel.getByText(/^● TCP \d/).waitFor({ timeout: 30_000 });
+    await panel.getByText(`UDP does not come through to 127.0.0.1, port ${shutPort}`).waitFor();
+    await context.close();
+  }, 90_000);
+});
