@@ -62,7 +62,11 @@ const pair = z.object({
   type: z.literal('candidate-pair'),
   nominated: z.literal(true),
   currentRoundTripTime: z.optional(z.number()),
+  availableOutgoingBitrate: z.optional(z.number()),
 });
+
+/** Above this share of what it may send, the test is at its own end, not the line's. */
+const fullShare = 0.75;
 
 const findStat = <T extends z.ZodMiniType>(report: RTCStatsReport, schema: T): z.infer<T> | null => {
   for (const stat of report.values()) {
@@ -160,11 +164,14 @@ export const measureLoop = async (
     if (!before || !after || after.bytesReceived === before.bytesReceived) return shut;
     const lost = Math.max(0, (after.packetsLost ?? 0) - (before.packetsLost ?? 0));
     const arrived = after.packetsReceived - before.packetsReceived;
+    const kbps = Math.round(((after.bytesReceived - before.bytesReceived) * 8) / measureMs);
+    // A slow computer encodes less than the line would carry; the estimate knows.
+    const carriesKbps = (path?.availableOutgoingBitrate ?? 0) / 1000;
     return {
       ...shut,
       kind: 'open',
-      testKbps,
-      kbps: Math.round(((after.bytesReceived - before.bytesReceived) * 8) / measureMs),
+      kbps,
+      limit: kbps > testKbps * fullShare || carriesKbps * fullShare > kbps ? 'test' : 'line',
       lossPct: (lost / Math.max(1, arrived + lost)) * 100,
       rttMs: Math.round((path?.currentRoundTripTime ?? 0) * 1000),
     };

@@ -66,9 +66,10 @@ export type Way = 'udp' | 'tcp';
 /** `full` fills the line as far as the server lets a studio; `quick` only sees whether a show would come through. */
 export type LoopEffort = 'quick' | 'full';
 
-/** What a picture sent to the server and back met. `testKbps`: the most it sent. `lossPct` 0-100 over both directions. */
+/** What a picture sent to the server and back met. `limit`: whether the line carried no more, or the test sent no more.
+ *  `lossPct`: 0-100 over both directions. */
 export type LoopReport = { way: Way; address: string; port: number } & (
-  { kind: 'shut' } | { kind: 'open'; kbps: number; testKbps: number; lossPct: number; rttMs: number }
+  { kind: 'shut' } | { kind: 'open'; kbps: number; limit: 'line' | 'test'; lossPct: number; rttMs: number }
 );
 
 export type MediaHost = {

@@ -132,6 +132,8 @@ const TitleField = () => {
   );
 };
 
+const goLiveWords = { no: 'Go live', testingConnection: 'Skip the test', starting: 'Going live' } as const;
+
 const AirButtons = () => {
   const studio = useStudio();
   const phase = useShow((show) => show?.phase.kind ?? 'setup');
@@ -150,8 +152,14 @@ const AirButtons = () => {
   if (phase === 'setup') {
     return (
       <div className="top-buttons">
-        <Button kind="action" keyHint="⇧L" disabled={going} onPress={() => void studio.goLive()}>
-          {going ? 'Going live' : 'Go live'}
+        <Button
+          kind="action"
+          keyHint="⇧L"
+          disabled={going === 'starting'}
+          title="Tests the connection first"
+          onPress={() => void studio.goLive()}
+        >
+          {goLiveWords[going]}
         </Button>
       </div>
     );

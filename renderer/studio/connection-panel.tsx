@@ -4,9 +4,8 @@ import { useStore } from 'zustand';
 import type { LoopReport } from '../session/session.ts';
 import { Button } from '../ui/controls.tsx';
 import { formatRate } from '../ui/format.ts';
-import { connectionWords, type ConnectionReport } from './connection.ts';
+import { connectionWords, factsOf, type ConnectionReport } from './connection.ts';
 import { useInputs, useShow, useStudio } from './hooks.ts';
-import { programSend } from './inputs.ts';
 
 const wayNames = { udp: 'UDP', tcp: 'TCP' } as const;
 
@@ -42,9 +41,7 @@ export const ConnectionPanel = () => {
 
 const Result = ({ report }: { report: ConnectionReport }) => {
   const quality = useInputs((inputs) => inputs.settings.quality);
-  const serverIsHere = ['127.0.0.1', 'localhost', '[::1]'].includes(location.hostname);
-  const { ladder, sendKbps } = programSend(quality);
-  const words = connectionWords({ report, ladder, sendKbps, serverIsHere });
+  const words = connectionWords(factsOf(report, quality));
   return (
     <>
       <p data-tone={words.tone}>

@@ -4,6 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
 import { formatCount } from '../ui/format.ts';
+import { programSend, type Quality } from './inputs.ts';
 
 export type ConnectionReport = { atMs: number; udp: LoopReport; tcp: LoopReport };
 
@@ -34,6 +35,14 @@ export type ConnectionWords = {
   fix: string | null;
 };
 
+const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
+
+/** What the judgement needs besides the report: the sizes sent, and where the server is by this page's own address. */
+export const factsOf = (report: ConnectionReport, quality: Quality): ConnectionFacts => {
+  const { ladder, sendKbps } = programSend(quality);
+  return { report, ladder, sendKbps, serverIsHere: loopback.test(location.hostname) };
+};
+
 /** A result older than this is taken again before a show goes live. */
 export const freshMs = 10 * 60_000;
 /** Bursts, retransmissions and other people on the same line take their share. */
@@ -41,16 +50,14 @@ const usableShare = 0.8;
 const lossToFixPct = 2;
 const rttToFixMs = 200;
 
-const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 const megabits = (kbps: number): string => `${(kbps / 1000).toFixed(1)} Mb/s`;
 const viewers = (count: number): string => formatCount(count, 'fan', 'fans');
 
 const carries = (
   { ladder, serverIsHere, sendKbps }: ConnectionFacts,
-  { kbps, testKbps }: { kbps: number; testKbps: number },
+  { kbps, limit }: Extract<LoopReport, { kind: 'open' }>,
 ): string => {
-  // The test itself was the limit, not the line.
-  const atLeast = kbps > testKbps * 0.75 ? 'at least ' : '';
+  const atLeast = limit === 'test' ? 'at least ' : '';
   const usable = kbps * usableShare;
   if (!serverIsHere) {
     return usable >= sendKbps
@@ -111,6 +118,8 @@ export type ConnectionDesk = {
   /** One at a time: a second call waits for the first. Never rejects; what went wrong is in the store. */
   run(effort: LoopEffort): Promise<void>;
   isFresh(): boolean;
+  /** What keeps fans out by the last test, in words; null when both ways are open or nothing is known. */
+  shutOut(quality: Quality): string | null;
 };
 
 export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): ConnectionDesk => {
@@ -137,6 +146,13 @@ export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): Con
   return {
     store,
     run: (effort) => (running ??= test(effort)),
+    shutOut: (quality) => {
+      const state = store.getState();
+      if (state.kind !== 'done') return null;
+      const { udp, tcp } = state.report;
+      if (udp.kind === 'open' && tcp.kind === 'open') return null;
+      return connectionWords(factsOf(state.report, quality)).fix;
+    },
     isFresh: () => {
       const state = store.getState();
       return state.kind === 'done' && Date.now() - state.report.atMs < freshMs;

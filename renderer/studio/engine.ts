@@ -43,7 +43,8 @@ export type DeskState = {
   fault: string | null;
   /** The browser holds sound back until somebody clicks. */
   soundWaits: boolean;
-  going: boolean;
+  /** On the way to being live. A second press while the connection is tested skips the test. */
+  going: 'no' | 'testingConnection' | 'starting';
   /** End was pressed once. */
   endArmed: boolean;
   /** Links made since the page opened; a token is shown only once. */
@@ -132,7 +133,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     trouble: null,
     fault: null,
     soundWaits: false,
-    going: false,
+    going: 'no',
     endArmed: false,
     guestLinks: {},
   }));
@@ -331,18 +332,34 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       if (settled()) done();
     });
 
+  let skipConnectionTest = () => {};
+  /** A show that nobody can reach is better found out now. A recent test counts, and so does one that could not be made. */
+  const connectionTested = async () => {
+    if (connection.isFresh()) return;
+    store.setState({ going: 'testingConnection' });
+    const skipped = new Promise<'skipped'>((resolve) => {
+      skipConnectionTest = () => resolve('skipped');
+    });
+    if ((await Promise.race([connection.run('quick'), skipped])) === 'skipped') return;
+    const fix = connection.shutOut(quality);
+    if (fix !== null) throw new AppError('mediaUnavailable', `${fix} Go live again to go live as it is.`);
+  };
+
   const goLive = async (): Promise<Outcome> => {
-    if (show()?.phase.kind !== 'setup' || store.getState().going) return { ok: true };
-    store.setState({ going: true });
+    if (store.getState().going === 'testingConnection') skipConnectionTest();
+    if (show()?.phase.kind !== 'setup' || store.getState().going !== 'no') return { ok: true };
+    store.setState({ going: 'starting' });
     const outcome = await act(async () => {
       await cameraSettled();
       if (!inputs.hasPicture()) {
         throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
       }
+      await connectionTested();
+      store.setState({ going: 'starting' });
       // The server waits for what it has only just begun to get.
       await session.call('goLive', {});
     });
-    store.setState({ going: false });
+    store.setState({ going: 'no' });
     return outcome;
   };
 

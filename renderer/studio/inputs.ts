@@ -69,8 +69,11 @@ export const readSettings = (storage: Storage = localStorage): StudioSettings =>
 export const writeSettings = (settings: StudioSettings, storage: Storage = localStorage): void =>
   storage.setItem(settingsKey, JSON.stringify(settings));
 
-export const outputFor = (quality: StudioSettings['quality']): Output =>
+export const outputFor = (quality: Quality): Output =>
   quality === '720p' ? { width: 1280, height: 720, fps: 30 } : { width: 640, height: 360, fps: 30 };
+
+/** The program's size, by the height people know it by. */
+export type Quality = StudioSettings['quality'];
 
 export type ProgramSend = {
   layers: 2 | 3;
@@ -83,7 +86,7 @@ export type ProgramSend = {
   ladder: readonly { height: number; kbps: number }[];
 };
 
-export const programSend = (quality: StudioSettings['quality']): ProgramSend => {
+export const programSend = (quality: Quality): ProgramSend => {
   const layers = quality === '720p' ? 3 : 2;
   const videoKbps = quality === '720p' ? 2_000 : 800;
   const audioKbps = 128;

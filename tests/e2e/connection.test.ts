@@ -1,9 +1,9 @@
 // The studio's connection test in a real Chromium against the real server: real media there and back on each way.
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../support/browser.ts';
+import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
-import { expectAccessible, expectNoOverflow, openPerson } from './studio-steps.ts';
+import { expectAccessible, expectNoOverflow, goLive, openPerson, turnOn } from './studio-steps.ts';
 
 /** Nobody listens on the discard port of this machine. */
 const shutPort = 9;
@@ -22,7 +22,10 @@ describe('connection test', () => {
   let browser: Browser;
   let server: TestServer;
   beforeAll(async () => {
-    [browser, server] = await Promise.all([launchBrowser(), startServer({ args: ['--log-level', 'warn'] })]);
+    [browser, server] = await Promise.all([
+      launchBrowser(fakeMediaArgs),
+      startServer({ args: ['--log-level', 'warn'] }),
+    ]);
   });
   afterAll(() => Promise.all([browser.close(), server.close()]));
 
@@ -43,16 +46,22 @@ describe('connection test', () => {
     await context.close();
   }, 60_000);
 
-  it('says which way is shut, and what to open', async () => {
+  it('keeps a director from going live into a firewall, once: says what to open, and goes live on the second press', async () => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
+    page.setDefaultTimeout(30_000);
     await shutUdp(page);
     await page.goto(server.studioUrl);
+    await turnOn(page);
+    await page.getByRole('button', { name: /^Go live/ }).click();
+    await page.getByRole('button', { name: /^Skip the test/ }).waitFor();
     const panel = page.getByRole('region', { name: 'Connection' });
-    await panel.getByRole('button', { name: /Test/ }).click();
-    await panel.getByText('○ UDP shut').waitFor({ timeout: 40_000 });
-    await panel.getByText(/^● TCP \d/).waitFor({ timeout: 30_000 });
-    await panel.getByText(`UDP does not come through to 127.0.0.1, port ${shutPort}`).waitFor();
+    await panel.getByText('○ UDP shut').waitFor();
+    await panel.getByText(/^● TCP \d/).waitFor();
+    const advice = `UDP does not come through to 127.0.0.1, port ${shutPort}`;
+    await page.getByText(new RegExp(`${advice}.*Go live again to go live as it is`)).waitFor();
+    await page.getByText('OFF AIR', { exact: true }).waitFor();
+    await goLive(page);
     await context.close();
-  }, 90_000);
+  }, 120_000);
 });

@@ -6,14 +6,14 @@ import { programSend } from '../../renderer/studio/inputs.ts';
 
 const open = (
   way: 'udp' | 'tcp',
-  figures: Partial<{ address: string; kbps: number; lossPct: number; rttMs: number }> = {},
+  figures: Partial<{ address: string; kbps: number; limit: 'test'; lossPct: number; rttMs: number }> = {},
 ): LoopReport => ({
   kind: 'open',
   way,
   address: '192.168.1.20',
   port: 4400,
   kbps: 5_000,
-  testKbps: 8_000,
+  limit: 'line',
   lossPct: 0,
   rttMs: 4,
   ...figures,
@@ -38,8 +38,8 @@ describe('the words of the connection test', () => {
     });
   });
 
-  test('a line faster than the test itself is said to carry at least as much', () => {
-    const { verdict } = words(open('udp', { kbps: 7_600 }), open('tcp'));
+  test('a line that carried all the test had to send is said to carry at least as much', () => {
+    const { verdict } = words(open('udp', { kbps: 7_600, limit: 'test' }), open('tcp'));
     expect(verdict).toBe(
       'This network carries at least 7.6 Mb/s: at least 6 fans at 360p, or 17 fans at 180p.',
     );
