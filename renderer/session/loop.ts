@@ -7,6 +7,7 @@ import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { rtpCapabilities, rtpParameters, type TransportOffer } from '../../sfu-server/protocol/media.ts';
 import type { LoopEffort, LoopReport, MediaHost, Way } from './media-part.ts';
 import { clientExtensions } from './receiving.ts';
+import { answerTo } from './sending.ts';
 
 const connectMs = 6_000;
 /** `climbMs`: bandwidth estimation climbs from its start to what the way carries. The server takes 8 Mb/s from a studio. */
@@ -121,17 +122,17 @@ export const measureLoop = async (
   try {
     for (const transport of [send, receive]) {
       transport.on('connect', ({ dtlsParameters }, done, failed) => {
-        call('connectTransport', { transportId: transport.id, dtlsParameters }).then(() => done(), failed);
+        answerTo(() => call('connectTransport', { transportId: transport.id, dtlsParameters }), done, failed);
       });
     }
     send.on('produce', ({ kind, rtpParameters: parameters }, done, failed) => {
-      const use = { kind: 'loop' } as const;
-      call('produce', {
-        transportId: send.id,
-        kind,
-        rtpParameters: z.parse(rtpParameters, parameters),
-        use,
-      }).then(({ producerId }) => done({ id: producerId }), failed);
+      const request = async () => {
+        const use = { kind: 'loop' } as const;
+        const parsed = z.parse(rtpParameters, parameters);
+        const answer = await call('produce', { transportId: send.id, kind, rtpParameters: parsed, use });
+        return { id: answer.producerId };
+      };
+      answerTo(request, done, failed);
     });
     const bothConnected = Promise.all([connected(send), connected(receive)]).then(() => true);
     const producer = await send.produce({

@@ -15,7 +15,7 @@ const defaultVideoKbps = 900;
 const defaultAudioKbps = 128;
 
 /** mediasoup-client asks by event and wants its answer by callback. */
-const answerTo = <T>(
+export const answerTo = <T>(
   request: () => Promise<T>,
   done: (result: T) => void,
   failed: (error: Error) => void,
