@@ -67,7 +67,8 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
   const putTracks = () => {
     const { program } = session.store.getState();
     put('video', program.video);
-    put('audio', program.audio);
+    // A muted element still runs a sound card for its track: a page that opens muted does without.
+    put('audio', store.getState().sound === 'on' ? program.audio : null);
   };
   const stopFollowing = session.store.subscribe((state, before) => {
     if (state.program !== before.program) putTracks();
@@ -141,6 +142,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
       video.muted = sound === 'off';
       session.setSound(sound);
       store.setState({ sound });
+      putTracks();
       void play();
     },
     toggleFullscreen: () => {
