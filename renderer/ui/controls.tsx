@@ -161,8 +161,14 @@ const spokenEveryMs = 1_000;
 /** A level meter that paints itself from a feed, outside React: twenty reports a second must not re-render a page. */
 export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => void) => () => void }) => {
   const root = useRef<HTMLDivElement>(null);
+  const bar = useRef<HTMLDivElement>(null);
+  const mark = useRef<HTMLDivElement>(null);
   const { feed } = props;
   useEffect(() => {
+    /** Moved by transforms alone, and only when it shows: a meter that lays the page out costs more than the sound. */
+    const place = (element: HTMLElement | null, transform: string) => {
+      if (element && element.style.transform !== transform) element.style.transform = transform;
+    };
     let spokenAt = 0;
     let shownAt = performance.now();
     let shownDb = floorDb;
@@ -174,9 +180,10 @@ export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => 
       shownDb = Math.max(rmsDb, shownDb - (fallDbPerSecond * (now - shownAt)) / 1000, floorDb);
       shownAt = now;
       if (peakDb >= peak.db || now - peak.atMs > peakHeldMs) peak = { db: peakDb, atMs: now };
-      element.style.setProperty('--level', String(share(shownDb)));
-      element.style.setProperty('--peak', String(share(Math.max(peak.db, shownDb))));
-      element.dataset['zone'] = peak.db > -3 ? 'hot' : peak.db > -50 ? 'sound' : 'quiet';
+      place(bar.current, `scaleX(${share(shownDb).toFixed(2)})`);
+      place(mark.current, `translateX(${Math.round(share(Math.max(peak.db, shownDb)) * 100)}%)`);
+      const zone = peak.db > -3 ? 'hot' : peak.db > -50 ? 'sound' : 'quiet';
+      if (element.dataset['zone'] !== zone) element.dataset['zone'] = zone;
       if (now - spokenAt < spokenEveryMs) return;
       spokenAt = now;
       const spoken = Math.round(shownDb);
@@ -194,8 +201,8 @@ export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => 
       aria-valuemax={0}
       aria-valuenow={floorDb}
     >
-      <div className="meter-bar" />
-      <div className="meter-peak" />
+      <div ref={bar} className="meter-bar" />
+      <div ref={mark} className="meter-peak" />
     </div>
   );
 };
