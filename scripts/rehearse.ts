@@ -4,19 +4,26 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { decodeQR } from 'qr/decode.js';
 import * as z from 'zod';
-import { chromiumArgs, chromiumBin, launchBrowser } from '../tests/support/browser.ts';
+import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
+import { flashEveryMs } from './rehearsal/devices.ts';
+import { inviteGuest, openStudio, openViewer, recordSale, setUpShow } from './rehearsal/people.ts';
+import type { SeenFrame } from './rehearsal/probe.ts';
 import {
-  bars,
-  beepMs,
-  flashEveryMs,
-  installSyntheticDevices,
-  type DeviceSetUp,
-} from './rehearsal/devices.ts';
-import { installProbe, type SeenFrame } from './rehearsal/probe.ts';
+  at,
+  clearSeen,
+  firstFrame,
+  framesOf,
+  joinMs,
+  longestGap,
+  observe,
+  onScreen,
+  rounded,
+  say,
+} from './rehearsal/screens.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -49,20 +56,6 @@ type Report = {
   machineLoad: number;
 };
 
-const at = (values: readonly number[], share: number): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  if (value === undefined) throw new Error('Nothing was measured.');
-  return value;
-};
-const rounded = (value: number) => Math.round(value * 10) / 10;
-
-const said = performance.now();
-const say = (text: string) =>
-  console.log(`${((performance.now() - said) / 1000).toFixed(1).padStart(6)} s  ${text}`);
-/** Time that must pass for there to be something to measure; not a wait for an event. */
-const observe = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
-
 const cpuTicks = () => {
   let busy = 0;
   let all = 0;
@@ -72,90 +65,6 @@ const cpuTicks = () => {
   }
   return { busy, all };
 };
-
-const person = (
-  name: string,
-  toneHz: number,
-  colour: DeviceSetUp['colour'],
-  withBars: boolean,
-): DeviceSetUp => ({
-  name,
-  bars: withBars ? bars : null,
-  toneHz,
-  flashEveryMs,
-  beepMs,
-  colour,
-});
-const director = person('Clock', 1_000, [105, 120, 140], true);
-const coHost = person('Guest', 440, [120, 150, 100], false);
-
-// --- The people of the rehearsal -------------------------------------------------------------------------------------------
-
-/** A browser of its own with a profile that survives, so that it can be killed and come back as a director's would. */
-const openStudio = async (profile: string, url: string) => {
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: chromiumBin(),
-    args: chromiumArgs,
-    viewport: { width: 1280, height: 800 },
-  });
-  await context.addInitScript(installSyntheticDevices, director);
-  const page = context.pages()[0] ?? (await context.newPage());
-  page.on('pageerror', (error) => say(`studio page error: ${error.message}`));
-  await page.goto(url);
-  return { context, page, pid: await browserPid(page) };
-};
-
-const processes = z.object({ processInfo: z.array(z.object({ type: z.string(), id: z.number() })) });
-
-const browserPid = async (page: Page): Promise<number> => {
-  const browser = page.context().browser();
-  if (!browser) throw new Error('The studio has no browser process.');
-  const cdp = await browser.newBrowserCDPSession();
-  const { processInfo } = processes.parse(await cdp.send('SystemInfo.getProcessInfo'));
-  const found = processInfo.find(({ type }) => type === 'browser');
-  if (!found) throw new Error('The studio’s browser process was not found.');
-  return found.id;
-};
-
-const openViewer = async (browser: Browser, url: string): Promise<Page> => {
-  // As large as the picture itself: without a GPU, scaling three windows up would be most of the work measured.
-  const context = await browser.newContext({ viewport: { width: 640, height: 720 } });
-  await context.addInitScript(installProbe, bars);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => say(`viewer page error: ${error.message}`));
-  await page.goto(url);
-  return page;
-};
-
-const firstFrame = (page: Page) => page.waitForFunction(() => window.rehearsal.firstFrameMs !== null);
-const joinMs = (page: Page) =>
-  page.evaluate(() => (window.rehearsal.firstFrameMs ?? Number.NaN) - window.rehearsal.navigatedMs);
-const clearSeen = (pages: readonly Page[]) =>
-  Promise.all(
-    pages.map((page) =>
-      page.evaluate(() => {
-        window.rehearsal.frames.length = 0;
-        window.rehearsal.beeps.length = 0;
-      }),
-    ),
-  );
-const framesOf = (page: Page): Promise<SeenFrame[]> => page.evaluate(() => window.rehearsal.frames);
-
-/** Waits until what is on screen is (not) the studio's camera; seen in the picture, not in the page's state. */
-const onScreen = (page: Page, what: 'studio' | 'standby') =>
-  page.waitForFunction(
-    (wanted) => {
-      const last = window.rehearsal.frames.slice(-3);
-      return (
-        last.length === 3 && last.every(({ capturedMs }) => (capturedMs !== null) === (wanted === 'studio'))
-      );
-    },
-    what,
-    { polling: 50 },
-  );
-
-const longestGap = (frames: readonly SeenFrame[]): number =>
-  frames.reduce((worst, { atMs }, index) => Math.max(worst, atMs - (frames[index - 1]?.atMs ?? atMs)), 0);
 
 // --- Measurements ----------------------------------------------------------------------------------------------------------
 
@@ -237,8 +146,6 @@ const readQr = async (page: Page): Promise<string> => {
   }
 };
 
-const recordSale = (studio: Page) => studio.getByRole('button', { name: '+1 sold' });
-
 /** From the director's tap to the new count on every viewer's card and in every viewer's picture. */
 const stockChange = async (studio: Page, viewers: readonly Page[]): Promise<number> => {
   const changes = viewers.map((page) =>
@@ -267,34 +174,6 @@ const stockChange = async (studio: Page, viewers: readonly Page[]): Promise<numb
 };
 
 // --- The evening -----------------------------------------------------------------------------------------------------------
-
-const setUpShow = async (studio: Page) => {
-  await studio.getByRole('button', { name: 'Turn on camera and microphone' }).click();
-  await studio.getByLabel('Name', { exact: true }).fill('Night tee');
-  await studio.getByLabel('Price').fill('25');
-  await studio.getByLabel('How many').fill('50');
-  await studio.getByRole('button', { name: 'Add product' }).click();
-  await recordSale(studio).waitFor();
-  await studio.getByLabel('Show title').fill('Rehearsal');
-  await studio.getByLabel('Show title').press('Enter');
-};
-
-const inviteGuest = async (
-  studio: Page,
-  browser: Browser,
-): Promise<{ context: BrowserContext; page: Page }> => {
-  await studio.getByLabel('Guest’s name').fill('Ada');
-  await studio.getByRole('button', { name: 'Invite' }).click();
-  const link = await studio.getByRole('textbox', { name: 'link for Ada' }).inputValue();
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
-  await context.addInitScript(installSyntheticDevices, coHost);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => say(`guest page error: ${error.message}`));
-  await page.goto(link);
-  await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
-  await page.getByRole('button', { name: 'Join the show' }).click();
-  return { context, page };
-};
 
 const rehearse = async (server: TestServer, browser: Browser, profile: string) => {
   const load = cpuTicks();

@@ -1,0 +1,90 @@
+// The people of a rehearsal: a director with a browser of their own, fans, a co-host. Each does what a person would, by the
+// words on the page. What they see is judged in screens.ts.
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import * as z from 'zod';
+import { chromiumArgs, chromiumBin } from '../../tests/support/browser.ts';
+import { bars, beepMs, flashEveryMs, installSyntheticDevices, type DeviceSetUp } from './devices.ts';
+import { installProbe } from './probe.ts';
+import { say } from './screens.ts';
+
+const person = (
+  name: string,
+  toneHz: number,
+  colour: DeviceSetUp['colour'],
+  withBars: boolean,
+): DeviceSetUp => ({
+  name,
+  bars: withBars ? bars : null,
+  toneHz,
+  flashEveryMs,
+  beepMs,
+  colour,
+});
+const director = person('Clock', 1_000, [105, 120, 140], true);
+const coHost = person('Guest', 440, [120, 150, 100], false);
+
+/** A browser of its own with a profile that survives, so that it can be killed and come back as a director's would. */
+export const openStudio = async (profile: string, url: string) => {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumBin(),
+    args: chromiumArgs,
+    viewport: { width: 1280, height: 800 },
+  });
+  await context.addInitScript(installSyntheticDevices, director);
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => say(`studio page error: ${error.message}`));
+  await page.goto(url);
+  return { context, page, pid: await browserPid(page) };
+};
+
+const processes = z.object({ processInfo: z.array(z.object({ type: z.string(), id: z.number() })) });
+
+const browserPid = async (page: Page): Promise<number> => {
+  const browser = page.context().browser();
+  if (!browser) throw new Error('The studio has no browser process.');
+  const cdp = await browser.newBrowserCDPSession();
+  const { processInfo } = processes.parse(await cdp.send('SystemInfo.getProcessInfo'));
+  const found = processInfo.find(({ type }) => type === 'browser');
+  if (!found) throw new Error('The studio’s browser process was not found.');
+  return found.id;
+};
+
+export const openViewer = async (browser: Browser, url: string): Promise<Page> => {
+  // As large as the picture itself: without a GPU, scaling three windows up would be most of the work measured.
+  const context = await browser.newContext({ viewport: { width: 640, height: 720 } });
+  await context.addInitScript(installProbe, bars);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => say(`viewer page error: ${error.message}`));
+  await page.goto(url);
+  return page;
+};
+
+export const recordSale = (studio: Page) => studio.getByRole('button', { name: '+1 sold' });
+
+export const setUpShow = async (studio: Page) => {
+  await studio.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+  await studio.getByLabel('Name', { exact: true }).fill('Night tee');
+  await studio.getByLabel('Price').fill('25');
+  await studio.getByLabel('How many').fill('50');
+  await studio.getByRole('button', { name: 'Add product' }).click();
+  await recordSale(studio).waitFor();
+  await studio.getByLabel('Show title').fill('Rehearsal');
+  await studio.getByLabel('Show title').press('Enter');
+};
+
+export const inviteGuest = async (
+  studio: Page,
+  browser: Browser,
+): Promise<{ context: BrowserContext; page: Page }> => {
+  await studio.getByLabel('Guest’s name').fill('Ada');
+  await studio.getByRole('button', { name: 'Invite' }).click();
+  const link = await studio.getByRole('textbox', { name: 'link for Ada' }).inputValue();
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  await context.addInitScript(installSyntheticDevices, coHost);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => say(`guest page error: ${error.message}`));
+  await page.goto(link);
+  await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+  await page.getByRole('button', { name: 'Join the show' }).click();
+  return { context, page };
+};
