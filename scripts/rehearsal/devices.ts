@@ -29,18 +29,27 @@ export type DeviceSetUp = {
   colour: readonly [number, number, number];
 };
 
+/** What can happen to a camera. */
+export type SyntheticCamera = {
+  /** `frozen`: it goes on delivering, always the same picture, as one whose sensor has stopped. */
+  set(state: 'running' | 'frozen'): void;
+  /** As when its cable is pulled: the track ends. It can be opened again at once. */
+  end(): void;
+};
+
+declare global {
+  interface Window {
+    rehearsalCamera?: SyntheticCamera;
+  }
+}
+
 /** For `page.addInitScript(installSyntheticDevices, setUp)`. */
 export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
   const work = (given: DeviceSetUp) => {
-    type Job = {
-      kind: 'video' | 'audio';
-      writable: WritableStream;
-      width: number;
-      height: number;
-      fps: number;
-    };
+    type Opened = { writable: WritableStream; width: number; height: number; fps: number };
+    type Job = ({ kind: 'video' } & Opened) | ({ kind: 'audio' } & Opened);
     const now = () => performance.timeOrigin + performance.now();
-    const paint = ({ writable, width, height, fps }: Job) => {
+    const paint = ({ writable, width, height, fps }: Opened) => {
       const writer = writable.getWriter();
       const chromaWidth = width >> 1;
       const chromaSize = chromaWidth * (height >> 1);
@@ -58,7 +67,7 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
       frame.fill(given.colour[2], luma + chromaSize);
       let count = 0;
       let due = performance.now();
-      const tick = () => {
+      const draw = () => {
         frame.set(background);
         const walked = (count * 3) % (width - walker.width);
         for (let y = walker.top; y < walker.bottom; y += 1) {
@@ -82,6 +91,9 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
             for (let y = y0; y < y1; y += 1) frame.fill(on ? 235 : 16, y * width + x0, y * width + x1);
           }
         }
+      };
+      const tick = () => {
+        if (!frozen) draw();
         // A camera drops what nobody takes in time; it never queues.
         if ((writer.desiredSize ?? 0) > 0) {
           const picture = new VideoFrame(frame, {
@@ -109,7 +121,7 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
       };
       let timer = setTimeout(tick, 0);
     };
-    const sound = ({ writable }: Job) => {
+    const sound = ({ writable }: Opened) => {
       const writer = writable.getWriter();
       const rate = 48_000;
       const size = 480;
@@ -142,9 +154,12 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
       };
       const timer = setInterval(tick, 5);
     };
-    addEventListener('message', ({ data }: MessageEvent<Job>) =>
-      data.kind === 'video' ? paint(data) : sound(data),
-    );
+    let frozen = false;
+    addEventListener('message', ({ data }: MessageEvent<Job | { kind: 'freeze'; frozen: boolean }>) => {
+      if (data.kind === 'video') paint(data);
+      else if (data.kind === 'audio') sound(data);
+      else ({ frozen } = data);
+    });
   };
 
   const source = `(${work.toString()})(${JSON.stringify(setUp)})`;
@@ -171,6 +186,15 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
         stop();
       },
     });
+    if (kind === 'video') {
+      window.rehearsalCamera = {
+        set: (state) => worker.postMessage({ kind: 'freeze', frozen: state === 'frozen' }),
+        end: () => {
+          track.stop();
+          track.dispatchEvent(new Event('ended'));
+        },
+      };
+    }
     worker.postMessage({ kind, writable: track.writable, ...size }, [track.writable]);
     return track;
   };

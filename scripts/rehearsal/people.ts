@@ -49,10 +49,16 @@ const browserPid = async (page: Page): Promise<number> => {
   return found.id;
 };
 
-export const openViewer = async (browser: Browser, url: string): Promise<Page> => {
+/** `prepare`: what else is put into the fan's browser before the page loads. */
+export const openViewer = async (
+  browser: Browser,
+  url: string,
+  prepare: (context: BrowserContext) => Promise<void> = () => Promise.resolve(),
+): Promise<Page> => {
   // As large as the picture itself: without a GPU, scaling three windows up would be most of the work measured.
   const context = await browser.newContext({ viewport: { width: 640, height: 720 } });
   await context.addInitScript(installProbe, bars);
+  await prepare(context);
   const page = await context.newPage();
   page.on('pageerror', (error) => say(`viewer page error: ${error.message}`));
   await page.goto(url);
