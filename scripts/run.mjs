@@ -21,6 +21,7 @@ const tool = (packageName, command, ...rest) =>
 
 const checkTypesAndStyle = () => runFastChecks(root);
 const test = (args) => runTests(root, args);
+const chaos = (args) => script('scripts/chaos.ts', ...args);
 const rehearse = (args) => script('scripts/rehearse.ts', ...args);
 
 /** Steps after `node` and `packages`, and the run itself, which resolves with the exit code. */
@@ -28,6 +29,7 @@ const targets = {
   start: { steps: ['worker', 'pages'], run: start },
   test: { steps: ['worker', 'chromium', 'pages'], run: test },
   rehearse: { steps: ['worker', 'chromium', 'pages'], run: rehearse },
+  chaos: { steps: ['worker', 'chromium', 'pages'], run: chaos },
   server: { steps: ['worker', 'pages'], run: (args) => script('sfu-server/main.ts', ...args) },
   check: {
     steps: ['worker', 'chromium', 'pages'],

@@ -19,8 +19,11 @@ export type Evidence = {
   heardAtMs: number;
   /** When the path was opened; it gets `settleMs` before anything stronger than a keyframe request. */
   openedAtMs: number;
-  /** `silent`: connected, but it has not answered for `unansweredMs`. `away`: not connected; the session is at it. */
-  server: 'answers' | 'silent' | 'away';
+  /**
+   * `owes`: it was asked and has not answered yet, for `owesMs` now; `silent`: for `unansweredMs`.
+   * `away`: not connected; the session is at it.
+   */
+  server: 'answers' | 'owes' | 'silent' | 'away';
 };
 
 export type Ladder =
@@ -71,13 +74,16 @@ export const noticeMs = 700;
 export const levelEveryMs = 200;
 /** During an outage the path's return is looked for more often: each look late is a frozen picture longer. */
 export const climbingEveryMs = 50;
+/** Longer than an answer takes; more requests would only pile up and be carried out when nobody wants them any more. */
+export const owesMs = 500;
 export const unansweredMs = 4_000;
 const settleMs = 2_500;
 const longestWaitMs = 15_000;
 /** Bytes this recent mean that the path works and only the picture is missing. */
-const arrivingMs = 300;
+export const arrivingMs = 300;
 const knockEveryMs = 150;
 const mostKnocks = 5;
+const hurryAfterMs = 500;
 
 export const level: Ladder = { kind: 'level' };
 
@@ -123,11 +129,13 @@ export const climb = (plan: Plan, before: Ladder, seen: Evidence, dice: number):
 
   if (seen.server === 'away') {
     // The session comes back at its own pace and brings a path; only a path that works again is a reason to hurry it.
-    const hurry = arriving && climbing.rung !== 'session';
-    const waiting = { ...climbing, dueMs: nowMs + settleMs, next: 0, round: 0 };
+    // An attempt that was already on its way gets a moment to arrive as well.
+    const hurry = arriving && climbing.rung !== 'session' && nowMs >= climbing.knockDueMs;
+    const knockDueMs = arriving ? climbing.knockDueMs : nowMs + hurryAfterMs;
+    const waiting = { ...climbing, knockDueMs, dueMs: nowMs + settleMs, next: 0, round: 0 };
     return hurry
       ? { ladder: { ...waiting, rung: 'session' }, rung: 'session' }
-      : { ladder: waiting, rung: null };
+      : { ladder: { ...waiting, rung: arriving ? climbing.rung : null }, rung: null };
   }
   if (seen.server === 'silent') {
     // Whatever else would be tried has to be asked of the server.
@@ -142,6 +150,7 @@ export const climb = (plan: Plan, before: Ladder, seen: Evidence, dice: number):
     const dueMs = Math.max(climbing.dueMs, knockDueMs);
     return { ladder: { ...climbing, rung: 'keyframe', knocks, knockDueMs, dueMs }, rung: 'keyframe' };
   }
+  if (seen.server === 'owes') return { ladder: climbing, rung: null };
   const rested = arriving ? climbing : { ...climbing, knocks: 0 };
   if (nowMs < rested.dueMs || nowMs - seen.openedAtMs < settleMs) return { ladder: rested, rung: null };
   return take(plan, rested, seen, dice);

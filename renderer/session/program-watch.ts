@@ -3,6 +3,7 @@
 import type { StoreApi } from 'zustand/vanilla';
 import type { Clock } from '../../sfu-server/protocol/channel.ts';
 import {
+  arrivingMs,
   climb,
   climbingEveryMs,
   judgeDelay,
@@ -11,6 +12,7 @@ import {
   levelEveryMs,
   noticeMs,
   onTime,
+  owesMs,
   receivePlan,
   unansweredMs,
   type Evidence,
@@ -58,16 +60,20 @@ export const createProgramWatch = (options: WatchOptions) => {
 
   const due = () => store.getState().show?.phase.kind === 'live';
 
+  const owed = (): Evidence['server'] => {
+    const forMs = options.unansweredForMs();
+    return forMs >= unansweredMs ? 'silent' : forMs >= owesMs ? 'owes' : 'answers';
+  };
+
   const evidence = (): Evidence => {
     const away = store.getState().connection.kind !== 'joined';
-    const silent = options.unansweredForMs() >= unansweredMs;
     return {
       nowMs: clock.now(),
       due: due(),
       movedAtMs,
       heardAtMs,
       openedAtMs,
-      server: away ? 'away' : silent ? 'silent' : 'answers',
+      server: away ? 'away' : owed(),
     };
   };
 
@@ -91,9 +97,10 @@ export const createProgramWatch = (options: WatchOptions) => {
     }
     if (stalledMs < (picture.kind === 'none' ? firstPictureMs : noticeMs)) return;
     const trying = ladder.kind === 'climbing' ? ladder.rung : null;
-    if (picture.kind !== 'stalled' || picture.trying !== trying) {
-      store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying } });
-    }
+    const owesSinceMs = owed() === 'answers' ? null : nowMs - options.unansweredForMs();
+    const before = picture.kind === 'stalled' ? picture : null;
+    if (before && before.trying === trying && (before.owesSinceMs === null) === (owesSinceMs === null)) return;
+    store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying, owesSinceMs } });
   };
 
   /** Every second or so: over less, one late frame would be a trend. */
@@ -161,6 +168,8 @@ export const createProgramWatch = (options: WatchOptions) => {
       ladder = step.ladder;
       take(step.rung);
     },
+    /** Whether bytes have just come over the path, whatever they are. */
+    arriving: () => clock.now() - heardAtMs < arrivingMs,
     topHeight: () => topHeight,
     close: () => {
       closed = true;

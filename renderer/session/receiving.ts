@@ -24,6 +24,8 @@ export const clientExtensions = <Uri extends string, Rest>(
 
 /** Between attempts to open a path that the server refused for now: doubling up to the last. */
 const retryMs = { first: 500, most: 8_000 };
+const handOverMs = 3_000;
+const handOverLookMs = 50;
 
 /** One stream per person, so that their sound and picture stay together. An SDP stream id holds no space (RFC 8830). */
 const streamIdOf = (target: ConsumeTarget): string =>
@@ -117,18 +119,31 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     if (sound === 'on') applySound();
   };
 
-  const adopt = async (receiving: Receiving) => {
+  /** Where the old path still brings a picture, the new one takes over when it has one too. */
+  const firstPicture = async (on: Transport, consumers: readonly Consumer[]): Promise<void> => {
+    const { video } = tracksOf(consumers);
+    const giveUpAtMs = clock.now() + handOverMs;
+    while (video && watch.arriving() && clock.now() < giveUpAtMs && !on.closed) {
+      const report = await on.getStats();
+      const { framesDecoded } = readSample(report, { video: video.id, audio: '' }, clock.now());
+      if (framesDecoded > 0) return;
+      await new Promise<void>((resolve) => void clock.after(handOverLookMs, resolve));
+    }
+  };
+
+  const adopt = async (receiving: Receiving, old: 'alive' | 'gone') => {
     const mine = ++generation;
     const opened = openTransport(receiving);
     try {
       const consumers = await consumeAll(opened, receiving.consumers, 'program');
+      if (old === 'alive') await firstPicture(opened, consumers);
       if (mine !== generation || closed) return opened.close();
-      const old = transport;
+      const replaced = transport;
       transport = opened;
       watch.pathOpened();
       setProgram(consumers);
       await feeds.refresh();
-      old?.close();
+      replaced?.close();
     } catch (error) {
       opened.close();
       throw error;
@@ -176,21 +191,21 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
   };
 
   /** Opens a new path and moves everything onto it. Tried again, ever more rarely, while the server says "not now". */
-  const reopen = () => {
+  const reopen = (old: 'alive' | 'gone' = 'gone') => {
     cancelRetry();
     if (closed || !connected()) return; // The next join brings a path of its own.
     recoveries += 1;
     call('openReceive', { rtpCapabilities: capabilities() })
       .then((receiving) => {
         refusals = 0;
-        return adopt(receiving);
+        return adopt(receiving, old);
       })
       .catch((error: unknown) => {
         onlyExpected(error);
         if (!(error instanceof AppError) || !error.retry) return gaveUp(error);
         refusals += 1;
         const waitMs = Math.min(retryMs.most, retryMs.first * 2 ** (refusals - 1));
-        cancelRetry = clock.after(waitMs, reopen);
+        cancelRetry = clock.after(waitMs, () => reopen(old));
       });
   };
 
@@ -264,9 +279,9 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     /** After a join: what it brought, or nothing while the media node restarts (`mediaReset` follows). */
     open: (receiving: Receiving | null) => {
       cancelRetry();
-      if (receiving) adopt(receiving).catch(onlyExpected);
+      if (receiving) adopt(receiving, 'alive').catch(onlyExpected);
     },
-    reopen,
+    reopen: () => reopen(),
     jump: watch.jump,
     consumerClosed: (consumerId: string) => {
       const gone = program.find((consumer) => consumer.id === consumerId);

@@ -70,8 +70,8 @@ export type Connection =
 export type Picture =
   | { kind: 'none' }
   | { kind: 'flowing' }
-  /** `trying`: what was tried last to bring it back. */
-  | { kind: 'stalled'; sinceMs: number; trying: Rung | null };
+  /** `trying`: what was tried last to bring it back. `owesSinceMs`: since when the server has not answered either, if so. */
+  | { kind: 'stalled'; sinceMs: number; trying: Rung | null; owesSinceMs: number | null };
 
 export type SessionState = {
   connection: Connection;
@@ -179,7 +179,7 @@ export const createSession = (options: SessionOptions): Session => {
     unanswered.add(asked);
     const result = await channel.call(name, params).finally(() => unanswered.delete(asked));
     // The studio is still in the show that ended: join the one just made.
-    if (name === 'newShow') rejoin();
+    if (name === 'newShow') rejoin('done');
     return result;
   };
 
@@ -314,10 +314,11 @@ export const createSession = (options: SessionOptions): Session => {
     void join();
   };
 
-  const rejoin = () => {
+  /** `lost`: the earlier connection's media may go on until this one has its own; `done`: it is over. */
+  const rejoin = (why: 'lost' | 'done') => {
     const old = channel;
     channel = null;
-    old?.close('done');
+    old?.close(why);
     if (!closed) connect();
   };
 
@@ -331,7 +332,7 @@ export const createSession = (options: SessionOptions): Session => {
         health: null,
       });
     }
-    rejoin();
+    rejoin('lost');
   };
 
   const retryNow = () => {
@@ -339,7 +340,7 @@ export const createSession = (options: SessionOptions): Session => {
     if (closed || kind === 'connecting') return;
     if (kind === 'joined') return mediaPart?.jump('asked');
     if (kind === 'refused') store.setState({ connection: { kind: 'connecting' } });
-    rejoin();
+    rejoin('lost');
   };
   const stopListening = (options.awake ?? onAwake)((why) => {
     const { kind } = store.getState().connection;

@@ -17,6 +17,8 @@ export interface StandbyCopy {
 }
 
 const goneMs = 2_000;
+/** It went when the picture did, but that shows only when it is asked something and does not answer for so long. */
+const owedMs = 1_000;
 /** Where the server answers, the picture is expected back within a remedy or two. */
 const goneButServedMs = 5_000;
 const maxBytes = 1_500_000;
@@ -33,7 +35,9 @@ export const copyDueAtMs = ({ connection, picture, show }: Known): number | null
     case 'reconnecting':
       return Math.max(picture.sinceMs, connection.sinceMs) + goneMs;
     case 'joined':
-      return picture.sinceMs + goneButServedMs;
+      return picture.owesSinceMs === null
+        ? picture.sinceMs + goneButServedMs
+        : Math.max(picture.sinceMs + goneMs, picture.owesSinceMs + owedMs);
     case 'connecting':
     case 'refused':
       return null;

@@ -272,7 +272,8 @@ export const serveChannel = <C extends Contract>(options: ServeOptions<C>): Serv
     if (!isRequestName(m)) return refuse(q, 'unknownRequest');
     void answer(q, m, p);
   });
-  wire.onClose(() => ended('lost'));
+  // Only a page that says goodbye is done; everything else may come back.
+  wire.onClose((code) => ended(closeReason(code) === 'done' ? 'done' : 'lost'));
 
   return {
     emit: (name, payload) => sendText(encodeEvent(contract, name, payload).text),

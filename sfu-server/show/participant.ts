@@ -63,8 +63,8 @@ type Identity = { kind: 'anonymous'; refusals: number } | { kind: 'joined'; show
 type Who = { show: Show; role: Role; guestId: GuestId | null; crewId: CrewId | null; id: string };
 type Sent = { node: LiveNode; use: ProducerUse; kind: 'audio' | 'video' };
 
-/** A sender whose socket is lost may still be sending: its media lives on so long, for a page that reconnects. */
-const senderGraceMs = 5_000;
+/** A page whose socket is lost may still have its media path: that lives on so long, until the page has reconnected. */
+const graceMs = 5_000;
 const maxRefusedJoins = 5;
 const maxTransports = 6;
 /** The program and eight guests twice over, as a page lets go of the old only when it has the new. */
@@ -469,10 +469,10 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     if (identity.kind === 'anonymous') return releaseMedia();
     const { show, member } = identity;
     show.leave(member);
+    // A sender's page says goodbye also when it is only reloaded.
     const comesBack =
-      (member.role === 'studio' || member.role === 'cohost') &&
-      (reason === 'lost' || reason === 'replaced' || reason === 'slow');
-    if (comesBack) cancelGrace = clock.after(senderGraceMs, releaseMedia);
+      ['lost', 'replaced', 'slow'].includes(reason) || (reason === 'done' && member.role !== 'viewer');
+    if (comesBack) cancelGrace = clock.after(graceMs, releaseMedia);
     else releaseMedia();
   });
 

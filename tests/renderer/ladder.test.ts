@@ -137,7 +137,7 @@ describe('[RECOVER3] when the server does not answer', () => {
   });
   test('away, and the path works again: the session is hurried, once', () => {
     expect(play({ server: () => 'away', bytes: (at) => at > 3_000 }, 6_000).tried).toEqual([
-      [3_050, 'session'],
+      [3_500, 'session'],
     ]);
   });
   test('silent: only a new session is tried, as all else must be asked of the server', () => {
