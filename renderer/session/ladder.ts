@@ -75,8 +75,13 @@ export const levelEveryMs = 200;
 /** During an outage the path's return is looked for more often: each look late is a frozen picture longer. */
 export const climbingEveryMs = 50;
 /** Longer than an answer takes; more requests would only pile up and be carried out when nobody wants them any more. */
-export const owesMs = 500;
-export const unansweredMs = 4_000;
+const owesMs = 500;
+const unansweredMs = 4_000;
+
+/** How a connected server stands, by how long it has owed its oldest answer. */
+export const serverState = (unansweredForMs: number): Evidence['server'] =>
+  unansweredForMs >= unansweredMs ? 'silent' : unansweredForMs >= owesMs ? 'owes' : 'answers';
+
 const settleMs = 2_500;
 const longestWaitMs = 15_000;
 /** Bytes this recent mean that the path works and only the picture is missing. */

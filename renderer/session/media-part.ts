@@ -94,7 +94,7 @@ export type MediaSnapshot = {
     tried: number;
     broughtBack: number;
   };
-  send: { transport: string; publications: number; sending: number };
+  send: { transport: string; publications: number; sending: number; recoveries: number; ladder: string };
 };
 
 export interface MediaPart {

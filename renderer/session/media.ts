@@ -57,7 +57,10 @@ export const createMedia = (host: MediaHost): MediaPart => {
       (await import('./loop.ts')).measureLoop(host, currentDevice(), way, effort),
     preferLayer: (height) => receiving.preferLayer(height),
     setSound: (sound) => receiving.setSound(sound),
-    jump: (why) => receiving.jump(why),
+    jump: (why) => {
+      receiving.jump(why);
+      sending.jump(why);
+    },
     close: () => {
       stopFollowing();
       receiving.close();

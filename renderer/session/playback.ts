@@ -69,6 +69,18 @@ export const readSample = (
   return sample;
 };
 
+/** Of a send transport: what the server has said of it so far (RTCP), and what has been sent. */
+export const readSent = (report: RTCStatsReport): { rtcpBytes: number; packets: number } => {
+  const read = { rtcpBytes: 0, packets: 0 };
+  report.forEach((stat: unknown) => {
+    if (typeof stat !== 'object' || stat === null) return;
+    const type = textIn(stat, 'type');
+    if (type === 'transport') read.rtcpBytes += numberIn(stat, 'bytesReceived');
+    else if (type === 'outbound-rtp') read.packets += numberIn(stat, 'packetsSent');
+  });
+  return read;
+};
+
 /** Rates over the time between two samples of the same transport. */
 export const statsBetween = (
   before: PlaybackSample | null,

@@ -12,9 +12,8 @@ import {
   levelEveryMs,
   noticeMs,
   onTime,
-  owesMs,
   receivePlan,
-  unansweredMs,
+  serverState,
   type Evidence,
   type Jump,
   type Ladder,
@@ -60,11 +59,6 @@ export const createProgramWatch = (options: WatchOptions) => {
 
   const due = () => store.getState().show?.phase.kind === 'live';
 
-  const owed = (): Evidence['server'] => {
-    const forMs = options.unansweredForMs();
-    return forMs >= unansweredMs ? 'silent' : forMs >= owesMs ? 'owes' : 'answers';
-  };
-
   const evidence = (): Evidence => {
     const away = store.getState().connection.kind !== 'joined';
     return {
@@ -73,7 +67,7 @@ export const createProgramWatch = (options: WatchOptions) => {
       movedAtMs,
       heardAtMs,
       openedAtMs,
-      server: away ? 'away' : owed(),
+      server: away ? 'away' : serverState(options.unansweredForMs()),
     };
   };
 
@@ -97,9 +91,11 @@ export const createProgramWatch = (options: WatchOptions) => {
     }
     if (stalledMs < (picture.kind === 'none' ? firstPictureMs : noticeMs)) return;
     const trying = ladder.kind === 'climbing' ? ladder.rung : null;
-    const owesSinceMs = owed() === 'answers' ? null : nowMs - options.unansweredForMs();
+    const owedMs = options.unansweredForMs();
+    const owesSinceMs = serverState(owedMs) === 'answers' ? null : nowMs - owedMs;
     const before = picture.kind === 'stalled' ? picture : null;
-    if (before && before.trying === trying && (before.owesSinceMs === null) === (owesSinceMs === null)) return;
+    if (before && before.trying === trying && (before.owesSinceMs === null) === (owesSinceMs === null))
+      return;
     store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying, owesSinceMs } });
   };
 

@@ -122,8 +122,9 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
   /** Where the old path still brings a picture, the new one takes over when it has one too. */
   const firstPicture = async (on: Transport, consumers: readonly Consumer[]): Promise<void> => {
     const { video } = tracksOf(consumers);
+    if (!video) return;
     const giveUpAtMs = clock.now() + handOverMs;
-    while (video && watch.arriving() && clock.now() < giveUpAtMs && !on.closed) {
+    while (watch.arriving() && clock.now() < giveUpAtMs && !on.closed) {
       const report = await on.getStats();
       const { framesDecoded } = readSample(report, { video: video.id, audio: '' }, clock.now());
       if (framesDecoded > 0) return;

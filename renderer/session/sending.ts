@@ -1,4 +1,4 @@
-// The sending side of a page: one transport and the publications on it, produced again after every outage.
+// The sending side of a page: one transport and the publications on it, repaired or produced again after every outage.
 // Which tracks are sent, and when, is the page's business.
 import type { Device } from 'mediasoup-client';
 import type { Producer, ProducerOptions, Transport } from 'mediasoup-client/types';
@@ -6,11 +6,23 @@ import * as z from 'zod/mini';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { rtpParameters } from '../../sfu-server/protocol/media.ts';
 import { producerUse, type ProducerUse } from '../../sfu-server/protocol/messages.ts';
+import {
+  climb,
+  jump as jumpOn,
+  level,
+  levelEveryMs,
+  noticeMs,
+  sendPlan,
+  serverState,
+  type Evidence,
+  type Jump,
+  type Ladder,
+  type Rung,
+} from './ladder.ts';
 import { layerBitrates, type MediaHost, type Publication, type PublishOptions } from './media-part.ts';
+import { readSent } from './playback.ts';
 
 const retryMs = 1_000;
-/** A restarted ICE that has not connected by then gets a new transport. */
-const healMs = 2_500;
 const defaultVideoKbps = 900;
 const defaultAudioKbps = 128;
 
@@ -52,7 +64,13 @@ export const createSending = (host: MediaHost, device: () => Device) => {
   let generation = 0;
   let closed = false;
   let cancelRetry = () => {};
-  let cancelHeal = () => {};
+  let cancelLook = () => {};
+  let ladder: Ladder = level;
+  let openedAtMs = clock.now();
+  /** RTCP of the server: it is what says that packets arrive, many times a second. */
+  let heard = { bytes: 0, atMs: clock.now() };
+  let put = { packets: 0, atMs: Number.NEGATIVE_INFINITY };
+  let recoveries = 0;
 
   const connected = () => store.getState().connection.kind === 'joined';
   const onlyExpected = (error: unknown) => {
@@ -163,13 +181,11 @@ export const createSending = (host: MediaHost, device: () => Device) => {
       };
       answerTo(request, done, failed);
     });
-    opened.on('connectionstatechange', (state) => {
-      if (opened !== transport) return;
-      if (state === 'connected') cancelHeal();
-      if (state === 'disconnected' || state === 'failed') heal(opened);
-    });
     const old = transport;
     transport = opened;
+    openedAtMs = clock.now();
+    heard = { bytes: 0, atMs: openedAtMs };
+    put = { packets: 0, atMs: Number.NEGATIVE_INFINITY };
     for (const sent of publications) sent.producer = null;
     await Promise.all([...publications].map(produce));
     old?.close();
@@ -178,7 +194,6 @@ export const createSending = (host: MediaHost, device: () => Device) => {
   /** A transport exists only once there is something to send. */
   const open = () => {
     cancelRetry();
-    cancelHeal();
     if (closed || !connected()) return;
     if (publications.size === 0) {
       transport?.close();
@@ -198,20 +213,94 @@ export const createSending = (host: MediaHost, device: () => Device) => {
     });
   };
 
-  const heal = (broken: Transport) => {
-    cancelHeal();
-    cancelHeal = clock.after(healMs, () => {
-      if (broken === transport && broken.connectionState !== 'connected') open();
-    });
-    if (!connected()) return;
-    call('restartIce', { transportId: broken.id })
-      .then((iceParameters) => (broken.closed ? undefined : broken.restartIce({ iceParameters })))
-      .catch(onlyExpected); // The timer above opens a new transport instead.
+  // --- Noticing that nothing arrives -----------------------------------------------------------------------------------
+
+  /** The track goes on and so does its encoder: only the way to the server is another one. */
+  const restartIce = async () => {
+    const healing = transport;
+    if (!healing || healing.closed || !connected()) return;
+    try {
+      const iceParameters = await call('restartIce', { transportId: healing.id });
+      if (!healing.closed) await healing.restartIce({ iceParameters });
+    } catch (error) {
+      if (!healing.closed) onlyExpected(error); // The ladder's next rung opens a new transport.
+    }
   };
+
+  const carryOut = (rung: Rung | null) => {
+    if (!rung) return;
+    recoveries += 1;
+    if (rung === 'session') host.renew();
+    else if (rung === 'transport') open();
+    else void restartIce();
+  };
+
+  const neverConnected = () =>
+    put.packets === 0 &&
+    transport?.connectionState !== 'connected' &&
+    [...publications].some(({ producer }) => producer !== null);
+
+  const evidence = (): Evidence => {
+    const nowMs = clock.now();
+    return {
+      nowMs,
+      // A page that sends nothing, with its camera and microphone gone, is owed no answer.
+      due: transport !== null && (neverConnected() || nowMs - put.atMs < noticeMs * 2),
+      movedAtMs: heard.atMs,
+      heardAtMs: heard.atMs,
+      openedAtMs,
+      server: connected() ? serverState(host.unansweredForMs()) : 'away',
+    };
+  };
+
+  const say = (seen: Evidence) => {
+    const before = store.getState().sending;
+    if (publications.size === 0 || !transport) {
+      if (before.kind !== 'none') store.setState({ sending: { kind: 'none' } });
+    } else if (ladder.kind === 'level') {
+      if (before.kind !== 'flowing') store.setState({ sending: { kind: 'flowing' } });
+    } else if (before.kind !== 'stalled' || before.trying !== ladder.rung) {
+      store.setState({ sending: { kind: 'stalled', sinceMs: seen.movedAtMs, trying: ladder.rung } });
+    }
+  };
+
+  const look = async () => {
+    const watched = transport;
+    if (watched && !watched.closed) {
+      const report = readSent(await watched.getStats());
+      if (closed || watched !== transport) return;
+      const nowMs = clock.now();
+      if (report.rtcpBytes !== heard.bytes) heard = { bytes: report.rtcpBytes, atMs: nowMs };
+      // What was never confirmed is judged from when it was first sent.
+      if (put.packets === 0 && report.packets > 0) heard = { ...heard, atMs: nowMs };
+      if (report.packets !== put.packets) put = { packets: report.packets, atMs: nowMs };
+    }
+    const seen = evidence();
+    const step = climb(sendPlan, ladder, seen, host.random());
+    ladder = step.ladder;
+    carryOut(step.rung);
+    say(seen);
+  };
+
+  const watch = () => {
+    cancelLook = clock.after(levelEveryMs, () => {
+      look()
+        .catch(onlyExpected)
+        .finally(() => {
+          if (!closed) watch();
+        });
+    });
+  };
+  watch();
 
   return {
     /** After a join, or when the media node behind the transport is gone. */
     open,
+    jump: (why: Jump) => {
+      const step = jumpOn(sendPlan, ladder, evidence(), why, host.random());
+      ladder = step.ladder;
+      carryOut(step.rung);
+    },
     publish: (
       track: MediaStreamTrack,
       use: ProducerUse,
@@ -260,7 +349,7 @@ export const createSending = (host: MediaHost, device: () => Device) => {
       closed = true;
       generation += 1;
       cancelRetry();
-      cancelHeal();
+      cancelLook();
       transport?.close();
       for (const sent of publications) sent.settled?.failed(new AppError('closed'));
       publications.clear();
@@ -268,7 +357,9 @@ export const createSending = (host: MediaHost, device: () => Device) => {
     snapshot: () => ({
       transport: transport?.connectionState ?? 'none',
       publications: publications.size,
-      sending: [...publications].filter((sent) => sent.producer && !sent.producer.closed).length,
+      sending: [...publications].filter(({ producer }) => producer && !producer.closed).length,
+      recoveries,
+      ladder: ladder.kind === 'level' ? 'level' : (ladder.rung ?? 'noticed'),
     }),
   };
 };

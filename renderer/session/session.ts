@@ -73,6 +73,10 @@ export type Picture =
   /** `trying`: what was tried last to bring it back. `owesSinceMs`: since when the server has not answered either, if so. */
   | { kind: 'stalled'; sinceMs: number; trying: Rung | null; owesSinceMs: number | null };
 
+/** Whether what this page sends arrives, judged by what the server says of it. */
+export type SendingState =
+  { kind: 'none' } | { kind: 'flowing' } | { kind: 'stalled'; sinceMs: number; trying: Rung | null };
+
 export type SessionState = {
   connection: Connection;
   show: ShowState | null;
@@ -81,6 +85,7 @@ export type SessionState = {
   notice: string | null;
   program: { video: MediaStreamTrack | null; audio: MediaStreamTrack | null };
   picture: Picture;
+  sending: SendingState;
 };
 
 export type SessionOptions = {
@@ -154,6 +159,7 @@ const initial: SessionState = {
   notice: null,
   program: { video: null, audio: null },
   picture: { kind: 'none' },
+  sending: { kind: 'none' },
 };
 
 export const createSession = (options: SessionOptions): Session => {

@@ -1,5 +1,6 @@
 // Says how the page stands with the server, in one sentence, on every crew and co-host page.
 // Nothing is shown while all is well; the fan page words the picture instead (viewer/status.ts).
+import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
 import { useLasting, useSession } from './use-session.ts';
 import './connection.css';
@@ -14,6 +15,8 @@ export const ConnectionNotice = ({ session }: { session: Session }) => {
     connection.kind === 'reconnecting' ? connection.sinceMs : connection.kind === 'connecting' ? 0 : null,
     sayAfterMs,
   );
+  const sending = useSession(session, (state) => state.sending);
+  const unheard = useLasting(sending.kind === 'stalled' ? sending.sinceMs : null, sayAfterMs - noticeMs);
   const text = () => {
     switch (connection.kind) {
       case 'refused':
@@ -23,19 +26,21 @@ export const ConnectionNotice = ({ session }: { session: Session }) => {
       case 'connecting':
         return lasting ? 'Connecting to the server.' : '';
       case 'joined':
-        return notice ?? '';
+        return unheard
+          ? 'What this page sends does not arrive. Looking for another way to the server.'
+          : (notice ?? '');
     }
   };
   const words = text();
   return (
     <div role="status" className={`connection connection-${connection.kind}`} hidden={words === ''}>
       <p>{words}</p>
-      {(connection.kind === 'refused' || connection.kind === 'reconnecting') && (
+      {(connection.kind === 'refused' || connection.kind === 'reconnecting' || unheard) && (
         <button type="button" onClick={() => session.retryNow()}>
           Try now
         </button>
       )}
-      {connection.kind === 'joined' && (
+      {connection.kind === 'joined' && !unheard && (
         <button type="button" onClick={() => session.store.setState({ notice: null })}>
           Got it
         </button>

@@ -89,6 +89,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   const transports = new Map<string, LiveNode>();
   const producers = new Map<string, Sent>();
   const consumers = new Map<string, LiveNode>();
+  const sendTransports: string[] = [];
   let receive: { transportId: string; node: LiveNode; release: () => void } | undefined;
   let media: 'open' | 'released' = 'open';
   const goneListeners: (() => void)[] = [];
@@ -127,6 +128,14 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     if (!node) return;
     transports.delete(transportId);
     node.end.call('closeTransport', { transportId }).catch(unlessGone('a transport could not be closed'));
+  };
+
+  /** The one before goes on until what was sent on it is sent anew; of a page that tries again and again no more are kept. */
+  const openSend = async () => {
+    const offer = await openTransport(placement.origin(), joined().member.role);
+    sendTransports.push(offer.id);
+    for (const earlier of sendTransports.splice(0, sendTransports.length - 2)) closeTransport(earlier);
+    return offer;
   };
 
   const closeReceive = () => {
@@ -376,7 +385,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   const handlers: Handlers<ShowContract> = {
     join,
     openReceive: ({ rtpCapabilities }) => openReceive(joined().member.role, rtpCapabilities),
-    openSend: () => openTransport(placement.origin(), joined().member.role),
+    openSend,
     connectTransport: (params) => owned(transports, params.transportId).end.call('connectTransport', params),
     restartIce: (params) => owned(transports, params.transportId).end.call('restartIce', params),
     produce: async ({ transportId, kind, rtpParameters, use }) => {

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import type { ShowParamsInput, ShowRequest } from '../../../sfu-server/protocol/messages.ts';
 import type { TestServer } from '../server.ts';
+import type { WeakPath } from '../weak-path.ts';
 import type { SyntheticStudioPage } from './page.ts';
 
 declare const syntheticStudio: SyntheticStudioPage;
@@ -45,24 +46,33 @@ export type SyntheticStudio = {
   close(): Promise<void>;
 };
 
-/** A blank page on the server's origin with the product's session in it. */
-export const openSessionPage = async (browser: Browser, server: TestServer): Promise<Page> => {
+/** A blank page on the server's origin with the product's session in it; `path`: it reaches the server by this way. */
+export const openSessionPage = async (
+  browser: Browser,
+  server: TestServer,
+  path?: WeakPath,
+): Promise<Page> => {
   const code = await bundled();
   const context = await browser.newContext();
+  await path?.install(context);
   const page = await context.newPage();
   await page.route('**/test-page.js', (route) =>
     route.fulfill({ contentType: 'text/javascript', body: code }),
   );
   // A document the server itself sent: one made up by the test may not speak to the local network.
-  await page.goto(`${server.origin}/healthz`);
+  await page.goto(`${path?.origin ?? server.origin}/healthz`);
   await page.addScriptTag({ url: '/test-page.js', type: 'module' });
   await page.waitForFunction(() => 'syntheticStudio' in globalThis);
   return page;
 };
 
 /** Joins as the studio and sends; resolves when the server takes picture and sound for ready. */
-export const openSyntheticStudio = async (browser: Browser, server: TestServer): Promise<SyntheticStudio> => {
-  const page = await openSessionPage(browser, server);
+export const openSyntheticStudio = async (
+  browser: Browser,
+  server: TestServer,
+  path?: WeakPath,
+): Promise<SyntheticStudio> => {
+  const page = await openSessionPage(browser, server, path);
   await page.evaluate(async (key) => {
     const studio = await syntheticStudio.openStudio({ key });
     syntheticStudio.open = studio;

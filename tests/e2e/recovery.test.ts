@@ -1,0 +1,119 @@
+// A fan and a studio whose network goes and comes back, in real Chromium, over a way that can be cut: nobody reloads anything.
+// The order of remedies is tests/renderer/ladder.test.ts; how long each outage lasts on a screen is `npm run chaos`.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
+import type { SyntheticStudioPage } from '../support/synthetic-studio/page.ts';
+import { openWeakPath, type WeakPath } from '../support/weak-path.ts';
+import { expectAccessible, seePictures } from './studio-steps.ts';
+
+declare const syntheticStudio: SyntheticStudioPage;
+
+let server: TestServer;
+let browser: Browser;
+let studioPath: WeakPath;
+let fanPath: WeakPath;
+let studio: SyntheticStudio;
+let fan: Page;
+const problems: string[] = [];
+
+const badge = (kind: string) => fan.locator(`.badge-${kind}`).waitFor({ timeout: 20_000 });
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  [studioPath, fanPath] = await Promise.all([openWeakPath(server.origin), openWeakPath(server.origin)]);
+  studio = await openSyntheticStudio(browser, server, studioPath);
+  await studio.call('setProduct', {
+    name: 'Night tee',
+    priceMinor: 2500,
+    currency: 'GBP',
+    stockTotal: 50,
+    pictureUrl: null,
+  });
+  await studio.goLive();
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  await fanPath.install(context);
+  fan = await context.newPage();
+  fan.on('pageerror', (error) => problems.push(error.message));
+  await fan.goto(`${fanPath.origin}/watch/${server.showId}`);
+  await badge('live');
+  await fan.evaluate(() => {
+    document.body.dataset['sameDocument'] = 'yes';
+  });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await Promise.all([studioPath.close(), fanPath.close()]);
+  await server.close();
+});
+
+test('[RECOVER7] without network a fan sees moving pictures and the card; the show is back by itself when the network is', async () => {
+  await fan.waitForFunction(() => {
+    const clip = document.querySelector('#standby');
+    return clip instanceof HTMLVideoElement && clip.readyState >= 2;
+  });
+  expect(await fan.locator('#standby').isVisible()).toBe(false);
+
+  fanPath.cut();
+  await badge('reconnecting');
+  await fan.locator('#standby').waitFor({ state: 'visible', timeout: 15_000 });
+  await seePictures(fan, '#standby', 10);
+  expect(await fan.getByRole('article', { name: 'Night tee' }).innerText()).toContain('50 left of 50');
+  await fan.getByRole('button', { name: 'Retry now' }).waitFor();
+  await expectAccessible(fan);
+
+  fanPath.mend();
+  await badge('live');
+  await fan.locator('#standby').waitFor({ state: 'hidden' });
+  await seePictures(fan, '#program', 15);
+  expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
+});
+
+test('[RECOVER3] an outage long enough to lose the socket is survived too, on the same page', async () => {
+  fanPath.cut();
+  await badge('reconnecting');
+  // The server has been silent for so long that the page tries a new session; that one hangs in the cut as well.
+  await fan.locator('.recovering').getByText('The show cannot be reached').waitFor({ timeout: 20_000 });
+  fanPath.mend();
+  await badge('live');
+  await seePictures(fan, '#program', 15);
+  expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
+  expect(problems).toEqual([]);
+});
+
+/** What the studio's encoder of the program's picture has done so far, all layers together. */
+const encoded = () =>
+  studio.page.evaluate(async () => {
+    const report = await syntheticStudio.open?.sent[0]?.stats();
+    const streams: { ssrc: number; frames: number }[] = [];
+    report?.forEach((stat: RTCOutboundRtpStreamStats) => {
+      if (stat.type === 'outbound-rtp') streams.push({ ssrc: stat.ssrc, frames: stat.framesEncoded ?? 0 });
+    });
+    return {
+      ssrcs: streams.map(({ ssrc }) => ssrc).toSorted((a, b) => a - b),
+      frames: streams.reduce((sum, { frames }) => sum + frames, 0),
+      media: syntheticStudio.open?.session.snapshot().media?.send,
+      sending: syntheticStudio.open?.session.store.getState().sending.kind,
+    };
+  });
+
+test('[RECOVER5] a studio whose path is cut knows it by itself, and goes on with the same encoder when it is back', async () => {
+  await expect.poll(async () => (await encoded()).sending).toBe('flowing');
+  const before = await encoded();
+  expect(before.frames).toBeGreaterThan(30);
+
+  studioPath.cut();
+  await badge('standby');
+  await expect.poll(async () => (await encoded()).sending, { timeout: 10_000 }).toBe('stalled');
+
+  studioPath.mend();
+  await badge('live');
+  await expect.poll(async () => (await encoded()).sending, { timeout: 10_000 }).toBe('flowing');
+  const after = await encoded();
+  expect(after.ssrcs).toEqual(before.ssrcs);
+  expect(after.frames).toBeGreaterThan(before.frames);
+  expect(after.media?.recoveries).toBeGreaterThan(before.media?.recoveries ?? 0);
+});
