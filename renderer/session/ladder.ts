@@ -106,19 +106,26 @@ const begin = (seen: Evidence, next = 0): Climbing => ({
   knockDueMs: seen.nowMs,
 });
 
+const isArriving = ({ nowMs, heardAtMs }: Evidence) => nowMs - heardAtMs < arrivingMs;
+
 /** A crowd that lost the same server must not come back in one instant: between three quarters and all of the wait. */
 const spread = (waitMs: number, dice: number) => waitMs * (0.75 + dice / 4);
 
-const take = (plan: Plan, climbing: Climbing, seen: Evidence, dice: number): Step => {
-  const { rung, waitMs } = plan.rungs[climbing.next] ?? { rung: 'session', waitMs: longestWaitMs };
-  const last = climbing.next >= plan.rungs.length - 1;
-  const wait = Math.min(longestWaitMs, waitMs * 2 ** climbing.round);
+/** `wanted`: this rung and no other. */
+const take = (plan: Plan, climbing: Climbing, seen: Evidence, dice: number, wanted = false): Step => {
+  const arriving = isArriving(seen);
+  // Where bytes arrive the way is good, and it may just be a slow machine that is short of pictures: it gets more time.
+  const skipped = arriving && !wanted && plan.rungs[climbing.next]?.rung === 'ice';
+  const index = climbing.next + (skipped ? 1 : 0);
+  const { rung, waitMs } = plan.rungs[index] ?? { rung: 'session', waitMs: longestWaitMs };
+  const last = index >= plan.rungs.length - 1;
+  const wait = Math.min(longestWaitMs, waitMs * (arriving ? 3 : 1) * 2 ** climbing.round);
   return {
     rung,
     ladder: {
       ...climbing,
       rung,
-      next: last ? plan.again : climbing.next + 1,
+      next: last ? plan.again : index + 1,
       round: climbing.round + (last ? 1 : 0),
       dueMs: seen.nowMs + spread(wait, dice),
     },
@@ -130,7 +137,7 @@ export const climb = (plan: Plan, before: Ladder, seen: Evidence, dice: number):
   const { nowMs } = seen;
   if (!seen.due || nowMs - seen.movedAtMs < noticeMs) return { ladder: level, rung: null };
   const climbing = before.kind === 'climbing' ? before : begin(seen);
-  const arriving = nowMs - seen.heardAtMs < arrivingMs;
+  const arriving = isArriving(seen);
 
   if (seen.server === 'away') {
     // The session comes back at its own pace and brings a path; only a path that works again is a reason to hurry it.
@@ -170,12 +177,12 @@ export const jump = (plan: Plan, before: Ladder, seen: Evidence, why: Jump, dice
   if (!seen.due || seen.server === 'away') return nothing;
   const stalled = seen.nowMs - seen.movedAtMs >= noticeMs;
   // Pages are not run in the background: what looks like a stall may only be an old clock. A dead path shows at the next look.
-  if (why === 'shown' && (!stalled || seen.nowMs - seen.heardAtMs < arrivingMs)) return nothing;
+  if (why === 'shown' && (!stalled || isArriving(seen))) return nothing;
   if (why === 'asked' && !stalled) return nothing;
   const climbing = before.kind === 'climbing' ? before : begin(seen);
-  const wanted: Rung = why === 'asked' ? 'transport' : 'ice';
-  const next = plan.rungs.findIndex(({ rung }) => rung === wanted);
-  return take(plan, { ...climbing, next, round: 0 }, seen, dice);
+  const rung: Rung = why === 'asked' ? 'transport' : 'ice';
+  const next = plan.rungs.findIndex((planned) => planned.rung === rung);
+  return take(plan, { ...climbing, next, round: 0 }, seen, dice, true);
 };
 
 // --- Delay -------------------------------------------------------------------------------------------------------------------

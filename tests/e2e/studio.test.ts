@@ -69,17 +69,17 @@ describe('studio', () => {
     const fan = await openPerson(browser, server.viewerUrl, { width: 1280, height: 800 });
     await goLive(page);
     await fan.page.locator('.badge-live').waitFor();
-    await seePictures(fan.page, 'video');
+    await seePictures(fan.page, '#program');
     await seePictures(page, program);
     await expectAccessible(page);
 
     // The code on the fan's picture leads to the product, and goes when it is switched off.
     const shopUrl = new RegExp(`^${server.origin}/shop/${server.showId}/`);
-    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toMatch(shopUrl);
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).toMatch(shopUrl);
     await page.keyboard.press('q');
-    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toBeNull();
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).toBeNull();
     await page.keyboard.press('q');
-    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).toMatch(shopUrl);
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).toMatch(shopUrl);
 
     // A sale reaches the picture within 200 ms: the words under the code change.
     const before = await pixelsOf(page, preview);
@@ -140,13 +140,13 @@ describe('studio', () => {
     await expect.poll(() => resume.isEnabled(), patiently).toBe(true);
     await page.keyboard.press('Enter');
     await fan.page.locator('.badge-live').waitFor();
-    await seePictures(fan.page, 'video');
+    await seePictures(fan.page, '#program');
 
     expect(await page.getByRole('button', { name: /^Lower third/ }).getAttribute('aria-pressed')).toBe(
       'true',
     );
     expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
-    await expect.poll(async () => readCode(await pixelsOf(fan.page, 'video')), patiently).not.toBeNull();
+    await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).not.toBeNull();
     await expectNoOverflow(page);
 
     expect(errors).toEqual([]);

@@ -46,7 +46,7 @@ const frames = (page: Page, count: number) =>
   page.evaluate(
     (wanted) =>
       new Promise<number>((resolve) => {
-        const video = document.querySelector('video');
+        const video = document.querySelector<HTMLVideoElement>('#program');
         if (!video) throw new Error('There is no video.');
         let seen = 0;
         const next = () => {
@@ -59,12 +59,13 @@ const frames = (page: Page, count: number) =>
     count,
   );
 
-const shownHeight = (page: Page) => page.evaluate(() => document.querySelector('video')?.videoHeight ?? 0);
+const shownHeight = (page: Page) =>
+  page.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.videoHeight ?? 0);
 
 /** Mean brightness, 0-255, of what the video element shows: a black frame is near 0. */
 const brightness = (page: Page) =>
   page.evaluate(() => {
-    const video = document.querySelector('video');
+    const video = document.querySelector<HTMLVideoElement>('#program');
     const canvas = document.createElement('canvas');
     canvas.width = canvas.height = 16;
     const context = canvas.getContext('2d');
@@ -113,7 +114,7 @@ describe('a show as a fan lives through it', () => {
   });
 
   test('plays muted at once; one tap gives sound; m takes it away again', async () => {
-    const muted = () => fan.evaluate(() => document.querySelector('video')?.muted);
+    const muted = () => fan.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.muted);
     expect(await muted()).toBe(true);
     await fan.getByRole('button', { name: 'Tap for sound' }).click();
     expect(await muted()).toBe(false);
@@ -124,7 +125,7 @@ describe('a show as a fan lives through it', () => {
   test('the card is whole, below the picture and not over it, and free of accessibility problems', async () => {
     const card = fan.getByRole('article', { name: 'Night tee' });
     expect(await card.innerText()).toMatch(/£25[\s\S]*50 left of 50/);
-    const picture = await fan.locator('video').boundingBox();
+    const picture = await fan.locator('#program').boundingBox();
     const box = await card.boundingBox();
     expect(box && picture && box.y >= picture.y + picture.height).toBe(true);
     expect(box && box.y + box.height <= phone.height).toBe(true);
@@ -134,10 +135,10 @@ describe('a show as a fan lives through it', () => {
   test('the layer follows the size the picture is shown at', async () => {
     await fan.setViewportSize({ width: 320, height: 640 });
     await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(180);
-    const before = await fan.locator('video').boundingBox();
+    const before = await fan.locator('#program').boundingBox();
     await fan.setViewportSize(laptop);
     await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(360);
-    const after = await fan.locator('video').boundingBox();
+    const after = await fan.locator('#program').boundingBox();
     expect((after?.height ?? 0) / (before?.height ?? 1)).toBeGreaterThan(2);
     const card = await fan.getByRole('article').boundingBox();
     expect(card && after && card.x >= after.x + after.width).toBe(true);

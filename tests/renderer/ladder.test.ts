@@ -99,12 +99,12 @@ describe('[RECOVER2] the order of remedies', () => {
     expect(play({ dice: 0 }, 3_000).tried).not.toEqual(play({ dice: 1 }, 3_000).tried);
   });
 
-  test('bytes without a picture: keyframes are asked for repeatedly, then the stronger remedies', () => {
-    expect(play({ bytes: always }, 4_500).tried).toEqual([
+  test('bytes without a picture: keyframes are asked for repeatedly, then the stronger remedies, ICE left out', () => {
+    expect(play({ bytes: always }, 8_000).tried).toEqual([
       ...[700, 850, 1_000, 1_150, 1_300].map((atMs) => [atMs, 'keyframe']),
       [1_450, 'keyframe'],
-      [1_750, 'consumer'],
-      [2_250, 'ice'],
+      [2_350, 'consumer'],
+      [3_850, 'transport'],
     ]);
   });
 
