@@ -147,7 +147,8 @@ const open = async (context: BrowserContext, url: string) => {
 
 const playing = (page: Page) =>
   page.waitForFunction(() => {
-    const video = [...document.querySelectorAll('video')].at(-1);
+    // A fan's page has a second one, for when the server is gone.
+    const video = [...document.querySelectorAll('video')].findLast(({ id }) => id !== 'standby');
     return (
       video !== undefined && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 60
     );
