@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { app, dialog, ipcMain, Menu, powerSaveBlocker, session, utilityProcess } from 'electron';
 import { serveDesktop } from './ipc.ts';
+import { RemoteServer } from './remote-server.ts';
 import { ServerProcess, type ServerState } from './server-process.ts';
 import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
 
@@ -18,7 +19,11 @@ if (app.requestSingleInstanceLock()) {
 }
 
 async function run(): Promise<void> {
-  const server = new ServerProcess({ fork: forkServer, args: serverArgs(), log, onState: onServerState });
+  const elsewhere = switchValue('server');
+  const server =
+    elsewhere === undefined
+      ? new ServerProcess({ fork: forkServer, args: serverArgs(), log, onState: onServerState })
+      : new RemoteServer({ server: elsewhere, keyFile: switchValue('key-file'), onState: onServerState });
   const origin = () => server.addresses && new URL(server.addresses.studioUrl).origin;
   const serverOrigins = () => Object.values(server.addresses ?? {}).map((url) => new URL(url).origin);
   const live = keepAwakeWhileLive();
@@ -79,7 +84,7 @@ async function run(): Promise<void> {
   async function askAfterFailure(reason: string): Promise<void> {
     const { response } = await dialog.showMessageBox({
       type: 'error',
-      message: 'The studio server did not start.',
+      message: elsewhere === undefined ? 'The studio server did not start.' : 'The server cannot be used.',
       detail: reason,
       buttons: ['Try again', 'Quit'],
     });
@@ -142,11 +147,17 @@ function serverFiles(pagesIn: string, assetsIn: string) {
   return { ...files, MEDIASOUP_WORKER_BIN: join(process.resourcesPath, worker) };
 }
 
+/** `--server=https://…` with `--key-file=…`: the studio of a server that runs elsewhere, instead of the bundled one. */
+function switchValue(name: string): string | undefined {
+  return app.commandLine.hasSwitch(name) ? app.commandLine.getSwitchValue(name) : undefined;
+}
+
 /** `--port` and `--host` given to the app are the server's. */
 function serverArgs(): string[] {
-  const given = ['port', 'host'].flatMap((name) =>
-    app.commandLine.hasSwitch(name) ? [`--${name}`, app.commandLine.getSwitchValue(name)] : [],
-  );
+  const given = ['port', 'host'].flatMap((name) => {
+    const value = switchValue(name);
+    return value === undefined ? [] : [`--${name}`, value];
+  });
   return ['--data', join(app.getPath('userData'), 'data'), ...given];
 }
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureChromium, ensureElectron } from './setup/browser.mjs';
 import { runFastChecks, runTests } from './setup/checks.mjs';
 import { binOf, runForeground } from './setup/processes.mjs';
-import { hasDisplay, startAppWindow, startDesktop } from './setup/start.mjs';
+import { hasDisplay, startAppWindow, startDesktop, startRemoteWindow } from './setup/start.mjs';
 import { cacheDir, explain, SetupError, step } from './setup/steps.mjs';
 import { ensureNode, ensurePackages, ensurePages } from './setup/tree.mjs';
 import { ensureWorker } from './setup/worker.mjs';
@@ -69,12 +69,23 @@ const steps = {
     }),
 };
 
+/** `--server https://… --key-file …`: the studio of a server that runs elsewhere. */
+function remoteFlags(args) {
+  const valueOf = (name) => {
+    const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+    return at < 0 ? undefined : args[at].includes('=') ? args[at].slice(name.length + 1) : args[at + 1];
+  };
+  const server = valueOf('--server');
+  return server === undefined ? undefined : { server, keyFile: valueOf('--key-file') };
+}
+
 async function start(args) {
   if (!hasDisplay()) {
     console.log('There is no display here: running the rehearsal instead of the studio.');
     await steps.chromium();
     return rehearse([]);
   }
+  const remote = remoteFlags(args);
   const rest = args.filter((arg) => arg !== '--retry-electron');
   const electron = await step(
     'electron',
@@ -84,8 +95,19 @@ async function start(args) {
         found.installed ? 'installed' : `${found.why}. The studio opens in a Chromium window.`,
     },
   );
-  if (electron.installed) return startDesktop(root, rest);
+  if (electron.installed) {
+    // Electron reads its switches in one piece only.
+    const switches = remote && [
+      `--server=${remote.server}`,
+      ...(remote.keyFile ? [`--key-file=${remote.keyFile}`] : []),
+    ];
+    return startDesktop(root, switches ?? rest);
+  }
   await steps.chromium();
+  if (remote !== undefined) {
+    const profileDir = join(cacheDir(), 'studio-window');
+    return startRemoteWindow({ chromium: process.env.CHROMIUM_BIN, ...remote, profileDir });
+  }
   return startAppWindow({ root, chromium: process.env.CHROMIUM_BIN, args: rest });
 }
 

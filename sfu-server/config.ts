@@ -17,7 +17,12 @@ const settings = z.object({
   data: z.string(),
   host: z.string(),
   port: portNumber,
-  /** Address written into ICE candidates; `loopback` and `lan` are understood. */
+  /**
+   * Under what others reach this machine: an address, a name, or an origin such as https://drop.example. It is what
+   * links begin with and, unless `announcedAddress` says otherwise, where media goes.
+   */
+  publicAddress: z.optional(z.string()),
+  /** Address or name written into ICE candidates; `loopback` and `lan` are understood. */
   announcedAddress: z.string(),
   /** First of the media ports, one per node (UDP and TCP); 0: the system chooses. */
   rtcPort: portNumber,
@@ -28,23 +33,31 @@ const settings = z.object({
   codec: videoCodec,
   layers: z.coerce.number().check(z.minimum(1), z.maximum(3)),
   maxViewers: z.coerce.number().check(z.minimum(1), z.maximum(100_000)),
-  /** Address fans use, when it is not this machine's own (a tunnel, a domain). */
+  /** Origin fans use, when it is not this server's own (a tunnel, a proxy). */
   publicOrigin: z.optional(z.url('an address such as https://drop.example')),
   tlsCert: z.optional(z.string()),
   tlsKey: z.optional(z.string()),
+  /** Whether the ready line on stdout holds the studio key: for a parent that reads it, never for a log. */
+  readyKey: z.enum(['hidden', 'shown']),
   pages: z.string(),
   assets: z.string(),
   workerBin: z.optional(z.string()),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
 });
 
-export type Config = Readonly<z.infer<typeof settings>>;
+export type Config = Readonly<
+  z.infer<typeof settings> & {
+    /** The name or address links begin with, unless `publicOrigin` says the whole. */
+    publicHost: string;
+  }
+>;
 
 /** Flag names and the environment variable behind each. A flag wins. */
 const sources = {
   data: 'LIVE_DROP_DATA',
   host: 'LIVE_DROP_HOST',
   port: 'LIVE_DROP_PORT',
+  publicAddress: 'LIVE_DROP_PUBLIC_ADDRESS',
   announcedAddress: 'LIVE_DROP_ANNOUNCED_ADDRESS',
   rtcPort: 'LIVE_DROP_RTC_PORT',
   edges: 'LIVE_DROP_EDGES',
@@ -55,11 +68,12 @@ const sources = {
   publicOrigin: 'LIVE_DROP_PUBLIC_ORIGIN',
   tlsCert: 'LIVE_DROP_TLS_CERT',
   tlsKey: 'LIVE_DROP_TLS_KEY',
+  readyKey: 'LIVE_DROP_READY_KEY',
   pages: 'LIVE_DROP_PAGES',
   assets: 'LIVE_DROP_ASSETS',
   workerBin: 'MEDIASOUP_WORKER_BIN',
   logLevel: 'LIVE_DROP_LOG',
-} as const satisfies Record<keyof Config, string>;
+} as const satisfies Record<keyof z.infer<typeof settings>, string>;
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -90,19 +104,27 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
       return typeof value === 'string' && value !== '' ? [[name, value]] : [];
     }),
   );
+  const publicAddress =
+    given.publicAddress === undefined ? undefined : readPublicAddress(given.publicAddress);
+  const isLoopback = ['loopback', '127.0.0.1', 'localhost'].includes(
+    given.announcedAddress ?? publicAddress?.host ?? '',
+  );
   const defaults = {
     data: defaultDataDir(env),
     // Announced on loopback only: nobody else is meant to come in.
-    host: ['loopback', '127.0.0.1'].includes(given.announcedAddress ?? '') ? '127.0.0.1' : '0.0.0.0',
+    host: isLoopback ? '127.0.0.1' : '0.0.0.0',
     port: 4400,
-    announcedAddress: 'lan',
-    rtcPort: 0,
+    announcedAddress: publicAddress?.host ?? 'lan',
+    publicOrigin: publicAddress?.origin,
+    // A machine on its own has a firewall, whose owner must know what to open.
+    rtcPort: publicAddress === undefined ? 0 : firstPublicRtcPort,
     // One core is the studio's own; of the rest one is the origin. Viewers always get a node of their own.
     edges: Math.max(1, cpus().length - 2),
     spares: 1,
     codec: 'VP8',
     layers: 2,
     maxViewers: 500,
+    readyKey: 'hidden',
     pages: join(root, 'dist', 'renderer'),
     assets: join(root, 'assets'),
     logLevel: 'info',
@@ -119,17 +141,37 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
     throw new AppError('badConfig', 'Give both --tls-cert and --tls-key, or neither.');
   }
-  const { announcedAddress } = config;
+  const announcedAddress = meantBy(config.announcedAddress);
   return Object.freeze({
     ...config,
     data: resolve(config.data),
-    announcedAddress:
-      announcedAddress === 'lan'
-        ? lanAddress()
-        : announcedAddress === 'loopback'
-          ? '127.0.0.1'
-          : announcedAddress,
+    announcedAddress,
+    publicOrigin: config.publicOrigin?.replace(/\/$/, ''),
+    publicHost: publicAddress?.host ?? announcedAddress,
   });
+};
+
+const firstPublicRtcPort = 40_000;
+
+const meantBy = (address: string): string => {
+  if (address === 'lan') return lanAddress();
+  return address === 'loopback' || address === 'localhost' ? '127.0.0.1' : address;
+};
+
+/** `host` alone leaves the origin to how this server listens. */
+const readPublicAddress = (text: string): { host: string; origin: string | undefined } => {
+  const url = URL.canParse(text.includes('://') ? text : `http://${text}`)
+    ? new URL(text.includes('://') ? text : `http://${text}`)
+    : undefined;
+  const plain =
+    url && ['http:', 'https:'].includes(url.protocol) && url.pathname === '/' && url.username === '';
+  if (!plain || (url.port !== '' && !text.includes('://'))) {
+    throw new AppError(
+      'badConfig',
+      `The setting --public-address is not valid: "${text}". Give an address (203.0.113.7), a name (drop.example) or an origin (https://drop.example).`,
+    );
+  }
+  return { host: url.hostname, origin: text.includes('://') ? url.origin : undefined };
 };
 
 const readFlags = (argv: readonly string[], names: readonly string[]): Record<string, unknown> => {

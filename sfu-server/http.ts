@@ -83,6 +83,8 @@ export const startHttp = async (options: HttpOptions) => {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
+    // Behind a proxy on this machine people are told apart by what it says of them.
+    trustProxy: 'loopback',
     routerOptions: { maxParamLength: 128 },
     https:
       config.tlsCert !== undefined && config.tlsKey !== undefined
@@ -95,7 +97,7 @@ export const startHttp = async (options: HttpOptions) => {
     return address !== null && typeof address === 'object' ? address.port : config.port;
   };
   const publicOrigin = () =>
-    config.publicOrigin?.replace(/\/$/, '') ?? `${scheme}://${config.announcedAddress}:${listeningPort()}`;
+    config.publicOrigin ?? new URL(`${scheme}://${config.publicHost}:${listeningPort()}`).origin;
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   metrics.registerMetric(

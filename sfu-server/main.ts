@@ -1,5 +1,7 @@
 // Wiring of the server: configuration, store, media nodes, shows, HTTP. Reads like a table of contents; decides nothing.
 // Started by npm start, by the desktop app as a utility process, or by hand on any machine.
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pino, { type Logger } from 'pino';
@@ -24,8 +26,9 @@ import { createPaymentDesk } from './shop/payments/desk.ts';
 import { openStore } from './store/database.ts';
 
 const start = async () => {
-  const config = parseConfig(process.argv.slice(2), process.env);
-  // Logs go to stderr: stdout carries only the ready line, which holds the studio's address and key.
+  const given = parseConfig(process.argv.slice(2), process.env);
+  const config = { ...given, announcedAddress: await addressOf(given.announcedAddress) };
+  // Logs go to stderr: stdout carries only the ready line.
   const stderr = pino.destination({ fd: 2, sync: false });
   const log = pino({ level: config.logLevel }, { write: (line) => void stderr.write(withoutSecrets(line)) });
   const secrets = takeSecrets(process.env);
@@ -142,12 +145,39 @@ const start = async () => {
   for (let index = 0; index < config.spares; index += 1) {
     placement.add(node('spare', config.edges + 1 + index));
   }
-  console.log(`LIVE_DROP_READY ${JSON.stringify(ready)}`);
+  const shown = config.readyKey === 'shown' ? ready : { ...ready, studioUrl: `${http.localOrigin}/studio` };
+  console.log(`LIVE_DROP_READY ${JSON.stringify(shown)}`);
+  if (config.readyKey === 'hidden') tellOperator(log, http.publicOrigin, config);
   announceToDesktop(ready, {
     stop: shutdown.stop,
     secrets: (given) => desk.replace(parseSecrets(given)),
     log,
   });
+};
+
+/** For who reads the log of a server on its own: where it is, and what will not work. */
+const tellOperator = (log: Logger, publicOrigin: string, { data }: Config) => {
+  const { protocol, hostname } = new URL(publicOrigin);
+  const keyFile = join(data, 'studio.key');
+  log.info({ publicOrigin, keyFile }, 'ready; open the studio with: npm start -- --server … --key-file …');
+  if (protocol === 'https:' || hostname === 'localhost' || hostname.startsWith('127.')) return;
+  log.warn(
+    { publicOrigin },
+    'NOT SECURE: browsers give no camera or microphone to pages by http, so neither the studio nor co-hosts can use this address. Give --tls-cert and --tls-key, or put a proxy before it and say --public-address https://…',
+  );
+};
+
+/** Browsers understand names in ICE candidates only partly: they get an address. */
+const addressOf = async (name: string): Promise<string> => {
+  try {
+    return isIP(name) > 0 ? name : (await lookup(name)).address;
+  } catch (error) {
+    throw new AppError(
+      'badConfig',
+      `The name ${name} cannot be found. Correct --public-address, or give the address with --announced-address.`,
+      { cause: error },
+    );
+  }
 };
 
 /**

@@ -29,38 +29,103 @@ export function startDesktop(root, args) {
 }
 
 /**
- * Starts the server and opens the studio in a Chromium app window. Ends when the window is closed, the server ends or
- * a stop signal comes; whichever it is, both are stopped.
+ * Starts the server and opens the studio in a Chromium app window. Ends when the window is closed or a stop signal comes;
+ * whichever it is, both are stopped. A server that ends by itself is started again.
  * @param {{ root: string, chromium: string, args: string[] }} options `args` are the server's
  * @returns {Promise<number>} exit code
  */
 export async function startAppWindow({ root, chromium, args }) {
   const { parseConfig } = await import('../../sfu-server/config.ts');
   const { data } = parseConfig(args, process.env);
-  const server = spawn(process.execPath, [join(root, 'sfu-server', 'main.ts'), ...args], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // A group of its own: Ctrl-C comes here first, and the window closes before the server does.
-    detached: process.platform !== 'win32',
-  });
-  const serverClosed = once(server, 'close').then(([code]) => code ?? 1);
-  const stopped = once(process, 'SIGINT').then(() => 0);
-  const terminated = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGHUP')]).then(() => 0);
+  const stopped = stopSignal();
+  const server = keepServer((more) =>
+    spawn(process.execPath, [join(root, 'sfu-server', 'main.ts'), ...args, ...more], {
+      cwd: root,
+      env: { ...process.env, LIVE_DROP_READY_KEY: 'shown' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // A group of its own: Ctrl-C comes here first, and the window closes before the server does.
+      detached: process.platform !== 'win32',
+    }),
+  );
   let browser;
   try {
-    const ready = await Promise.race([
-      readyLine(server),
-      stopped.then(() => undefined),
-      terminated.then(() => undefined),
-    ]);
+    const ready = await Promise.race([server.ready, stopped.then(() => undefined)]);
     if (ready === undefined) return 0;
     await printAddresses(ready);
     browser = openWindow(chromium, ready.studioUrl, join(data, 'studio-window'));
-    const windowClosed = once(browser, 'close').then(() => 0);
-    return await Promise.race([windowClosed, serverClosed, stopped, terminated]);
+    return await Promise.race([once(browser, 'close').then(() => 0), stopped]);
   } finally {
-    await Promise.all([stop(browser), stop(server)]);
+    await Promise.all([stop(browser), server.stop()]);
   }
+}
+
+/**
+ * Opens the studio page of a server that runs elsewhere. Nothing of the server runs here.
+ * @param {{ chromium: string, server: string, keyFile: string | undefined, profileDir: string }} options
+ * @returns {Promise<number>} exit code
+ * @throws {SetupError} when the address or the key cannot be used
+ */
+export async function startRemoteWindow({ chromium, server, keyFile, profileDir }) {
+  const { remoteAddresses } = await import('../../electron/remote-server.ts');
+  let addresses;
+  try {
+    addresses = remoteAddresses({ server, keyFile });
+  } catch (error) {
+    throw new SetupError(error.message, 'See docs/server.md.');
+  }
+  console.log(`The studio of ${addresses.origin} opens in its window. Fans watch at ${addresses.viewerUrl}`);
+  const stopped = stopSignal();
+  const browser = openWindow(chromium, addresses.studioUrl, profileDir);
+  try {
+    return await Promise.race([once(browser, 'close').then(() => 0), stopped]);
+  } finally {
+    await stop(browser);
+  }
+}
+
+/**
+ * Keeps a server running: one that ends unasked after it was ready is started again on its port, sooner or later by how
+ * often it has done so, and fans and studio come back by themselves.
+ * @param {(args: string[]) => import('node:child_process').ChildProcess} start
+ */
+export function keepServer(start, { firstDelayMs = 100, lastDelayMs = 5000, settledAfterMs = 30_000 } = {}) {
+  let stopping = false;
+  let failures = 0;
+  let pause;
+  let child = start([]);
+  const ready = readyLine(child);
+  const watch = (more) => {
+    const since = performance.now();
+    child.once('close', (code) => {
+      if (stopping || more === undefined) return;
+      failures = performance.now() - since > settledAfterMs ? 1 : failures + 1;
+      const delayMs = Math.min(lastDelayMs, firstDelayMs * 2 ** (failures - 1));
+      console.error(`The server ended (${code ?? 'killed'}); it is started again in ${delayMs} ms.`);
+      pause = setTimeout(() => {
+        child = start(more);
+        watch(more);
+        // Its own end is what matters, and watched above.
+        readyLine(child).catch(() => undefined);
+      }, delayMs);
+    });
+  };
+  ready.then(
+    ({ origin }) => watch(['--port', new URL(origin).port]),
+    () => undefined, // Told to whoever awaits `ready`.
+  );
+  return {
+    ready,
+    stop: () => {
+      stopping = true;
+      clearTimeout(pause);
+      return stop(child);
+    },
+  };
+}
+
+/** Resolves with the exit code 0 when this program is asked to stop. */
+function stopSignal() {
+  return Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => once(process, signal))).then(() => 0);
 }
 
 /** Prints the addresses of a running server, and the viewers' as a QR code. */

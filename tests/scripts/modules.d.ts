@@ -105,5 +105,15 @@ declare module '*/scripts/setup/start.mjs' {
     chromium: string;
     args: string[];
   }): Promise<number>;
+  export function startRemoteWindow(options: {
+    chromium: string;
+    server: string;
+    keyFile: string | undefined;
+    profileDir: string;
+  }): Promise<number>;
+  export function keepServer(
+    start: (args: string[]) => ChildProcess,
+    limits?: { firstDelayMs?: number; lastDelayMs?: number; settledAfterMs?: number },
+  ): { ready: Promise<unknown>; stop(): Promise<void> };
   export function hasDisplay(env: Record<string, string | undefined>, platform: string): boolean;
 }

@@ -1,6 +1,6 @@
 // The set-up steps: what they print, when they work and when they rest, and what they say when they fail.
 // npm, apt-get and Electron's download are replaced by records of having been called; programs and files are real.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureChromium, ensureElectron } from '../../scripts/setup/browser.mjs';
 import { countTests } from '../../scripts/setup/checks.mjs';
-import { hasDisplay, readyLine, startAppWindow } from '../../scripts/setup/start.mjs';
+import {
+  hasDisplay,
+  keepServer,
+  readyLine,
+  startAppWindow,
+  startRemoteWindow,
+} from '../../scripts/setup/start.mjs';
 import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
 import { ensurePackages, packagesStamp } from '../../scripts/setup/tree.mjs';
 import { installDebianPackages } from '../../scripts/setup/worker.mjs';
@@ -169,6 +175,51 @@ describe('start', () => {
     await expect(readyLine(server)).resolves.toEqual(addresses);
     server.kill();
     await expect(readyLine(say('process.exit(3)'))).rejects.toThrow(/ended with code 3/);
+  });
+});
+
+describe('the server beside an app window', () => {
+  it('is started again on its port when it ends by itself, and not when it was stopped', async () => {
+    const starts: { args: string[]; child: ChildProcess }[] = [];
+    const again = Promise.withResolvers<void>();
+    const line = JSON.stringify({ origin: 'http://127.0.0.1:4711' });
+    const script = `console.log('LIVE_DROP_READY ' + '${line}'); setInterval(() => {}, 1000)`;
+    const server = keepServer(
+      (args) => {
+        const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+        starts.push({ args, child });
+        if (starts.length === 2) child.stdout.once('data', () => again.resolve());
+        return child;
+      },
+      { firstDelayMs: 1 },
+    );
+    await server.ready;
+    starts[0]?.child.kill('SIGKILL');
+    await again.promise;
+    await server.stop();
+    expect(starts.map(({ args }) => args)).toEqual([[], ['--port', '4711']]);
+    expect(starts[1]?.child.signalCode).toBe('SIGTERM');
+  });
+
+  it('may run elsewhere: its address must be secure and its key at hand, which goes into the fragment', async () => {
+    const keyFile = file(join(dir, 'studio.key'), 'k'.repeat(32));
+    const open = (server: string, key: string | undefined = keyFile) =>
+      startRemoteWindow({
+        chromium: join(dir, 'see'),
+        server,
+        keyFile: key,
+        profileDir: join(dir, 'profile'),
+      });
+    const note = join(dir, 'seen.txt');
+    file(join(dir, 'see'), `#!/bin/sh\nprintf %s "$1" > '${note}'\n`, 0o755);
+    await expect(open('https://drop.example')).resolves.toBe(0);
+    expect(readFileSync(note, 'utf8')).toBe(`--app=https://drop.example/studio#key=${'k'.repeat(32)}`);
+    await expect(open('http://drop.example')).rejects.toThrow(/must be https/);
+    await expect(open('drop.example')).rejects.toThrow(/such as https:/);
+    await expect(open('https://drop.example', join(dir, 'none'))).rejects.toThrow(/cannot be read/);
+    await expect(open('https://drop.example', file(join(dir, 'empty'), 'no'))).rejects.toThrow(
+      /no studio key/,
+    );
   });
 });
 

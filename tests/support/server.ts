@@ -71,7 +71,7 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
   const [program = '', ...args] = options.fileBlocks === undefined ? command : limited;
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LIVE_DROP_RTC_PORT: '0', ...options.env },
+    env: { ...process.env, LIVE_DROP_RTC_PORT: '0', LIVE_DROP_READY_KEY: 'shown', ...options.env },
   });
   // A test run that is itself killed leaves no server behind.
   const killWithParent = () => void child.kill('SIGKILL');
