@@ -34,6 +34,7 @@ const lineRow = z.object({
   product_name: z.string(),
   variant_name: z.string(),
   sku: z.string(),
+  vat_note: z.string(),
   quantity: z.int(),
   price_minor: z.int(),
   returned: z.int(),
@@ -122,7 +123,7 @@ export const createOrderBook = ({ query, command }: Store) => {
 
   const linesOf = query(
     lineRow,
-    `SELECT l.id, l.hold_id, l.variant_id, p.kind, l.product_name, l.variant_name, l.sku, l.quantity, l.price_minor, l.returned
+    `SELECT l.id, l.hold_id, l.variant_id, p.kind, l.product_name, l.variant_name, l.sku, p.vat_note, l.quantity, l.price_minor, l.returned
        FROM order_lines l JOIN variants v ON v.id = l.variant_id JOIN products p ON p.id = v.product_id
       WHERE l.order_id = ? ORDER BY l.position`,
   );

@@ -117,6 +117,12 @@ export const createReceipts = ({ orders, fulfilments, digital, mailStage, settin
     return String(shipped?.detail['tracking'] ?? '');
   };
 
+  /** A product without a note of its own has the shop's. */
+  const vatNote = ({ id }: OrderRow): string => {
+    const notes = orders.lines(id).map((line) => line.vat_note || settings().vatNote);
+    return [...new Set(notes)].filter((note) => note !== '').join('; ');
+  };
+
   const receipt = (row: OrderRow): Receipt => {
     const chosenWindow = window(row);
     const chosenLane = lane(row);
@@ -124,7 +130,8 @@ export const createReceipts = ({ orders, fulfilments, digital, mailStage, settin
       order: order(row),
       deadlineMs: orders.deadlineMs(row),
       payUrl: orders.openPayment(row.id)?.redirect_url ?? null,
-      ...settings(),
+      seller: settings().seller,
+      vatNote: vatNote(row),
       pickup: chosenWindow
         ? { place: chosenWindow.place, startsMs: chosenWindow.startsMs, endsMs: chosenWindow.endsMs }
         : null,

@@ -39,8 +39,8 @@ export const createTill = (options: TillOptions) => {
   const { orders, clock, log } = options;
   /** One conversation per order at a time. */
   const talking = new Map<OrderId, Promise<unknown>>();
-  /** When a payment or a refund is asked for next, and how often it failed in a row. */
-  const next = new Map<string, { atMs: number; failures: number }>();
+  /** When a payment or a refund was last asked for, and how often that failed in a row. */
+  const tried = new Map<string, { atMs: number; failures: number }>();
   let cancelRound = () => {};
   let closed = false;
   const isClosed = () => closed;
@@ -142,21 +142,20 @@ export const createTill = (options: TillOptions) => {
     for (const row of orders.refunds(id)) if (row.stage === 'open') await refund(row);
   };
 
-  /** Runs it now unless it failed lately; failures are logged once each and tried again later. */
+  /** Runs it now unless that was done less than `everyMs` ago, or failed lately. Failures are logged and tried again later. */
   const attempt = async (key: string, everyMs: number, run: () => Promise<void>): Promise<void> => {
-    const due = next.get(key);
-    if (due && due.atMs > clock.now()) return;
-    next.set(key, { atMs: clock.now() + everyMs, failures: due?.failures ?? 0 });
+    const { atMs, failures } = tried.get(key) ?? { atMs: Number.NEGATIVE_INFINITY, failures: 0 };
+    const pauseMs = failures === 0 ? everyMs : Math.min(firstRetryMs * 2 ** (failures - 1), lastRetryMs);
+    if (clock.now() < atMs + pauseMs) return;
+    tried.set(key, { atMs: clock.now(), failures });
     try {
       await run();
-      next.set(key, { atMs: clock.now() + everyMs, failures: 0 });
+      tried.set(key, { atMs: clock.now(), failures: 0 });
     } catch (error) {
-      const failures = (due?.failures ?? 0) + 1;
-      const delayMs = Math.min(firstRetryMs * 2 ** (failures - 1), lastRetryMs);
-      next.set(key, { atMs: clock.now() + delayMs, failures });
-      if (error instanceof AppError)
-        log.info({ code: error.code, failures }, 'a payment provider will be asked again');
-      else log.error({ err: error }, 'a payment could not be followed');
+      tried.set(key, { atMs: clock.now(), failures: failures + 1 });
+      if (error instanceof AppError) {
+        log.info({ code: error.code, failures: failures + 1 }, 'a payment provider will be asked again');
+      } else log.error({ err: error }, 'a payment could not be followed');
     }
   };
 
@@ -190,7 +189,7 @@ export const createTill = (options: TillOptions) => {
       ...orders.openPayments().map(({ payment }) => payment.id),
       ...orders.openRefunds().map(({ id }) => id),
     ]);
-    for (const key of next.keys()) if (!alive.has(key)) next.delete(key);
+    for (const key of tried.keys()) if (!alive.has(key)) tried.delete(key);
     for (let at = 0; at < work.length; at += maxAsking) {
       if (isClosed()) return;
       await Promise.all(work.slice(at, at + maxAsking).map((one) => one()));
@@ -297,6 +296,6 @@ export const createTill = (options: TillOptions) => {
       await Promise.race([idle(), longEnough]);
       cancelWait();
     },
-    snapshot: () => ({ talking: talking.size, following: next.size }),
+    snapshot: () => ({ talking: talking.size, following: tried.size }),
   };
 };
