@@ -6,6 +6,7 @@ import {
   AppError,
   closeCodes,
   closeReason,
+  errorTable,
   isErrorCode,
   type CloseReason,
   type ErrorCode,
@@ -221,8 +222,7 @@ export const serveChannel = <C extends Contract>(options: ServeOptions<C>): Serv
 
   const refuse = (id: number, code: ErrorCode, message?: string) => {
     counts.refused += 1;
-    const error = new AppError(code, message);
-    send({ r: id, e: { code, message: error.message.slice(0, 1_000) } });
+    send({ r: id, e: { code, message: (message ?? errorTable[code].text).slice(0, 1_000) } });
   };
 
   const isRequestName = (name: string): name is RequestName<C> => Object.hasOwn(contract.requests, name);

@@ -241,6 +241,11 @@ export const createHolds = (options: HoldsOptions) => {
   const addWish = command('INSERT OR IGNORE INTO wishes (buyer_hash, product_id, at_ms) VALUES (?, ?, ?)');
   const removeWish = command('DELETE FROM wishes WHERE buyer_hash = ? AND product_id = ?');
 
+  /**
+   * Variants of which not one piece can be had. Emptied whenever something may have come back, so that most of a crowd, which comes too
+   * late, costs one read each.
+   */
+  const gone = new Set<VariantId>();
   let timer: { atMs: number; cancel: () => void } | undefined;
   let closed = false;
 
@@ -403,6 +408,7 @@ export const createHolds = (options: HoldsOptions) => {
 
   /** Offers what is free to those who wait, in the order in which they came, over all variants. */
   const offer = (): void => {
+    gone.clear();
     if (options.isOver()) return;
     const open = new Set(waitedFor.all(show).map(({ id }) => id));
     while (open.size > 0) {
@@ -456,11 +462,13 @@ export const createHolds = (options: HoldsOptions) => {
       const before = holdInForce.one(buyer, variant);
       if (before && (before.stage === 'paying' || before.deadline_ms > clock.now())) return holdOf(before);
       if (before) giveBack(before.id, 'expired');
+      if (gone.has(variant) && code === undefined) throw new AppError('soldOut');
       if (options.isOver()) throw new AppError('notOnSale', 'The show is over.');
       const row = known(variant);
       const terms = termsOf(variant, row, code);
-      // Most of a crowd comes too late: that costs reading only.
-      if (left(variant, row.product_id, terms.dropId) < quantity || standInLine(variant)) {
+      const free = standInLine(variant) ? 0 : left(variant, row.product_id, terms.dropId);
+      if (free < quantity) {
+        if (free < 1) gone.add(variant);
         throw new AppError('soldOut');
       }
       if ((holdCount.one(buyer)?.holds ?? 0) >= maxHoldsPerBuyer) {
@@ -588,6 +596,7 @@ export const createHolds = (options: HoldsOptions) => {
     },
     leaveWaiting: (buyer: BuyerHash, variant: VariantId): void => {
       if (leaveLine(buyer, variant) === 0) return;
+      gone.delete(variant);
       options.buyerChanged(buyer);
       for (const { buyer_hash: other } of buyersInLine.all(variant)) options.buyerChanged(other);
     },

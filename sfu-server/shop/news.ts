@@ -1,5 +1,5 @@
-// What pages hear of the shop: stock at once when it moves and then at most every `stockEveryMs`, always the newest counts; drops and a
-// buyer's own things when the transaction that changed them is through. A thousand sales cost a viewer a handful of messages.
+// What pages hear of the shop: stock when it moves and then at most every `stockEveryMs`, always the newest counts; drops and a buyer's
+// own things when the transaction that changed them is through. A thousand sales cost a viewer a handful of messages.
 // Not here: what the counts are (catalogue.ts, drops.ts, holds.ts).
 import type { Clock } from '../protocol/channel.ts';
 import type { BuyerState, DropId, Product, ProductId } from '../protocol/shop.ts';
@@ -10,6 +10,8 @@ import type { BuyerHash, Holds } from './holds.ts';
 
 /** Well within the 200 ms that picture, card and desk may differ, also on a slow line. */
 const stockEveryMs = 80;
+/** In a rush the answers to those who ask go first, and what they did is told together. */
+const gatherMs = 40;
 
 export type News = ReturnType<typeof createNews>;
 
@@ -85,7 +87,7 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
   };
   const soon = () => {
     if (closed) return;
-    cancelSoon ??= clock.after(0, () => {
+    cancelSoon ??= clock.after(gatherMs, () => {
       cancelSoon = undefined;
       safely(tellSoon)();
     });
@@ -96,7 +98,7 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     stockMoved: (moved: Iterable<string>) => {
       for (const sku of moved) skus.add(sku);
       if (skus.size === 0 || closed) return;
-      cancelStock ??= clock.after(Math.max(0, stockToldMs + stockEveryMs - clock.now()), () => {
+      cancelStock ??= clock.after(Math.max(gatherMs, stockToldMs + stockEveryMs - clock.now()), () => {
         cancelStock = undefined;
         safely(tellStock)();
       });

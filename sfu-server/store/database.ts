@@ -95,13 +95,16 @@ export const openStore = (file: string) => {
    * All or nothing; the only writer takes the lock at once instead of upgrading late. Inside another transaction it is a part of that
    * one, which may catch its error and go on without it. `run` must not wait for anything.
    */
+  const whole = { begin: db.prepare('BEGIN IMMEDIATE'), commit: db.prepare('COMMIT') };
+  const part = { begin: db.prepare('SAVEPOINT part'), commit: db.prepare('RELEASE part') };
   const transaction = <T>(run: () => T): T =>
     attempt(() => {
       const nested = db.isTransaction;
-      db.exec(nested ? 'SAVEPOINT part' : 'BEGIN IMMEDIATE');
+      const { begin, commit } = nested ? part : whole;
+      begin.run();
       try {
         const result = run();
-        db.exec(nested ? 'RELEASE part' : 'COMMIT');
+        commit.run();
         writes += 1;
         return result;
       } catch (error) {

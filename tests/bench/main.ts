@@ -1,5 +1,5 @@
-// What a frame, a message and a viewer cost, each against a baseline in the same run (A B A B). `npm run bench [-- --json FILE]`.
-// Pure computing only; what needs browsers and a network is measured by the rehearsal.
+// What a frame, a message, a viewer and a rush on a drop cost, each against a baseline in the same run.
+// `npm run bench [-- NAME…] [-- --json FILE]`, NAME being `compute` or `drop`; what needs browsers is measured by the rehearsal.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -18,10 +18,14 @@ import {
   type Wire,
 } from '../../sfu-server/protocol/channel.ts';
 import { showContract, type ShowContract } from '../../sfu-server/protocol/messages.ts';
+import { rushOnADrop } from './drop.ts';
 import { counted, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock } from '../support/wires.ts';
 
-const { values: flags } = parseArgs({ options: { json: { type: 'string' } } });
+const { values: flags, positionals } = parseArgs({
+  options: { json: { type: 'string' } },
+  allowPositionals: true,
+});
 
 type Case = { name: string; ms: number; baseline: string; baselineMs: number; times: number };
 
@@ -141,14 +145,43 @@ const fanOut = (viewers: number): Case => {
   return result;
 };
 
-const cases = [...compositing(640, 360), ...compositing(1280, 720), fanOut(500)];
-for (const { name, ms, baseline, baselineMs, times } of cases) {
+const compute = () => {
+  const cases = [...compositing(640, 360), ...compositing(1280, 720), fanOut(500)];
+  for (const { name, ms, baseline, baselineMs, times } of cases) {
+    console.log(
+      `${name.padEnd(52)} ${ms.toFixed(3).padStart(8)} ms   ${times.toFixed(2).padStart(6)} × ${baseline} (${baselineMs.toFixed(3)} ms)`,
+    );
+  }
+  return { cases };
+};
+
+const drop = async () => {
+  const result = await rushOnADrop();
+  const { attempts, sold, stock, doubleCharged, holdMs, doorMs, stockMessagesPerPage, naive } = result;
   console.log(
-    `${name.padEnd(52)} ${ms.toFixed(3).padStart(8)} ms   ${times.toFixed(2).padStart(6)} × ${baseline} (${baselineMs.toFixed(3)} ms)`,
+    [
+      `${attempts} buyers at once for ${stock} pieces: ${sold} sold, ${doubleCharged} charged twice`,
+      `a hold as the buyer sees it: median ${holdMs.p50.toFixed(1)} ms, p99 ${holdMs.p99.toFixed(1)} ms (500 sockets, client and server on this machine)`,
+      `at the door without sockets: median ${doorMs.p50.toFixed(1)} ms, p99 ${doorMs.p99.toFixed(1)} ms`,
+      `${stockMessagesPerPage} messages about stock to each page`,
+      `reading first and writing later sold ${naive.sold} of ${naive.stock}`,
+    ].join('\n'),
   );
+  return result;
+};
+
+const benches: Record<string, () => object | Promise<object>> = { compute, drop };
+const unknown = positionals.filter((name) => !Object.hasOwn(benches, name));
+if (unknown.length > 0) {
+  console.error(`There is no bench ${unknown.join(', ')}. Known: ${Object.keys(benches).join(', ')}.`);
+  process.exit(1);
+}
+const results: Record<string, unknown> = {};
+for (const [name, run] of Object.entries(benches)) {
+  if (positionals.length === 0 || positionals.includes(name)) Object.assign(results, await run());
 }
 const load = (loadavg()[0] ?? 0) / availableParallelism();
 console.log(
   `load per core ${load.toFixed(2)} on ${cpus().length} cores${load > 1 ? ': a contended run, do not compare it with others' : ''}`,
 );
-if (flags.json) writeFileSync(flags.json, `${JSON.stringify({ cases, loadPerCore: load }, null, 2)}\n`);
+if (flags.json) writeFileSync(flags.json, `${JSON.stringify({ ...results, loadPerCore: load }, null, 2)}\n`);

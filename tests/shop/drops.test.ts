@@ -135,7 +135,7 @@ describe('a drop in a shop', () => {
     expect(dropState(stall, planned).kind).toBe('countdown');
     clock.advance(30_000);
     expect(dropState(stall, planned)).toMatchObject({ kind: 'running', startedMs: startsMs });
-    clock.advance(0);
+    clock.advance(40);
     const seen = told.flatMap((change) =>
       change.kind === 'drop' && change.drop.id === planned ? [change.drop.state.kind] : [],
     );

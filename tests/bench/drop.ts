@@ -1,0 +1,250 @@
+// 500 buyers on real sockets go for 50 pieces at once, against the real server in a process of its own; then the same rush on a shop
+// that reads first and writes later. Says how many were sold, whether anybody was charged twice, and how long a buyer waited.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import * as z from 'zod';
+import { connectChannel, serveChannel } from '../../sfu-server/protocol/channel.ts';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import {
+  showContract,
+  type ShowContract,
+  type ShowParams,
+  type ShowResult,
+} from '../../sfu-server/protocol/messages.ts';
+import { createShopDoor, createShopLimits } from '../../sfu-server/show/shop-door.ts';
+import { createShow } from '../../sfu-server/show/show.ts';
+import { openStore } from '../../sfu-server/store/database.ts';
+import { joinStudio, realClock } from '../support/client.ts';
+import { startServer } from '../support/server.ts';
+import { wirePair } from '../support/wires.ts';
+
+export type DropResult = {
+  /** Buyers who asked for a piece, all at once. */
+  attempts: number;
+  sold: number;
+  stock: number;
+  /** Orders with more than one charge in the ledger. */
+  doubleCharged: number;
+  /** As buyers saw it: request sent → answer there, with 500 sockets in one client process on the same machine. */
+  holdMs: { p50: number; p99: number };
+  /** The same rush through the same door and database without sockets: what waits for the server alone, not for the network. */
+  doorMs: { p50: number; p99: number };
+  /** Messages a page got during the rush; one for each sale would be `stock`. */
+  stockMessagesPerPage: number;
+  /** The same rush, reading first and writing later. */
+  naive: { sold: number; stock: number };
+};
+
+const buyers = 500;
+const stock = 50;
+
+type Names = 'join' | 'identifyBuyer' | 'hold';
+const answer = z.union([
+  z.object({ r: z.int(), ok: z.unknown() }),
+  z.object({ r: z.int(), e: z.object({ code: z.string() }) }),
+]);
+
+/** As little of a page as can buy: 500 of these share a process with each other, so they must cost next to nothing. */
+const openBuyer = async (origin: string) => {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/socket`, { perMessageDeflate: false });
+  const waiting = new Map<number, (text: string, atMs: number) => void>();
+  let last = 0;
+  let stockMessages = 0;
+  socket.on('message', (data: Buffer) => {
+    const atMs = performance.now();
+    const text = data.toString('utf8');
+    if (!text.startsWith('{"r":')) {
+      if (text.includes('"kind":"stock"')) stockMessages += 1;
+      return;
+    }
+    const id = Number.parseInt(text.slice(5), 10);
+    const resolve = waiting.get(id);
+    waiting.delete(id);
+    resolve?.(text, atMs);
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', () => resolve());
+    socket.once('error', reject);
+  });
+  socket.send(JSON.stringify({ hello: showContract.name, v: showContract.version }));
+  const ask = <N extends Names>(name: N, params: ShowParams<N>) => {
+    const id = ++last;
+    const sentMs = performance.now();
+    const text = JSON.stringify({ q: id, m: name, p: params });
+    return new Promise<{ text: string; ms: number }>((resolve) => {
+      waiting.set(id, (raw, atMs) => resolve({ text: raw, ms: atMs - sentMs }));
+      socket.send(text);
+    });
+  };
+  return { ask, stockMessages: () => stockMessages, close: () => socket.close() };
+};
+
+const percentile = (values: readonly number[], share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+};
+
+const middleAndWorst = (values: readonly number[]) => ({
+  p50: percentile(values, 0.5),
+  p99: percentile(values, 0.99),
+});
+
+/** 500 channels in memory, all asking in one turn of the event loop; the database is a file, as on the night. */
+const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
+  const folder = mkdtempSync(joinPath(tmpdir(), 'live-drop-rush-'));
+  const log = { info: () => {}, error: () => {} };
+  const store = openStore(joinPath(folder, 'show.db'));
+  const row = store.addShow('show-1', 'Alley', realClock.now());
+  const show = createShow({ row, store, clock: realClock, log, placement: null });
+  const productId = show.shop.setProduct({
+    name: 'Night tee',
+    priceMinor: 2500,
+    currency: 'EUR',
+    stockTotal: stock,
+    pictureUrl: null,
+  });
+  const variantId = show.shop.catalogue.known(productId).variants[0]?.id;
+  if (!variantId) throw new Error('There is nothing to buy.');
+  const limits = createShopLimits(realClock);
+  const crowd = Array.from({ length: buyers }, () => {
+    const { client, server } = wirePair();
+    const door = createShopDoor({ joined: () => ({ show }), address: 'here', limits, tellMine: () => {} });
+    serveChannel<ShowContract>({
+      contract: showContract,
+      wire: server,
+      clock: realClock,
+      // Nothing else is asked here.
+      handlers: Object.assign(Object.create(null), door.handlers),
+      role: () => 'viewer',
+      onBug: (error) => {
+        throw error;
+      },
+    });
+    const channel = connectChannel<ShowContract>({
+      contract: showContract,
+      wire: client,
+      clock: realClock,
+      onViolation: () => {},
+    });
+    return { channel, door };
+  });
+  for (const { channel } of crowd) await channel.call('identifyBuyer', { buyerToken: null });
+  const times: number[] = [];
+  const beganMs = performance.now();
+  await Promise.all(
+    crowd.map(async ({ channel }) => {
+      await channel.call('hold', { variantId, quantity: 1 }).catch((error: unknown) => {
+        if (!(error instanceof AppError && error.code === 'soldOut')) throw error;
+      });
+      times.push(performance.now() - beganMs);
+    }),
+  );
+  if (show.shop.catalogue.known(productId).stock.held !== stock) throw new Error('Not all were taken.');
+  for (const { channel, door } of crowd) {
+    channel.close();
+    door.close();
+  }
+  show.close();
+  store.close();
+  rmSync(folder, { recursive: true, force: true });
+  return middleAndWorst(times);
+};
+
+/** What happens without a condition in the write: everybody reads that there is one left. */
+const naiveRush = async (): Promise<DropResult['naive']> => {
+  const db = new DatabaseSync(':memory:');
+  db.exec(`CREATE TABLE shelf (stock INTEGER, sold INTEGER); INSERT INTO shelf VALUES (${stock}, 0)`);
+  const read = db.prepare('SELECT stock - sold AS left FROM shelf');
+  const write = db.prepare('UPDATE shelf SET sold = sold + 1');
+  const buy = async () => {
+    const left = Number(read.get()?.['left']);
+    await nextTurn(); // Any I/O in between: a payment, another query, a template.
+    if (left > 0) write.run();
+  };
+  await Promise.all(Array.from({ length: buyers }, buy));
+  const sold = Number(db.prepare('SELECT sold FROM shelf').get()?.['sold']);
+  db.close();
+  return { sold, stock };
+};
+
+export const rushOnADrop = async (): Promise<DropResult> => {
+  const server = await startServer({ args: [`--max-viewers=${buyers + 10}`, '--log-level=warn'] });
+  const open: { close: () => void }[] = [];
+  try {
+    const studio = await joinStudio(server.origin, server.studioKey);
+    open.push(studio);
+    const { productId } = await studio.channel.call('setProduct', {
+      name: 'Night tee',
+      priceMinor: 2500,
+      currency: 'EUR',
+      stockTotal: stock,
+      pictureUrl: null,
+    });
+    const { dropId } = await studio.channel.call('saveDrop', {
+      draft: {
+        id: null,
+        name: 'Night tees',
+        items: [{ productId, quantity: stock, priceMinor: 2000, flash: null, collector: null }],
+        lengthMs: 600_000,
+        earlyAccessMs: null,
+      },
+    });
+    const showId = studio.joined.state.id;
+    const crowd: Awaited<ReturnType<typeof openBuyer>>[] = [];
+    for (let n = 0; n < buyers; n += 1) {
+      const page = await openBuyer(server.origin);
+      crowd.push(page);
+      open.push(page);
+      await page.ask('join', { as: 'viewer', showId, rtpCapabilities: null });
+      await page.ask('identifyBuyer', { buyerToken: null });
+    }
+    await studio.channel.call('startDrop', { dropId, countdownMs: null });
+    const started = await studio.change(
+      (change) => change.kind === 'drop' && change.drop.state.kind === 'running',
+    );
+    if (started.kind !== 'drop') throw new Error('The drop has not begun.');
+    const product = (await joinStudioState(server.origin, server.studioKey)).products.find(
+      ({ id }) => id === productId,
+    );
+    const variantId = product?.variants[0]?.id;
+    if (!variantId) throw new Error('There is nothing to buy.');
+
+    const answers = await Promise.all(crowd.map((page) => page.ask('hold', { variantId, quantity: 1 })));
+    const outcomes = answers.map(({ text }) => answer.parse(JSON.parse(text)));
+    const codes = outcomes.flatMap((one) => ('e' in one ? [one.e.code] : []));
+    const odd = codes.filter((code) => code !== 'soldOut');
+    if (odd.length > 0) throw new Error(`Buyers were refused with ${[...new Set(odd)].join(', ')}.`);
+    const held = outcomes.length - codes.length;
+    const stockMessagesPerPage = Math.max(...crowd.map((page) => page.stockMessages()));
+
+    const db = new DatabaseSync(joinPath(server.data, 'show.db'), { readOnly: true });
+    const doubled = db
+      .prepare(`SELECT order_id FROM ledger WHERE kind = 'charge' GROUP BY order_id HAVING COUNT(*) > 1`)
+      .all().length;
+    db.close();
+    return {
+      attempts: buyers,
+      sold: held,
+      stock,
+      doubleCharged: doubled,
+      holdMs: middleAndWorst(answers.map(({ ms }) => ms)),
+      doorMs: await rushAtTheDoor(),
+      stockMessagesPerPage,
+      naive: await naiveRush(),
+    };
+  } finally {
+    for (const page of open) page.close();
+    await server.close();
+  }
+};
+
+/** The state as a fresh join gives it. */
+const joinStudioState = async (origin: string, key: string): Promise<ShowResult<'join'>['state']> => {
+  const studio = await joinStudio(origin, key);
+  studio.close();
+  return studio.joined.state;
+};
