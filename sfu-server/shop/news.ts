@@ -37,7 +37,8 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
   const changedBuyers = new Set<BuyerHash>();
   const watchers = new Map<BuyerHash, Set<(state: BuyerState) => void>>();
   let cancelStock: (() => void) | undefined;
-  let cancelSoon: (() => void) | undefined;
+  let cancelDrops: (() => void) | undefined;
+  let cancelBuyers: (() => void) | undefined;
   let stockToldMs = Number.NEGATIVE_INFINITY;
   let closed = false;
 
@@ -62,12 +63,15 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     });
   };
 
-  const tellSoon = () => {
+  const tellDrops = () => {
     for (const id of changedDrops) {
       const drop = drops().find(id);
       if (drop) tell({ kind: 'drop', drop });
     }
     changedDrops.clear();
+  };
+
+  const tellBuyers = () => {
     for (const buyer of changedBuyers) {
       const listeners = watchers.get(buyer);
       if (!listeners) continue;
@@ -85,14 +89,6 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
       log.error({ err: error }, 'news of the shop could not be told');
     }
   };
-  const soon = () => {
-    if (closed) return;
-    cancelSoon ??= clock.after(gatherMs, () => {
-      cancelSoon = undefined;
-      safely(tellSoon)();
-    });
-  };
-
   return {
     /** Each of these may be called inside a transaction; it is told after that. */
     stockMoved: (moved: Iterable<string>) => {
@@ -105,12 +101,20 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     },
     dropChanged: (id: DropId) => {
       changedDrops.add(id);
-      soon();
+      if (closed) return;
+      cancelDrops ??= clock.after(0, () => {
+        cancelDrops = undefined;
+        safely(tellDrops)();
+      });
     },
     buyerChanged: (buyer: BuyerHash) => {
       if (!watchers.has(buyer)) return;
       changedBuyers.add(buyer);
-      soon();
+      if (closed) return;
+      cancelBuyers ??= clock.after(gatherMs, () => {
+        cancelBuyers = undefined;
+        safely(tellBuyers)();
+      });
     },
     /** Calls back with everything of this buyer whenever something of it has changed. Returns its own end. */
     watchBuyer: (buyer: BuyerHash, listener: (state: BuyerState) => void): (() => void) => {
@@ -124,7 +128,8 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     close: () => {
       closed = true;
       cancelStock?.();
-      cancelSoon?.();
+      cancelDrops?.();
+      cancelBuyers?.();
       watchers.clear();
     },
     snapshot: () => ({ buyersWatched: watchers.size, skusWaiting: skus.size }),

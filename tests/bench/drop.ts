@@ -15,6 +15,9 @@ import {
   type ShowParams,
   type ShowResult,
 } from '../../sfu-server/protocol/messages.ts';
+import { receipt, type Receipt } from '../../sfu-server/protocol/order-messages.ts';
+import { hold, holdId } from '../../sfu-server/protocol/shop.ts';
+import { createPaymentDesk } from '../../sfu-server/shop/payments/desk.ts';
 import { createShopDoor, createShopLimits } from '../../sfu-server/show/shop-door.ts';
 import { createShow } from '../../sfu-server/show/show.ts';
 import { openStore } from '../../sfu-server/store/database.ts';
@@ -33,7 +36,7 @@ export type DropResult = {
   holdMs: { p50: number; p99: number };
   /** The same rush through the same door and database without sockets: what waits for the server alone, not for the network. */
   doorMs: { p50: number; p99: number };
-  /** Messages a page got during the rush; one for each sale would be `stock`. */
+  /** While all were held and sold; a message for each would be 2 × `stock`. */
   stockMessagesPerPage: number;
   /** The same rush, reading first and writing later. */
   naive: { sold: number; stock: number };
@@ -42,7 +45,7 @@ export type DropResult = {
 const buyers = 500;
 const stock = 50;
 
-type Names = 'join' | 'identifyBuyer' | 'hold';
+type Names = 'join' | 'identifyBuyer' | 'hold' | 'beginCheckout' | 'saveOrderDetails' | 'payOrder';
 const answer = z.union([
   z.object({ r: z.int(), ok: z.unknown() }),
   z.object({ r: z.int(), e: z.object({ code: z.string() }) }),
@@ -83,6 +86,26 @@ const openBuyer = async (origin: string) => {
   return { ask, stockMessages: () => stockMessages, close: () => socket.close() };
 };
 
+/** A winner pays with test money, and presses twice: the second press must not charge again. */
+const buy = async (page: Awaited<ReturnType<typeof openBuyer>>, held: string): Promise<void> => {
+  const result = async <N extends Names>(name: N, params: ShowParams<N>): Promise<Receipt> => {
+    const outcome = answer.parse(JSON.parse((await page.ask(name, params)).text));
+    if ('e' in outcome) throw new Error(`${name} was refused with ${outcome.e.code}.`);
+    return receipt.parse(outcome.ok);
+  };
+  const { order } = await result('beginCheckout', { holdIds: [holdId.parse(held)] });
+  const orderId = order.id;
+  const fulfilment = { kind: 'pickup', windowId: null } as const;
+  await result('saveOrderDetails', { orderId, email: 'fan@example.com', name: 'Fan', fulfilment });
+  const twice = Array.from({ length: 2 }, () => page.ask('payOrder', { orderId, provider: 'test' }));
+  const paid = (await Promise.all(twice)).flatMap(({ text }) => {
+    const outcome = answer.parse(JSON.parse(text));
+    // The other press finds it paid already.
+    return 'ok' in outcome ? [receipt.parse(outcome.ok).order.state.kind] : [];
+  });
+  if (!paid.includes('paid')) throw new Error('A payment is still open.');
+};
+
 const percentile = (values: readonly number[], share: number): number => {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
@@ -99,7 +122,9 @@ const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
   const log = { info: () => {}, error: () => {} };
   const store = openStore(joinPath(folder, 'show.db'));
   const row = store.addShow('show-1', 'Alley', realClock.now());
-  const show = createShow({ row, store, clock: realClock, log, placement: null });
+  const desk = createPaymentDesk({});
+  const trade = { desk, goods: folder, publicOrigin: () => 'https://drop.example' };
+  const show = createShow({ row, store, clock: realClock, log, placement: null, trade });
   const productId = show.shop.setProduct({
     name: 'Night tee',
     priceMinor: 2500,
@@ -148,7 +173,8 @@ const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
     channel.close();
     door.close();
   }
-  show.close();
+  await show.close();
+  desk.close();
   store.close();
   rmSync(folder, { recursive: true, force: true });
   return middleAndWorst(times);
@@ -218,22 +244,27 @@ export const rushOnADrop = async (): Promise<DropResult> => {
     const codes = outcomes.flatMap((one) => ('e' in one ? [one.e.code] : []));
     const odd = codes.filter((code) => code !== 'soldOut');
     if (odd.length > 0) throw new Error(`Buyers were refused with ${[...new Set(odd)].join(', ')}.`);
-    const held = outcomes.length - codes.length;
-    const stockMessagesPerPage = Math.max(...crowd.map((page) => page.stockMessages()));
+
+    const winners = outcomes.flatMap((one, index) => {
+      const page = crowd[index];
+      return 'ok' in one && page ? [{ page, id: hold.parse(one.ok).id }] : [];
+    });
+    await Promise.all(winners.map(({ page, id }) => buy(page, id)));
 
     const db = new DatabaseSync(joinPath(server.data, 'show.db'), { readOnly: true });
     const doubled = db
       .prepare(`SELECT order_id FROM ledger WHERE kind = 'charge' GROUP BY order_id HAVING COUNT(*) > 1`)
       .all().length;
+    const sold = Number(db.prepare('SELECT SUM(sold) AS sold FROM skus').get()?.['sold']);
     db.close();
     return {
       attempts: buyers,
-      sold: held,
+      sold,
       stock,
       doubleCharged: doubled,
       holdMs: middleAndWorst(answers.map(({ ms }) => ms)),
       doorMs: await rushAtTheDoor(),
-      stockMessagesPerPage,
+      stockMessagesPerPage: Math.max(...crowd.map((page) => page.stockMessages())),
       naive: await naiveRush(),
     };
   } finally {
