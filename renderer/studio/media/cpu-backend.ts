@@ -2,11 +2,11 @@
 // the overlay is blended last. Also states the interface any backend (a WebGL2 one later) has to meet.
 // Not its job: when a picture is due, or where frames come from (compositor.worker.ts).
 
-import type { ColourCoding, ColourTransform, Overlay, Picture, Scaler } from './i420.ts';
+import type { FrameReader } from './frames.ts';
+import { createFrameReader, toProgramFrame } from './frames.ts';
+import type { Overlay, Picture, Scaler } from './i420.ts';
 import {
-  applyColour,
   blendOverlay,
-  colourTransform,
   copyPicture,
   createOverlay,
   createPicture,
@@ -14,8 +14,6 @@ import {
   fillArea,
   rgbToPicture,
   rgbToYuv,
-  rotatePicture,
-  splitChroma,
 } from './i420.ts';
 import { drawOverlay, drawSlate } from './overlay.ts';
 import type { Layer, Output, Scene } from './scene.ts';
@@ -42,9 +40,9 @@ export interface Backend {
 
 /** What a source shows now, and a second picture to be filled while that one is in use. */
 interface SourcePictures {
+  readonly reader: FrameReader;
   current: Picture | null;
   spare: Picture | null;
-  scratch: Uint8Array<ArrayBuffer>;
   version: number;
 }
 
@@ -61,33 +59,15 @@ function roundYuv([y, u, v]: readonly [number, number, number]): readonly [numbe
   return [Math.round(y), Math.round(u), Math.round(v)];
 }
 
-/** VP8 carries no colour description and viewers take BT.601 limited: the frame says exactly that. */
-const programColourSpace: VideoColorSpaceInit = {
-  primaries: 'smpte170m',
-  transfer: 'smpte170m',
-  matrix: 'smpte170m',
-  fullRange: false,
-};
-
 export function createCpuBackend(output: Output): Backend {
   const { width, height } = output;
   const program = createPicture(width, height);
   const sources = new Map<string, SourcePictures>();
   const layerCache = new Map<number, CachedLayer>();
   const scaler: Scaler = createScaler();
-  const transforms = new Map<string, ColourTransform | null>();
   let scene: Scene = { layers: [], lowerThird: null, qr: null, slate: defaultSlate };
   let overlay: { readonly key: string; readonly drawn: Overlay | null } = { key: '', drawn: null };
   let slate: { readonly key: string; readonly picture: Picture } | null = null;
-
-  const transformFor = (coding: ColourCoding): ColourTransform | null => {
-    const key = `${coding.matrix}${coding.fullRange}`;
-    const kept = transforms.get(key);
-    if (kept !== undefined) return kept;
-    const made = colourTransform(coding);
-    transforms.set(key, made);
-    return made;
-  };
 
   const prepareOverlay = ({ lowerThird, qr }: Pick<Scene, 'lowerThird' | 'qr'>): void => {
     const key = JSON.stringify([lowerThird, qr]);
@@ -151,10 +131,10 @@ export function createCpuBackend(output: Output): Backend {
     async ingest(sourceId, frame) {
       let source = sources.get(sourceId);
       if (source === undefined) {
-        source = { current: null, spare: null, scratch: new Uint8Array(0), version: 0 };
+        source = { reader: createFrameReader(), current: null, spare: null, version: 0 };
         sources.set(sourceId, source);
       }
-      const filled = await readFrame(frame, source, transformFor);
+      const filled = await source.reader.read(frame, source.spare);
       // Removed while the pixels were on their way: nobody wants them any more.
       if (sources.get(sourceId) !== source) return;
       source.spare = source.current;
@@ -189,13 +169,7 @@ export function createCpuBackend(output: Output): Backend {
         copyPicture(slatePicture(), program, 0, 0);
       }
       if (overlay.drawn !== null) blendOverlay(overlay.drawn, program);
-      return new VideoFrame(program.data, {
-        format: 'I420',
-        codedWidth: width,
-        codedHeight: height,
-        timestamp: timestampUs,
-        colorSpace: programColourSpace,
-      });
+      return toProgramFrame(program, timestampUs);
     },
 
     close() {
@@ -210,94 +184,4 @@ function coversAll(scene: Scene): boolean {
   return scene.layers.some(
     ({ fit, rect }) => fit === 'cover' && rect.x <= 0 && rect.y <= 0 && rect.width >= 1 && rect.height >= 1,
   );
-}
-
-function pictureOf(size: { width: number; height: number }, kept: Picture | null): Picture {
-  return kept?.width === size.width && kept.height === size.height
-    ? kept
-    : createPicture(size.width, size.height);
-}
-
-function scratchOf(source: SourcePictures, size: number): Uint8Array<ArrayBuffer> {
-  if (source.scratch.length < size) source.scratch = new Uint8Array(size);
-  return source.scratch.subarray(0, size);
-}
-
-/** Reads the visible part of a frame, whatever its layout, upright and in the program's colours. */
-async function readFrame(
-  frame: VideoFrame,
-  source: SourcePictures,
-  transformFor: (coding: ColourCoding) => ColourTransform | null,
-): Promise<Picture> {
-  const visible = frame.visibleRect;
-  if (visible === null) throw new Error('A closed frame cannot be drawn.');
-  const size = { width: visible.width, height: visible.height };
-  const rotation = rotationOf(frame);
-  const stored = rotation === 0 ? pictureOf(size, source.spare) : createPicture(size.width, size.height);
-  const lumaSize = size.width * size.height;
-  const chromaSize = stored.u.length;
-
-  switch (frame.format) {
-    case 'I420':
-      await frame.copyTo(stored.data, {
-        layout: [
-          { offset: 0, stride: size.width },
-          { offset: lumaSize, stride: stored.chromaWidth },
-          { offset: lumaSize + chromaSize, stride: stored.chromaWidth },
-        ],
-      });
-      break;
-    case 'NV12': {
-      const scratch = scratchOf(source, lumaSize + 2 * chromaSize);
-      await frame.copyTo(scratch, {
-        layout: [
-          { offset: 0, stride: size.width },
-          { offset: lumaSize, stride: stored.chromaWidth * 2 },
-        ],
-      });
-      stored.y.set(scratch.subarray(0, lumaSize));
-      splitChroma(scratch.subarray(lumaSize), stored);
-      break;
-    }
-    case 'BGRA':
-    case 'BGRX':
-    case 'RGBA':
-    case 'RGBX': {
-      const scratch = scratchOf(source, lumaSize * 4);
-      await frame.copyTo(scratch, { layout: [{ offset: 0, stride: size.width * 4 }] });
-      rgbToPicture(scratch, frame.format.startsWith('BGR') ? 'bgr' : 'rgb', stored);
-      break;
-    }
-    case 'I420A':
-    case 'I422':
-    case 'I444':
-    case null:
-    default: {
-      // Everything rarer (4:2:2, 4:4:4, ten bits, textures) the browser turns into RGB for us.
-      const scratch = scratchOf(source, lumaSize * 4);
-      await frame.copyTo(scratch, { format: 'RGBA', layout: [{ offset: 0, stride: size.width * 4 }] });
-      rgbToPicture(scratch, 'rgb', stored);
-    }
-  }
-  if (frame.format === 'I420' || frame.format === 'NV12') {
-    const transform = transformFor(codingOf(frame.colorSpace));
-    if (transform !== null) applyColour(stored, transform);
-  }
-  if (rotation === 0) return stored;
-  const turned = rotation === 180 ? size : { width: size.height, height: size.width };
-  const upright = pictureOf(turned, source.spare);
-  rotatePicture(stored, upright, rotation);
-  return upright;
-}
-
-function codingOf(space: VideoColorSpace): ColourCoding {
-  const name: string | null = space.matrix;
-  const matrix = name === 'bt709' ? 'bt709' : name === 'bt2020-ncl' ? 'bt2020' : 'bt601';
-  return { matrix, fullRange: space.fullRange === true };
-}
-
-/** A phone held upright sends lying pictures and says so. Browsers that do not know the property turn them already. */
-function rotationOf(frame: VideoFrame): 0 | 90 | 180 | 270 {
-  const rotation: unknown = 'rotation' in frame ? frame.rotation : 0;
-  return rotation === 90 || rotation === 180 || rotation === 270 ? rotation : 0;
 }
