@@ -30,7 +30,7 @@ export type ImportOptions = {
   shopUrl: string;
   /** Stands below the code. */
   title: string;
-  onStep(step: ImportStep): void;
+  onStep: (step: ImportStep) => void;
   signal: AbortSignal;
 };
 

@@ -25,11 +25,12 @@ async function convert({ file, shopUrl, title }: ImportCommand): Promise<void> {
     const onStep = (step: ImportStep): void => report({ kind: 'step', step });
     report({ kind: 'done', clip: await convertClip(file, { shopUrl, title, onStep }) });
   } catch (error) {
-    if (!(error instanceof AppError)) console.error('A clip could not be converted', error);
-    const sentence =
-      error instanceof AppError
-        ? error.message
-        : 'This clip could not be converted on this computer. Export it again as MP4 (H.264) and try that.';
-    report({ kind: 'refused', sentence });
+    report({ kind: 'refused', sentence: sentenceFor(error) });
   }
+}
+
+function sentenceFor(error: unknown): string {
+  if (error instanceof AppError) return error.message;
+  const reason = error instanceof Error ? error.message : String(error);
+  return `This clip could not be converted on this computer (${reason}). Export it again as MP4 (H.264) and try that.`;
 }
