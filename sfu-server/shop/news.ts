@@ -90,11 +90,12 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     }
   };
   return {
-    /** Each of these may be called inside a transaction; it is told after that. */
-    stockMoved: (moved: Iterable<string>) => {
+    /** Each of these may be called inside a transaction; it is told after that. What the crew does is no rush: told without gathering. */
+    stockMoved: (moved: Iterable<string>, by: 'crowd' | 'crew' = 'crowd') => {
       for (const sku of moved) skus.add(sku);
       if (skus.size === 0 || closed) return;
-      cancelStock ??= clock.after(Math.max(gatherMs, stockToldMs + stockEveryMs - clock.now()), () => {
+      const waitMs = Math.max(by === 'crowd' ? gatherMs : 0, stockToldMs + stockEveryMs - clock.now());
+      cancelStock ??= clock.after(waitMs, () => {
         cancelStock = undefined;
         safely(tellStock)();
       });

@@ -58,7 +58,7 @@ export const createShop = (options: ShopOptions) => {
     catalogue,
     drops,
     isOver,
-    moved: news.stockMoved,
+    moved: (skus) => news.stockMoved(skus),
     buyerChanged: news.buyerChanged,
     log,
   });
@@ -193,7 +193,7 @@ export const createShop = (options: ShopOptions) => {
           ? null
           : terms.dropId;
       catalogue.tally(variant, product, inDrop, quantity, terms.priceMinor);
-      news.stockMoved(catalogue.skusOf(variant.id));
+      news.stockMoved(catalogue.skusOf(variant.id), 'crew');
       if (quantity < 0) holds.offer();
     },
 
