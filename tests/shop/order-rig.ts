@@ -39,7 +39,9 @@ export type Rig = {
   /** From a hold to an order that is ready to be paid. */
   order: (buyer: typeof ada, variant: VariantId, quantity?: number) => OrderId;
   /** Lets the till work: time passes in steps, and what was asked of the provider is answered. */
-  pass: (byMs: number) => Promise<void>;
+  pass: (byMs: number, stepMs?: number) => Promise<void>;
+  /** Of everything that is no bundle. */
+  skus: () => string[];
   stock: (variant: VariantId) => { total: number; held: number; sold: number; left: number };
   /** Straight from the file. */
   rows: (sql: string) => Record<string, unknown>[];
@@ -144,9 +146,10 @@ export const openRig = async (secrets: Partial<Secrets> = {}): Promise<Rig> => {
       });
       return order.id;
     },
-    pass: async (byMs) => {
-      for (let left = byMs; left > 0; left -= 500) {
-        clock.advance(Math.min(left, 500));
+    skus: () => process.shop.catalogue.all().flatMap(({ variants }) => variants.map(({ sku }) => sku)),
+    pass: async (byMs, stepMs = 500) => {
+      for (let left = byMs; left > 0; left -= stepMs) {
+        clock.advance(Math.min(left, stepMs));
         await settled();
         await process.shop.checkout.idle();
         await settled();
