@@ -2,6 +2,7 @@
 // the page finds as `window.desktop`. Pure: no Electron, no DOM, no Node. The shell's side is ipc.ts.
 // The bridge is optional: a studio in a plain browser tab has no `window.desktop` and works without it.
 import * as z from 'zod/mini';
+import { secrets } from '../sfu-server/protocol/secrets.ts';
 
 /** What the page may ask of the shell. Each takes one object and answers with one. */
 export const desktopRequests = {
@@ -11,6 +12,18 @@ export const desktopRequests = {
     params: z.object({}),
     result: z.object({ version: z.string(), electron: z.string(), platform: z.string() }),
   },
+  /** Keys of others (Stripe, mail) for the system's safe storage. Left out: as it was; null: forgotten. */
+  setKeys: {
+    params: z.strictObject({
+      stripeKey: z.nullish(secrets.shape.stripeKey),
+      stripeWebhookSecret: z.nullish(secrets.shape.stripeWebhookSecret),
+      smtpUrl: z.nullish(secrets.shape.smtpUrl),
+      mailFrom: z.nullish(secrets.shape.mailFrom),
+    }),
+    result: z.object({}),
+  },
+  /** Which keys there are, never their values. `safe` false: this system has no safe storage, so none are kept. */
+  keysSet: { params: z.object({}), result: z.object({ safe: z.boolean(), names: z.array(z.string()) }) },
 } as const satisfies Record<string, { params: z.ZodMiniType; result: z.ZodMiniType }>;
 
 /** What the shell tells the page. */
@@ -57,6 +70,9 @@ export const desktopChannel = (name: DesktopRequest | DesktopEvent): string => `
 export interface DesktopApi {
   setLive(live: boolean): Promise<void>;
   appInfo(): Promise<DesktopResult<'appInfo'>>;
+  /** Keeps them and hands them to the server at once. Rejects where the system has no safe storage. */
+  setKeys(keys: DesktopParams<'setKeys'>): Promise<void>;
+  keysSet(): Promise<DesktopResult<'keysSet'>>;
   /** Calls back on every change of the bundled server's phase. Returns the way to stop. */
   onServerState(listener: (state: DesktopPayload<'serverState'>) => void): () => void;
 }
@@ -83,6 +99,10 @@ export const createDesktopApi = (ipc: RendererIpc): DesktopApi => {
       await call('setLive', { live });
     },
     appInfo: () => call('appInfo', {}),
+    setKeys: async (keys) => {
+      await call('setKeys', keys);
+    },
+    keysSet: () => call('keysSet', {}),
     onServerState: (listener) => {
       const channel = desktopChannel('serverState');
       const receive = (_event: unknown, payload: unknown) =>

@@ -1,8 +1,10 @@
 // The desktop app, wired: one window, one bundled server, one bridge between them. Every part has its own file.
 import { join } from 'node:path';
-import { app, dialog, ipcMain, Menu, powerSaveBlocker, session, utilityProcess } from 'electron';
+import { app, dialog, ipcMain, Menu, powerSaveBlocker, safeStorage, session, utilityProcess } from 'electron';
+import type { Secrets } from '../sfu-server/protocol/secrets.ts';
 import { serveDesktop } from './ipc.ts';
 import { RemoteServer } from './remote-server.ts';
+import { createKeyring } from './keyring.ts';
 import { ServerProcess, type ServerState } from './server-process.ts';
 import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
 
@@ -27,6 +29,12 @@ async function run(): Promise<void> {
   const origin = () => server.addresses && new URL(server.addresses.studioUrl).origin;
   const serverOrigins = () => Object.values(server.addresses ?? {}).map((url) => new URL(url).origin);
   const live = keepAwakeWhileLive();
+  const keyring = createKeyring({
+    safeStorage,
+    file: join(app.getPath('userData'), 'keys'),
+    changed: handKeys,
+    log,
+  });
   let studio: StudioWindow | undefined;
 
   guardNavigation({ app, origin, serverOrigins, log });
@@ -43,6 +51,11 @@ async function run(): Promise<void> {
         electron: process.versions.electron ?? '',
         platform: process.platform,
       }),
+      setKeys: (params) => {
+        keyring.change(params);
+        return {};
+      },
+      keysSet: () => ({ safe: keyring.isSafe(), names: keyring.names() }),
     },
     logBug: (message, error) => log(`${message} ${error instanceof Error ? error.stack : String(error)}`),
   });
@@ -69,8 +82,16 @@ async function run(): Promise<void> {
   studio = new StudioWindow({ preload: join(import.meta.dirname, 'preload.cjs'), isLive: live.get, log });
   server.start();
 
+  /** Only to the bundled server: one elsewhere has keys of its own. */
+  function handKeys(keys: Secrets): void {
+    if (server instanceof ServerProcess) server.send({ type: 'secrets', secrets: keys });
+  }
+
   function onServerState(state: ServerState): void {
-    if (state.phase === 'ready') studio?.show(state.addresses.studioUrl);
+    if (state.phase === 'ready') {
+      studio?.show(state.addresses.studioUrl);
+      handKeys(keyring.keys());
+    }
     if (state.phase === 'failed') {
       askAfterFailure(state.reason).catch((error: unknown) => {
         log(`app: could not ask what to do (${String(error)})`);

@@ -108,6 +108,11 @@ export class ServerProcess {
     if (this.#state.phase === 'stopped' || this.#state.phase === 'failed') this.#launch();
   }
 
+  /** To the server, if one is ready. */
+  send(message: object): void {
+    if (this.#state.phase === 'ready') this.#child?.postMessage(message);
+  }
+
   /** Asks the server to stop, then insists. Resolves when its process is gone. Safe to call again. */
   close(): Promise<void> {
     this.#closing ??= this.#stop();

@@ -150,7 +150,8 @@ const start = async () => {
   if (config.readyKey === 'hidden') tellOperator(log, http.publicOrigin, config);
   announceToDesktop(ready, {
     stop: shutdown.stop,
-    secrets: (given) => desk.replace(parseSecrets(given)),
+    // What the environment gave stays where the app has nothing.
+    secrets: (given) => desk.replace(parseSecrets({ ...secrets, ...given })),
     log,
   });
 };
@@ -217,7 +218,7 @@ const configOfNode = (
 /** In the desktop app this process is a utility process with a port to its parent. */
 const announceToDesktop = (
   ready: object,
-  orders: { stop: () => void; secrets: (given: unknown) => void; log: Logger },
+  orders: { stop: () => void; secrets: (given: Record<string, unknown>) => void; log: Logger },
 ) => {
   const { parentPort } = process;
   if (!parentPort) return;

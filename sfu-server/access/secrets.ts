@@ -3,24 +3,7 @@
 import * as z from 'zod/mini';
 import { describeIssues } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
-
-const secretsShape = z.object({
-  stripeKey: z.optional(
-    z.string().check(z.regex(/^[sr]k_(live|test)_\w{6,}$/, 'a secret key of Stripe, sk_live_… or sk_test_…')),
-  ),
-  stripeWebhookSecret: z.optional(
-    z.string().check(z.regex(/^whsec_\w{6,}$/, 'the signing secret of the webhook, whsec_…')),
-  ),
-  /** Another origin of Stripe's API, for tests and proxies. */
-  stripeApi: z.optional(z.url('an address such as https://api.stripe.com')),
-  smtpUrl: z.optional(
-    z.string().check(z.regex(/^smtps?:\/\/\S+$/, 'an address such as smtps://user:password@mail.example')),
-  ),
-  mailFrom: z.optional(
-    z.string().check(z.regex(/^[^\r\n]*@[^\r\n]+$/, 'such as "Night Market <shop@example.com>"')),
-  ),
-});
-export type Secrets = Readonly<z.infer<typeof secretsShape>>;
+import { secrets as secretsShape, type Secrets } from '../protocol/secrets.ts';
 
 /** Flags would show them to everybody who can list processes. */
 const variables = {

@@ -119,7 +119,9 @@ describe(`desktop app in ${driver.name}`, slow, () => {
     });
     expect(await studio.evaluate(() => Object.keys(window.desktop ?? {}).sort())).toEqual([
       'appInfo',
+      'keysSet',
       'onServerState',
+      'setKeys',
       'setLive',
     ]);
     expect(await studio.evaluate(() => typeof Reflect.get(globalThis, 'require'))).toBe('undefined');

@@ -32,6 +32,8 @@ const serve = (
         return {};
       },
       appInfo: () => ({ version: '1.2.3', electron: '45', platform: 'linux' }),
+      setKeys: () => ({}),
+      keysSet: () => ({ safe: true, names: [] }),
       ...handlers,
     },
     logBug: (_message, error) => bugs.push(error),

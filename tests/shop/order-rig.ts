@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Secrets } from '../../sfu-server/access/secrets.ts';
+import type { Secrets } from '../../sfu-server/protocol/secrets.ts';
 import type { CounterOrder, OrderActor } from '../../sfu-server/protocol/order-messages.ts';
 import type { HoldId, OrderId, ShopSettings, VariantId } from '../../sfu-server/protocol/shop.ts';
 import type { ProductDraft } from '../../sfu-server/protocol/shop-messages.ts';

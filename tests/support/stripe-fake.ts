@@ -256,7 +256,8 @@ export const startStripeFake = async () => {
     slowPaymentEnds: (orderId: string, how: 'succeeded' | 'failed') => {
       const session = sessionOf(orderId);
       const intent = intents.get(session.payment_intent ?? '');
-      if (!intent) throw new Error('No payment under way.');
+      // What has failed cannot succeed later: the session is complete, and nobody is asked for money again.
+      if (intent?.status !== 'processing') throw new Error('No payment under way.');
       intent.status = how === 'succeeded' ? 'succeeded' : 'requires_payment_method';
       if (how === 'succeeded') session.payment_status = 'paid';
       emit(`checkout.session.async_payment_${how}`, session);

@@ -1,6 +1,6 @@
 // The ways to pay and the mail server that are set up at this moment, for all shows. Keys may come or change while the server runs:
 // the desktop app hands them over from its safe storage.
-import type { Secrets } from '../../access/secrets.ts';
+import type { Secrets } from '../../protocol/secrets.ts';
 import { createMailer, type Mailer } from '../mail.ts';
 import { counterPayments, freePayments, testPayments } from './own.ts';
 import type { PaymentProvider, ProviderName } from './provider.ts';
