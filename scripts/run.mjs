@@ -134,6 +134,8 @@ async function main([targetName = '', ...rest]) {
     describe: (installed) => (installed ? 'installed' : 'up to date'),
   });
   for (const name of target.steps) await steps[name]();
+  // From the second start on a server loads in half the time, which fans feel when it has to be started again.
+  process.env.NODE_COMPILE_CACHE ??= join(cacheDir(), 'node-compile-cache');
   return target.run(args);
 }
 

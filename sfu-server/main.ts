@@ -147,7 +147,7 @@ const start = async () => {
   }
   const shown = config.readyKey === 'shown' ? ready : { ...ready, studioUrl: `${http.localOrigin}/studio` };
   console.log(`LIVE_DROP_READY ${JSON.stringify(shown)}`);
-  if (config.readyKey === 'hidden') tellOperator(log, http.publicOrigin, config);
+  if (config.readyKey === 'hidden' && !process.parentPort) tellOperator(log, http.publicOrigin, config);
   announceToDesktop(ready, {
     stop: shutdown.stop,
     // What the environment gave stays where the app has nothing.
