@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
 import { openWeakPath, type Weather } from '../tests/support/weak-path.ts';
+import { holdOnePiece } from './rehearsal/buyer.ts';
 import { openStudio, openViewer, setUpShow } from './rehearsal/people.ts';
 import { at, clearSeen, framesOf, observe, onScreen, rounded, say } from './rehearsal/screens.ts';
 import type { SeenFrame } from './rehearsal/probe.ts';
@@ -55,7 +56,8 @@ type Run = {
   backMs: number;
   /** From the beginning of the failure to the page's own clip; null where it was not needed. */
   ownClipMs: number | null;
-  lostHolds: number | null;
+  /** A hold that was made before the failure and is not there, unchanged, after it. */
+  lostHolds: number;
   blackFrames: number;
 };
 
@@ -165,43 +167,34 @@ const endOfInterruption = (frames: readonly SeenFrame[], sinceMs: number): numbe
   return ends.at(-1) ?? null;
 };
 
-const judge = async (fan: Fan, beganMs: number, healedMs: number): Promise<Run> => {
+const judge = async (fan: Fan, beganMs: number, healedMs: number): Promise<Omit<Run, 'lostHolds'>> => {
   const { pictures, looks, black } = await shownOn(fan);
   if (looks === 0) throw new Error(`Nobody has looked at ${fan.name}’s screen.`);
   const times = pictures.map(({ atMs }) => atMs);
   const gapMs = times.reduce((worst, atMs, index) => Math.max(worst, atMs - (times[index - 1] ?? atMs)), 0);
   const interrupted = endOfInterruption(await framesOf(fan.page), beganMs);
   const ownClip = pictures.find(({ atMs, from }) => from === 'standby' && atMs >= beganMs);
-  if (process.env.CHAOS_DEBUG) {
-    const f = await framesOf(fan.page);
-    const d = f.map(
-      (x) =>
-        `${Math.round(x.atMs - healedMs)}:${x.capturedMs === null ? '-' : Math.round(x.atMs - x.capturedMs)}/${x.width}`,
-    );
-    writeFileSync(`/tmp/w/desk/chaos-${fan.name.slice(-4)}-${Math.round(beganMs)}.txt`, d.join('\n'));
-  }
   return {
     gapMs,
     backMs: interrupted === null ? 0 : Math.max(0, interrupted - healedMs),
     ownClipMs: ownClip ? ownClip.atMs - beganMs : null,
-    lostHolds: null,
     blackFrames: black,
   };
 };
 
-const worstOf = (runs: readonly Run[]): Run => ({
+const worstOf = (runs: readonly Omit<Run, 'lostHolds'>[]): Omit<Run, 'lostHolds'> => ({
   gapMs: Math.max(...runs.map(({ gapMs }) => gapMs)),
   backMs: Math.max(...runs.map(({ backMs }) => backMs)),
   ownClipMs: runs.reduce<number | null>(
     (worst, { ownClipMs }) => (ownClipMs === null ? worst : Math.max(worst ?? 0, ownClipMs)),
     null,
   ),
-  lostHolds: null,
   blackFrames: runs.reduce((sum, { blackFrames }) => sum + blackFrames, 0),
 });
 
 const summary = (runs: readonly Run[]): Result => ({
   ...worstOf(runs),
+  lostHolds: runs.reduce((sum, { lostHolds }) => sum + lostHolds, 0),
   gapMs: at(
     runs.map(({ gapMs }) => gapMs),
     0.5,
@@ -214,18 +207,20 @@ const summary = (runs: readonly Run[]): Result => ({
   runs: runs.length,
 });
 
-const endure = async (failure: Failure, fans: readonly Fan[]): Promise<Result> => {
+const endure = async (failure: Failure, fans: readonly Fan[], server: () => TestServer): Promise<Result> => {
   const runs: Run[] = [];
   for (let n = 0; n < failure.runs; n += 1) {
     await liveAgain(fans, Date.now());
     await observe(2_000);
+    const held = await holdOnePiece(server().origin, server().showId);
     await clearScreens(fans);
     await observe(500);
     const beganMs = Date.now();
     const healedMs = await failure.happen();
     await liveAgain(fans, healedMs);
     await observe(1_000);
-    runs.push(worstOf(await Promise.all(fans.map((fan) => judge(fan, beganMs, healedMs)))));
+    const seen = worstOf(await Promise.all(fans.map((fan) => judge(fan, beganMs, healedMs))));
+    runs.push({ ...seen, lostHolds: await held.lost(server().origin) });
   }
   return summary(runs);
 };
@@ -419,7 +414,7 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
   for (const failure of failures) {
     if (settings.only && settings.only !== failure.name) continue;
     const fans = failure.fans === 'all' ? everybody : [far];
-    const result = await endure(failure, fans);
+    const result = await endure(failure, fans, supervisor.server);
     results.set(failure.name, result);
     report(failure, result);
     for (const [index, fan] of everybody.entries()) {
@@ -455,7 +450,7 @@ const print = (results: ReadonlyMap<FailureName, Result>) => {
     String(rounded(result.backMs)),
     result.ownClipMs === null ? '–' : String(rounded(result.ownClipMs)),
     String(result.blackFrames),
-    result.lostHolds === null ? '–' : String(result.lostHolds),
+    String(result.lostHolds),
   ]);
   const width = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
   console.log();
@@ -490,7 +485,7 @@ try {
     writeFileSync(settings.json, `${JSON.stringify(json, null, 2)}\n`);
   }
   const black = [...results].filter(([, { blackFrames }]) => blackFrames > 0);
-  const lost = [...results].filter(([, { lostHolds }]) => (lostHolds ?? 0) > 0);
+  const lost = [...results].filter(([, { lostHolds }]) => lostHolds > 0);
   for (const [name] of black) console.error(`A black picture was seen: ${name}.`);
   for (const [name] of lost) console.error(`A hold was lost: ${name}.`);
   if (black.length + lost.length > 0) process.exitCode = 1;
