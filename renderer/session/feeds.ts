@@ -1,6 +1,6 @@
 // What a page receives besides the program: guests for the studio, their mix for a co-host. Each feed follows what its
 // target sends now, over whichever path the page has. Opening paths is receiving.ts.
-import type { Consumer, Transport } from 'mediasoup-client/types';
+import type { Consumer } from 'mediasoup-client/types';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ConsumeTarget } from '../../sfu-server/protocol/messages.ts';
 import type { MediaHost, Subscription, Tracks } from './media-part.ts';
@@ -29,11 +29,12 @@ type Feed = {
   closed: boolean;
 };
 
-export type FeedsOptions = {
+/** `Path`: whatever carries streams, told apart by its id; a mediasoup transport. */
+export type FeedsOptions<Path extends { id: string }> = {
   host: MediaHost;
-  path: () => Transport | null;
+  path: () => Path | null;
   program: () => readonly Consumer[];
-  consume: (on: Transport, target: ConsumeTarget) => Promise<Consumer[]>;
+  consume: (on: Path, target: ConsumeTarget) => Promise<Consumer[]>;
   drop: (consumers: readonly Consumer[]) => void;
   connected: () => boolean;
   onlyExpected: (error: unknown) => void;
@@ -41,7 +42,7 @@ export type FeedsOptions = {
 
 export type Feeds = ReturnType<typeof createFeeds>;
 
-export const createFeeds = (options: FeedsOptions) => {
+export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<Path>) => {
   const { host, path, onlyExpected } = options;
   const { store, clock } = host;
   const feeds = new Set<Feed>();
