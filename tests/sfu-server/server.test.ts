@@ -141,6 +141,31 @@ describe('roles', () => {
     guest.close();
   });
 
+  it('[MEDIA9] lets a viewer receive the program anew, nothing else and not without end', async () => {
+    const { guest, token } = await studio.channel.call('inviteGuest', { name: 'Dora' });
+    const viewer = await join(server.origin, (rtpCapabilities) => ({
+      as: 'viewer',
+      showId: server.showId,
+      rtpCapabilities,
+    }));
+    const { capabilities: rtpCapabilities } = viewer;
+    const anew = () => viewer.channel.call('consume', { target: { kind: 'program' }, rtpCapabilities });
+    expect((await anew()).consumers.map(({ kind }) => kind).toSorted()).toEqual(['audio', 'video']);
+    for (const target of [{ kind: 'guest', guestId: guest.id }, { kind: 'mixMinus' }] as const) {
+      expect(await refusal(viewer.channel.call('consume', { target, rtpCapabilities }))).toBe('forbidden');
+    }
+    // Two came with the join, two just now: forty is all a page may have.
+    for (let n = 0; n < 18; n += 1) await anew();
+    expect(await refusal(anew())).toBe('limit');
+    viewer.close();
+
+    // A sender whose path does not come back opens one after the other; the oldest go.
+    const sender = await joinGuest(server.origin, token);
+    for (let n = 0; n < 10; n += 1) await sender.channel.call('openSend', {});
+    sender.close();
+    await studio.channel.call('revokeGuest', { guestId: guest.id });
+  });
+
   it('[JOIN3] [GUEST1] shuts out a revoked or renewed link, and whoever is in by it', async () => {
     const invited = await studio.channel.call('inviteGuest', { name: 'Cleo' });
     const guest = await joinGuest(server.origin, invited.token);
