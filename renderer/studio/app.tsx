@@ -188,6 +188,8 @@ const HealthLine = ({ onKeys }: { onKeys: () => void }) => {
   const session = useSession((state) => state);
   const desk = useDesk((state) => state);
   const cameraStats = useInputs((inputs) => inputs.cameraStats);
+  const cameraHealth = useInputs((inputs) => inputs.cameraHealth);
+  const micHealth = useInputs((inputs) => inputs.micHealth);
   const nowMs = useServerNow(1_000);
   const facts: HealthFacts = {
     nowMs,
@@ -195,8 +197,12 @@ const HealthLine = ({ onKeys }: { onKeys: () => void }) => {
     show: session.show,
     health: session.health,
     camera: studio.inputs.report(cameraRole),
-    microphones: micRoles.map((role) => ({ role, input: studio.inputs.report(role) })),
-    cameraAgeMs: cameraStats?.lastFrameAgeMs ?? null,
+    microphones: micRoles.map((role) => ({
+      role,
+      input: studio.inputs.report(role),
+      sound: micHealth[role],
+    })),
+    picture: cameraHealth,
     sending: desk.sending.kind,
     fault: desk.fault,
   };

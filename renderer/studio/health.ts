@@ -2,6 +2,7 @@
 // Not its job: measuring anything, or drawing the line.
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
+import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import { formatDuration, formatRate } from '../ui/format.ts';
 
 /** `wrong`: fans notice or will soon. `look`: the director should know. `fine`: nothing to do. */
@@ -21,16 +22,14 @@ export type HealthFacts = {
   health: Health | null;
   camera: InputReport;
   /** By role, such as "Lav L". */
-  microphones: readonly { role: string; input: InputReport }[];
-  /** Age of the camera's last picture; null before the first. */
-  cameraAgeMs: number | null;
+  microphones: readonly { role: string; input: InputReport; sound: SoundHealth }[];
+  /** What the camera's pictures themselves say. */
+  picture: PictureHealth;
   sending: 'idle' | 'offerResume' | 'starting' | 'sending' | 'failed';
   /** A compositor fault in one sentence, or null. */
   fault: string | null;
 };
 
-/** A camera that gave no picture for this long is said to be frozen; shorter gaps are jitter. */
-const frozenMs = 1_000;
 /** Above this fans are likely to see it: loss that retransmission no longer hides, delay that spoils a sale. */
 const lossToMentionPct = 2;
 const rttToMentionMs = 250;
@@ -95,8 +94,35 @@ const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
   ];
 };
 
+/** Null while there is nothing to say. */
+const pictureWords = (picture: PictureHealth, nowMs: number): string | null => {
+  switch (picture.kind) {
+    case 'waiting':
+    case 'moving':
+      return null;
+    case 'stopped':
+      return `Cam A has stopped for ${formatDuration(nowMs - picture.sinceMs)}, holding its last picture. Check its cable or choose it again.`;
+    case 'frozen':
+      return `Cam A has sent the same picture for ${formatDuration(nowMs - picture.sinceMs)}. Switch it off and on, or choose it again.`;
+    case 'black':
+      return `Cam A has been black for ${formatDuration(nowMs - picture.sinceMs)}. Is the lens cap on?`;
+  }
+};
+
+const soundWords = (role: string, sound: SoundHealth, nowMs: number): string | null => {
+  switch (sound.kind) {
+    case 'waiting':
+    case 'alive':
+      return null;
+    case 'silent':
+      return `${role} has been silent for ${formatDuration(nowMs - sound.sinceMs)}. Check its switch, battery and plug.`;
+    case 'clipped':
+      return `${role} is too loud and distorts. Turn it down at the mixer.`;
+  }
+};
+
 const inputLines = (facts: HealthFacts): HealthLine[] => {
-  const { camera, microphones, cameraAgeMs, show, fault } = facts;
+  const { camera, microphones, show, fault } = facts;
   const live = show?.phase.kind === 'live';
   const lines: HealthLine[] = [];
   if (fault !== null) lines.push({ tone: 'wrong', text: fault });
@@ -107,13 +133,15 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
       text: `Cam A unplugged ${age} ago, holding its last picture. Plug it back in: it returns by itself.`,
     });
   } else if (camera.kind === 'failed') lines.push({ tone: live ? 'wrong' : 'look', text: camera.text });
-  else if (camera.kind === 'live' && cameraAgeMs !== null && cameraAgeMs > frozenMs) {
-    lines.push({
-      tone: 'wrong',
-      text: `Cam A has frozen, holding its last picture. Check its cable or choose it again.`,
-    });
+  else if (camera.kind === 'live') {
+    const text = pictureWords(facts.picture, facts.nowMs);
+    if (text !== null) lines.push({ tone: live ? 'wrong' : 'look', text });
   }
-  for (const { role, input } of microphones) {
+  for (const { role, input, sound } of microphones) {
+    if (input.kind === 'live') {
+      const text = soundWords(role, sound, facts.nowMs);
+      if (text !== null) lines.push({ tone: 'look', text });
+    }
     if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}` });
     if (input.kind !== 'unplugged') continue;
     const age = formatDuration(input.forMs);

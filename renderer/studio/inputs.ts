@@ -18,6 +18,12 @@ import {
 } from '../ui/devices.ts';
 import type { Mixer } from './media/mixer.ts';
 import type { Output } from './media/scene.ts';
+import {
+  createSoundJudge,
+  type PictureHealth,
+  type SoundHealth,
+  type SoundJudge,
+} from './media/source-health.ts';
 
 export const cameraRole = 'Cam A';
 export const micRoles = ['Lav L', 'Lav R'] as const;
@@ -113,6 +119,9 @@ export type InputsState = {
   microphones: readonly DeviceIdentity[];
   /** The camera as the compositor receives it, once a second; null before. */
   cameraStats: SourceStats | null;
+  /** What the media of each input says of it; `waiting` without a device. */
+  cameraHealth: PictureHealth;
+  micHealth: Readonly<Record<MicRole, SoundHealth>>;
 };
 
 export interface Inputs {
@@ -151,6 +160,8 @@ export const createInputs = (options: {
     cameras: [],
     microphones: [],
     cameraStats: null,
+    cameraHealth: { kind: 'waiting' },
+    micHealth: { 'Lav L': { kind: 'waiting' }, 'Lav R': { kind: 'waiting' } },
   }));
   let closed = false;
 
@@ -218,6 +229,27 @@ export const createInputs = (options: {
   const stopStats = compositor.onStats(({ sources }) =>
     store.setState({ cameraStats: sources[cameraRole] ?? null }),
   );
+  const stopPictureHealth = compositor.onHealth((sourceId, cameraHealth) => {
+    if (sourceId === cameraRole) store.setState({ cameraHealth });
+  });
+  const soundJudges: Readonly<Record<MicRole, SoundJudge>> = {
+    'Lav L': createSoundJudge(),
+    'Lav R': createSoundJudge(),
+  };
+  const stopSoundHealth = mixer.onMeters((reading) => {
+    const nowMs = Date.now();
+    for (const role of micRoles) {
+      const judge = soundJudges[role];
+      const levels = reading.inputs[role];
+      // The meter reads after the gain; a device is judged by what it delivers itself.
+      if (levels) judge.reading(levels.peakDb - store.getState().settings.mics[role].gainDb, nowMs);
+      else judge.restart();
+      const health = judge.health(nowMs);
+      const { micHealth } = store.getState();
+      if (micHealth[role].kind !== health.kind)
+        store.setState({ micHealth: { ...micHealth, [role]: health } });
+    }
+  });
   // Absent on pages that are neither https nor this machine; opening a device then says so.
   const devices: MediaDevices | undefined = navigator.mediaDevices;
   devices?.addEventListener('devicechange', refreshLists);
@@ -243,7 +275,7 @@ export const createInputs = (options: {
       } else {
         compositor.removeSource(cameraRole);
         setSettings({ camera: false });
-        store.setState({ cameraStats: null });
+        store.setState({ cameraStats: null, cameraHealth: { kind: 'waiting' } });
       }
     },
     setMic: (role, change) => {
@@ -280,6 +312,8 @@ export const createInputs = (options: {
       if (closed) return;
       closed = true;
       stopStats();
+      stopPictureHealth();
+      stopSoundHealth();
       devices?.removeEventListener('devicechange', refreshLists);
       for (const slot of [cameraSlot, ...Object.values(micSlots)]) slot.close();
     },

@@ -15,6 +15,7 @@ import {
 } from '../../renderer/ui/format.ts';
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { emptyShop } from '../support/products.ts';
 
 const nowMs = 1_000_000;
 const ana = guestId.parse('ana');
@@ -26,7 +27,7 @@ const show = (change: Partial<ShowState> = {}): ShowState => ({
     title: 'Night drop',
     phase: { kind: 'live', sinceMs: 0 },
     program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-    product: null,
+    ...emptyShop,
     viewers: 0,
     studio: 'present',
     scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
@@ -54,8 +55,8 @@ const facts = (change: Partial<HealthFacts> = {}): HealthFacts => ({
   show: show(),
   health,
   camera: { kind: 'live' },
-  microphones: [{ role: 'Lav L', input: { kind: 'live' } }],
-  cameraAgeMs: 20,
+  microphones: [{ role: 'Lav L', input: { kind: 'live' }, sound: { kind: 'alive' } }],
+  picture: { kind: 'moving' },
   sending: 'sending',
   fault: null,
   ...change,
@@ -78,7 +79,7 @@ describe('health line', () => {
       show: show({ phase: { kind: 'setup' } }),
       sending: 'idle',
       camera: { kind: 'off' },
-      microphones: [{ role: 'Lav L', input: { kind: 'off' } }],
+      microphones: [{ role: 'Lav L', input: { kind: 'off' }, sound: { kind: 'waiting' } }],
     });
     expect(healthLines(before)).toEqual([
       { tone: 'look', text: 'Before you go live: a camera, a microphone and something to sell.' },
@@ -90,7 +91,22 @@ describe('health line', () => {
       tone: 'wrong',
       text: 'Cam A unplugged 0:08 ago, holding its last picture. Plug it back in: it returns by itself.',
     });
-    expect(healthLines(facts({ cameraAgeMs: 3_000 }))[0]?.text).toMatch(/Cam A has frozen/);
+    const picture = (kind: 'stopped' | 'frozen' | 'black') =>
+      healthLines(facts({ picture: { kind, sinceMs: nowMs - 3_000 } }))[0];
+    expect(picture('stopped')?.text).toMatch(/^Cam A has stopped for 0:03/);
+    expect(picture('frozen')?.text).toMatch(/^Cam A has sent the same picture for 0:03/);
+    expect(picture('black')).toEqual({
+      tone: 'wrong',
+      text: 'Cam A has been black for 0:03. Is the lens cap on?',
+    });
+    const sound = (kind: 'silent' | 'clipped') =>
+      healthLines(
+        facts({
+          microphones: [{ role: 'Lav L', input: { kind: 'live' }, sound: { kind, sinceMs: nowMs - 5_000 } }],
+        }),
+      )[0];
+    expect(sound('silent')?.text).toBe('Lav L has been silent for 0:05. Check its switch, battery and plug.');
+    expect(sound('clipped')?.text).toBe('Lav L is too loud and distorts. Turn it down at the mixer.');
     expect(healthLines(facts({ show: standby({}) }))[0]).toEqual({
       tone: 'wrong',
       text: 'Standby clip on air for 0:08: nothing came from this studio. Back by itself as soon as the picture is healthy.',

@@ -4,6 +4,7 @@
 
 import type { CompositorCommand, CompositorReport, CompositorStats } from './compositor.worker.ts';
 import type { Output, Scene } from './scene.ts';
+import type { PictureHealth } from './source-health.ts';
 import { checkOutput, layoutScene } from './scene.ts';
 
 export type { CompositorStats, SourceStats } from './compositor.worker.ts';
@@ -43,6 +44,8 @@ export interface Compositor {
   removeSource(sourceId: string): void;
   /** Calls back once a second. Returns the function that ends it. */
   onStats(listener: (stats: CompositorStats) => void): () => void;
+  /** Calls back when a source falls ill or recovers, within some 200 ms. Returns the function that ends it. */
+  onHealth(listener: (sourceId: string, health: PictureHealth) => void): () => void;
   /** Calls back with one sentence when something is wrong though the program goes on. Returns the function that ends it. */
   onFault(listener: (sentence: string) => void): () => void;
   /** Holds the picture back to meet a later sound; clamped to 0..{@link longestVideoDelayMs}. */
@@ -61,6 +64,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const sourceIds = new Set<string>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
+  const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
   let state: CompositorState = 'running';
   let scene = options.scene ?? layoutScene({ layout: 'full', cameraId: null, guestId: null });
@@ -75,6 +79,10 @@ export function createCompositor(options: CompositorOptions): Compositor {
   worker.addEventListener('message', ({ data }: MessageEvent<CompositorReport>) => {
     if (data.kind === 'fault') {
       tellFault(data.sentence);
+      return;
+    }
+    if (data.kind === 'health') {
+      healthListeners.forEach((listener) => listener(data.sourceId, data.health));
       return;
     }
     const latest = data.stats;
@@ -116,6 +124,11 @@ export function createCompositor(options: CompositorOptions): Compositor {
       return () => statsListeners.delete(listener);
     },
 
+    onHealth(listener) {
+      healthListeners.add(listener);
+      return () => healthListeners.delete(listener);
+    },
+
     onFault(listener) {
       faultListeners.add(listener);
       return () => faultListeners.delete(listener);
@@ -133,6 +146,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       generator.stop();
       sourceIds.clear();
       statsListeners.clear();
+      healthListeners.clear();
       faultListeners.clear();
     },
 

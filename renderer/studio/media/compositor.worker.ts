@@ -5,6 +5,7 @@
 import type { Backend } from './cpu-backend.ts';
 import { createCpuBackend } from './cpu-backend.ts';
 import type { Output, Scene } from './scene.ts';
+import { createPictureJudge, type PictureHealth, type PictureJudge } from './source-health.ts';
 
 /** From the page. Streams are transferred, not copied. */
 export type CompositorCommand =
@@ -17,6 +18,8 @@ export type CompositorCommand =
 /** To the page. */
 export type CompositorReport =
   | { readonly kind: 'stats'; readonly stats: CompositorStats }
+  /** At once, when a source falls ill or recovers. */
+  | { readonly kind: 'health'; readonly sourceId: string; readonly health: PictureHealth }
   | { readonly kind: 'fault'; readonly sentence: string };
 
 export interface SourceStats {
@@ -27,6 +30,7 @@ export interface SourceStats {
   readonly width: number;
   readonly height: number;
   readonly format: string;
+  readonly health: PictureHealth;
 }
 
 /** What happened in the last second. */
@@ -55,7 +59,11 @@ const stallMs = 55;
 /** A source off the program is still sampled this often, so that a cut to it has a picture at once. */
 const idleIngestMs = 500;
 
+const healthEveryMs = 200;
+
 interface Source {
+  readonly judge: PictureJudge;
+  judged: PictureHealth['kind'];
   readonly reader: ReadableStreamDefaultReader<VideoFrame>;
   lastFrameAtMs: number | null;
   ingestedAtMs: number;
@@ -139,6 +147,7 @@ function start(output: Output, writable: WritableStream<VideoFrame>): void {
   repeatDueMs = lastOutMs;
   armRepeat();
   setInterval(reportStats, 1000);
+  setInterval(reportHealth, healthEveryMs);
 }
 
 function showScene(scene: Scene): void {
@@ -157,6 +166,8 @@ function showScene(scene: Scene): void {
 function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): void {
   const before = sources.get(sourceId);
   const source: Source = {
+    judge: createPictureJudge(),
+    judged: before?.judged ?? 'waiting',
     reader: readable.getReader(),
     lastFrameAtMs: before?.lastFrameAtMs ?? null,
     ingestedAtMs: -Infinity,
@@ -220,6 +231,8 @@ async function takeFrame(sourceId: string, source: Source, frame: VideoFrame): P
   if (!onScene.has(sourceId) && nowMs - source.ingestedAtMs < idleIngestMs) return;
   source.ingestedAtMs = nowMs;
   await program.backend.ingest(sourceId, frame);
+  const sample = program.backend.sample(sourceId);
+  if (sample !== null) source.judge.frame(sample, epochMs());
   counts.workMs += performance.now() - nowMs;
   if (isPrimary) emit(mediaMs, performance.now() - nowMs);
 }
@@ -330,6 +343,17 @@ function releaseDelayed(): void {
   armDelayed();
 }
 
+const epochMs = (): number => performance.timeOrigin + performance.now();
+
+function reportHealth(): void {
+  for (const [sourceId, source] of sources) {
+    const health = source.judge.health(epochMs());
+    if (health.kind === source.judged) continue;
+    source.judged = health.kind;
+    report({ kind: 'health', sourceId, health });
+  }
+}
+
 function reportStats(): void {
   if (program === null) return;
   const nowMs = performance.now();
@@ -341,6 +365,7 @@ function reportStats(): void {
       width: source.width,
       height: source.height,
       format: source.format,
+      health: source.judge.health(epochMs()),
     };
     source.frames = 0;
   }

@@ -18,6 +18,7 @@ import {
 import { drawOverlay, drawSlate } from './overlay.ts';
 import type { Layer, Output, Scene } from './scene.ts';
 import { defaultSlate, placeLayer } from './scene.ts';
+import { samplePicture, type PictureSample } from './source-health.ts';
 
 /** One way to turn source frames and a scene into program pictures. */
 export interface Backend {
@@ -28,6 +29,8 @@ export interface Backend {
   forget(sourceId: string): void;
   /** True when the source has a picture to show. */
   has(sourceId: string): boolean;
+  /** A thin sample of the picture taken in last; null before the first. */
+  sample(sourceId: string): PictureSample | null;
   /**
    * Makes this the scene to compose and prepares its overlay.
    * Throws {@link QrTooLongError} when its code cannot be drawn; the scene then shows without the card.
@@ -147,6 +150,11 @@ export function createCpuBackend(output: Output): Backend {
     },
 
     has: (sourceId) => (sources.get(sourceId)?.current ?? null) !== null,
+
+    sample(sourceId) {
+      const picture = sources.get(sourceId)?.current ?? null;
+      return picture === null ? null : samplePicture(picture.y, picture.width, picture.height);
+    },
 
     show(next) {
       scene = next;
