@@ -151,7 +151,7 @@ export const shopRoutes =
       { parseAs: 'string', bodyLimit: 2_048 },
       (_request, body, done) => done(null, new URLSearchParams(String(body))),
     );
-    app.post('/download', { config: perMinute(60), bodyLimit: 2_048 }, (request, reply) => {
+    app.post('/download', { config: perMinute(300), bodyLimit: 2_048 }, (request, reply) => {
       const token = request.body instanceof URLSearchParams ? (request.body.get('token') ?? '') : '';
       const shop = token.length > 200 ? undefined : options.shopOfDownload(token);
       if (!shop)

@@ -176,20 +176,17 @@ export const createTill = (options: TillOptions) => {
 
   const round = async (): Promise<void> => {
     orders.sweep();
-    const work = [
-      ...orders.openPayments().map((open) => () => follow(open)),
-      ...orders
-        .openRefunds()
-        .map(
-          (row) => () =>
-            attempt(row.id, firstRetryMs, () => inTurn(row.order_id, () => refundAll(row.order_id))),
-        ),
-    ];
-    const alive = new Set([
-      ...orders.openPayments().map(({ payment }) => payment.id),
-      ...orders.openRefunds().map(({ id }) => id),
-    ]);
+    const payments = orders.openPayments();
+    const refunds = orders.openRefunds();
+    const alive = new Set([...payments.map(({ payment }) => payment.id), ...refunds.map(({ id }) => id)]);
     for (const key of tried.keys()) if (!alive.has(key)) tried.delete(key);
+    const work = [
+      ...payments.map((open) => () => follow(open)),
+      ...refunds.map(
+        (row) => () =>
+          attempt(row.id, firstRetryMs, () => inTurn(row.order_id, () => refundAll(row.order_id))),
+      ),
+    ];
     for (let at = 0; at < work.length; at += maxAsking) {
       if (isClosed()) return;
       await Promise.all(work.slice(at, at + maxAsking).map((one) => one()));
