@@ -1,6 +1,6 @@
 // The desktop app end to end: built main process and preload, a real server process, a real Chromium page.
 // Runs in Electron where its binary is installed, else in the stand-in; the suite's title says which.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -367,6 +367,28 @@ describe(`desktop app whose server cannot start, in ${driver.name}`, slow, () =>
     answerHold();
     expect(await app.exited).toBe(0);
     expect(app.output().split(`could not start (${why})`)).toHaveLength(3);
+  });
+});
+
+describe(`desktop app for a server elsewhere, in ${driver.name}`, slow, () => {
+  afterAll(endApp);
+
+  test('opens its studio with the key from a file, starts no server of its own, and logs no key', async () => {
+    userData = await mkdtemp(join(tmpdir(), 'ld-app-'));
+    const keyFile = join(userData, 'copied.key');
+    await writeFile(keyFile, `${'k'.repeat(32)}\n`);
+    app = await driver.launch({
+      args: [`--user-data-dir=${userData}`, `--server=${elsewhereOrigin}`, `--key-file=${keyFile}`],
+      env: process.env,
+    });
+    const page = await app.page(elsewhereOrigin);
+    expect(page.url()).toBe(`${elsewhereOrigin}/studio#key=${'k'.repeat(32)}`);
+    expect(await page.evaluate(() => typeof window.desktop?.setLive)).toBe('function');
+    const all = metrics.parse(await app.main((electron) => electron.app.getAppMetrics(), null));
+    expect(all.filter(({ name }) => name === 'Live Drop Studio server')).toEqual([]);
+    await app.main(({ app }) => app.quit(), null);
+    expect(await app.exited).toBe(0);
+    expect(app.output()).not.toContain('kkkk');
   });
 });
 

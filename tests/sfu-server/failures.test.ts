@@ -2,18 +2,19 @@
 // holds its database. A real process each time.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join as joinPath } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { openStore } from '../../sfu-server/store/database.ts';
-import { connect, joinStudio, joinViewer, refusal, type JoinedClient } from '../support/client.ts';
+import type { Receiving } from '../../sfu-server/protocol/messages.ts';
+import { connect, join, joinStudio, joinViewer, refusal, type JoinedClient } from '../support/client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let data = '';
 let server: TestServer | undefined;
 beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), 'live-drop-failures-'));
+  data = await mkdtemp(joinPath(tmpdir(), 'live-drop-failures-'));
 });
 afterEach(async () => {
   await server?.stop('SIGKILL');
@@ -23,7 +24,7 @@ afterEach(async () => {
 
 /** A show that was live when the server ended. */
 const liveShow = () => {
-  const store = openStore(join(data, 'show.db'));
+  const store = openStore(joinPath(data, 'show.db'));
   const { id } = store.addShow('live-show', 'Alley', 1);
   store.savePhase(id, { kind: 'live', sinceMs: 1 });
   store.close();
@@ -41,6 +42,7 @@ const debugShape = z.object({
       role: z.string(),
       detail: z.object({
         workerPid: z.number(),
+        rtcPort: z.number(),
         bus: z.nullable(
           z.object({
             video: z.array(z.object({ packetCount: z.number() })),
@@ -75,6 +77,35 @@ describe('a server that is told to stop', () => {
     expect(await waiting).toBe('closed');
     expect(await ended).toBe(0);
     expect(server.log()).not.toContain('did not close cleanly');
+  });
+});
+
+describe('media nodes', () => {
+  it('[MEDIA2] [MEDIA6] serve viewers from the origin when the only edge dies and there is no spare', async () => {
+    server = await startServer({ data, args: ['--spares', '0'] });
+    const { showId } = server;
+    const viewer = await join(server.origin, (rtpCapabilities) => ({
+      as: 'viewer',
+      showId,
+      rtpCapabilities,
+    }));
+    const portOf = (receiving: Receiving | null) => receiving?.transport.iceCandidates[0]?.port;
+    const { nodes } = await debugOf(server);
+    const node = (role: string) => nodes.find((each) => each.role === role)?.detail;
+    expect(portOf(viewer.joined.media)).toBe(node('edge')?.rtcPort);
+    const reset = new Promise((resolve) => void viewer.channel.on('mediaReset', resolve));
+    process.kill(node('edge')?.workerPid ?? 0, 'SIGKILL');
+    expect(await reset).toEqual({ receive: true, send: false });
+    const again = await viewer.channel.call('openReceive', { rtpCapabilities: viewer.capabilities });
+    expect(portOf(again)).toBe(node('origin')?.rtcPort);
+    expect(again.consumers.map(({ kind }) => kind)).toEqual(['video', 'audio']);
+    // The edge comes back, and those who come from now on are served by it.
+    await expect
+      .poll(async () => (server ? (await debugOf(server)).nodes.map(({ role }) => role) : []), {
+        timeout: 20_000,
+      })
+      .toContain('edge');
+    viewer.close();
   });
 });
 
@@ -148,7 +179,7 @@ describe('the machine', () => {
   it('[STORE2] may run a program that holds the database: a moment is waited for, longer is refused and nothing lost', async () => {
     server = await startServer({ data });
     const studio = await joinStudio(server.origin, server.studioKey);
-    const other = new DatabaseSync(join(data, 'show.db'));
+    const other = new DatabaseSync(joinPath(data, 'show.db'));
     other.exec('BEGIN IMMEDIATE');
     const short = studio.channel.call('setTitle', { title: 'A moment later' });
     // The answer to a later request shows that the first is waiting, or has been: either way it must succeed.
