@@ -66,6 +66,7 @@ export default defineConfig({
         cohost: here('cohost/index.html'),
         viewer: here('viewer/index.html'),
         shop: here('shop/index.html'),
+        crew: here('crew/index.html'),
         debug: here('debug/index.html'),
       },
     },

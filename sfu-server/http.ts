@@ -156,6 +156,7 @@ export const startHttp = async (options: HttpOptions) => {
   app.get('/order/:show', page('shop'));
   app.get('/studio', page('studio'));
   app.get('/cohost', page('cohost'));
+  app.get('/crew', page('crew'));
   app.get('/debug', page('debug'));
   app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
     reply

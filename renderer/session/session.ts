@@ -3,7 +3,13 @@
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError, closeCodes, errorTable, type CloseReason } from '../../sfu-server/protocol/errors.ts';
-import { connectChannel, type ClientEnd, type Clock, type Wire } from '../../sfu-server/protocol/channel.ts';
+import {
+  connectChannel,
+  type ClientEnd,
+  type Clock,
+  type Payload,
+  type Wire,
+} from '../../sfu-server/protocol/channel.ts';
 import { rtpCapabilities, type RtpCapabilities, type VideoCodec } from '../../sfu-server/protocol/media.ts';
 import {
   showContract,
@@ -12,6 +18,7 @@ import {
   type Joined,
   type ProducerUse,
   type ShowContract,
+  type ShowEvent,
   type ShowParamsInput,
   type ShowRequest,
   type ShowResult,
@@ -49,7 +56,10 @@ export type {
 
 /** Who this page is, taken from its own address. */
 export type Identity =
-  { as: 'viewer'; showId: ShowId } | { as: 'cohost'; token: string } | { as: 'studio'; key: string };
+  | { as: 'viewer'; showId: ShowId }
+  | { as: 'cohost'; token: string }
+  | { as: 'crew'; token: string }
+  | { as: 'studio'; key: string };
 
 export type Connection =
   | { kind: 'connecting' }
@@ -115,6 +125,8 @@ export interface Session {
   readonly store: StoreApi<SessionState>;
   /** Rejects with an `AppError` whose message may be shown as it is. */
   call<N extends ShowRequest>(name: N, params: ShowParamsInput<N>): Promise<ShowResult<N>>;
+  /** What the server says besides the state of the show, from now on and across reconnects. Returns its own end. */
+  listen<N extends ShowEvent>(name: N, listener: (payload: Payload<ShowContract, N>) => void): () => void;
   /** Resolves once the server takes the stream; from then on it comes back by itself after any outage. */
   publish(track: MediaStreamTrack, use: ProducerUse, options?: PublishOptions): Promise<Publication>;
   /** Resolves at once; tracks come and go with what the target sends. */
@@ -189,6 +201,21 @@ export const createSession = (options: SessionOptions): Session => {
     return result;
   };
 
+  const attachments = new Set<(to: ClientEnd<ShowContract>) => void>();
+  const listen: Session['listen'] = (name, listener) => {
+    let listening = true;
+    const attach = (to: ClientEnd<ShowContract>) =>
+      to.on(name, (payload) => {
+        if (listening) listener(payload);
+      });
+    attachments.add(attach);
+    if (channel) attach(channel);
+    return () => {
+      listening = false;
+      attachments.delete(attach);
+    };
+  };
+
   const unansweredForMs = () => {
     const [oldest] = unanswered;
     return oldest ? clock.now() - oldest.atMs : 0;
@@ -218,6 +245,8 @@ export const createSession = (options: SessionOptions): Session => {
         return { as: 'viewer', showId: identity.showId, resumeToken, rtpCapabilities };
       case 'cohost':
         return { as: 'cohost', token: identity.token, rtpCapabilities: rtpCapabilities ?? {} };
+      case 'crew':
+        return { as: 'crew', token: identity.token };
       case 'studio':
         return { as: 'studio', key: identity.key, rtpCapabilities: rtpCapabilities ?? {} };
     }
@@ -281,6 +310,7 @@ export const createSession = (options: SessionOptions): Session => {
     });
     mine.on('mediaReset', (what) => mediaPart?.reset(what));
     mine.on('consumerClosed', ({ consumerId }) => mediaPart?.consumerClosed(consumerId));
+    for (const attach of attachments) attach(mine);
 
     const capabilities = new Promise<RtpCapabilities>((resolve) => {
       mine.on('capabilities', ({ rtpCapabilities }) => resolve(rtpCapabilities));
@@ -367,6 +397,7 @@ export const createSession = (options: SessionOptions): Session => {
   return {
     store,
     call,
+    listen,
     publish: async (track, use, publishOptions) => (await loadMedia()).publish(track, use, publishOptions),
     subscribe: async (target) => (await loadMedia()).subscribe(target),
     programStats: async () => (mediaPart ? mediaPart.programStats() : null),

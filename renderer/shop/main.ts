@@ -1,10 +1,20 @@
-// The product page behind the QR code and the button: what it is, what it costs, how many are left right now, how to get it.
-// No framework and no player: it opens fast on a phone that is watching a stream at the same time.
+// The product page behind the QR code and the button: what it is, what it costs, how many are left right now, and the checkout.
+// The same page shows an order by its own address. No framework and no player: it opens fast on a phone that is watching a stream.
 import * as z from 'zod/mini';
-import { productId, type Product } from '../../sfu-server/protocol/shop.ts';
+import {
+  orderId,
+  productId,
+  type Product,
+  type Stock,
+  type Variant,
+} from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { mountCheckout } from '../checkout/checkout.ts';
+import { createPurchase } from '../checkout/purchase.ts';
 import { createSession, type SessionState } from '../session/session.ts';
-import { formatMoney, formatStock } from '../ui/format.ts';
+import { formatCounts, formatMoney, formatStock } from '../ui/format.ts';
+import { offerOf, saleWords } from '../ui/offer.ts';
+import { pictureSources } from '../ui/product-picture.ts';
 
 const element = (id: string): HTMLElement => {
   const found = document.getElementById(id);
@@ -16,13 +26,34 @@ const write = (id: string, text: string): void => {
   // Writing the same words again would make a screen reader say them again.
   if (target.textContent !== text) target.textContent = text;
 };
+const say = (id: string, text: string): void => {
+  write(id, text);
+  show(id, text !== '');
+};
 const linkTo = (id: string, href: string): void => element(id).setAttribute('href', href);
 const show = (id: string, visible: boolean): void => {
   element(id).hidden = !visible;
 };
 
-const [, , showPart = '', productPart = ''] = location.pathname.split('/').map(decodeURIComponent);
-const wanted = z.safeParse(z.object({ showId, productId }), { showId: showPart, productId: productPart });
+const readPart = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return ''; // A broken link leads to no product, which the page says.
+  }
+};
+const [, kind = '', showPart = '', productPart = ''] = location.pathname.split('/').map(readPart);
+const wantedPage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('shop'), showId, productId }),
+  // The order's id is the key to its receipt: it stays in the fragment, out of every log.
+  z.object({ kind: z.literal('order'), showId, orderId }),
+]);
+const wanted = z.safeParse(wantedPage, {
+  kind,
+  showId: showPart,
+  productId: productPart,
+  orderId: location.hash.slice(1),
+});
 
 const showWords = (state: ShowState): string => {
   switch (state.phase.kind) {
@@ -35,23 +66,6 @@ const showWords = (state: ShowState): string => {
   }
 };
 
-/** How to get one now. Paying on this page is not offered until it works. */
-const howToGet = (product: Product, state: ShowState): { title: string; text: string } => {
-  if (product.stock.left === 0) {
-    return {
-      title: 'Sold out',
-      text: 'Every piece has found somebody. This page says so if one comes back.',
-    };
-  }
-  if (state.phase.kind === 'ended') {
-    return { title: 'The show has ended', text: 'Ask at the table whether there are pieces left.' };
-  }
-  return {
-    title: 'Show this page at the table to buy',
-    text: 'You pay there. Nothing is reserved until the crew hands it over, and the number above is live.',
-  };
-};
-
 const renderEmpty = (title: string, text: string, link: { href: string; words: string }) => {
   show('sheet', false);
   show('empty', true);
@@ -61,67 +75,152 @@ const renderEmpty = (title: string, text: string, link: { href: string; words: s
   linkTo('empty-link', link.href);
 };
 
-const renderProduct = (product: Product, state: ShowState, behind: boolean) => {
-  document.title = `${product.name} · ${state.title}`;
+const renderPicture = (url: string | null) => {
+  show('picture-frame', url !== null);
+  const image = element('picture');
+  if (url === null || image.dataset['url'] === url) return;
+  image.dataset['url'] = url;
+  const { src, srcset } = pictureSources(url);
+  if (srcset !== '') image.setAttribute('srcset', srcset);
+  image.setAttribute('src', src);
+};
+
+/** Of a bundle: "2 × Poster", by the products its parts belong to. */
+const contentsOf = (variant: Variant | undefined, state: ShowState): string[] =>
+  (variant?.components ?? []).map(({ sku, quantity }) => {
+    const owner = state.products.find(
+      (one) => one.kind !== 'bundle' && one.variants.some((each) => each.sku === sku),
+    );
+    const part = owner?.variants.find((each) => each.sku === sku);
+    const name = [owner?.name ?? sku, part?.name ?? ''].filter((words) => words !== '').join(', ');
+    return `${quantity} × ${name}`;
+  });
+
+/** What is held may come back: that is not sold out yet. */
+const stockWords = (stock: Stock): string =>
+  stock.left === 0 && stock.held > 0 ? `0 left of ${stock.total.toLocaleString()}` : formatStock(stock);
+
+let contentsShown = '';
+const renderProduct = (product: Product, state: ShowState, behind: boolean, nowMs: number) => {
+  const offer = offerOf(state, product, nowMs);
+  const title = `${product.name} · ${state.title}`;
+  if (!document.title.startsWith('It’s on')) document.title = title;
   show('empty', false);
   show('sheet', true);
   write('name', product.name);
-  write('price', formatMoney(product.priceMinor, product.currency));
-  write('stock', formatStock(product.stock));
-  element('stock').dataset['left'] = product.stock.left === 0 ? 'none' : 'some';
-  const picture = element('picture');
-  picture.hidden = product.pictureUrl === null;
-  if (product.pictureUrl !== null && picture.getAttribute('src') !== product.pictureUrl) {
-    picture.setAttribute('src', product.pictureUrl);
+  write('price', formatMoney(offer.priceMinor, product.currency));
+  say(
+    'price-before',
+    offer.insteadOfMinor === null ? '' : formatMoney(offer.insteadOfMinor, product.currency),
+  );
+  write('vat', product.vatNote || state.shop.vatNote);
+  say('drop-line', saleWords(offer, nowMs));
+  write('stock', stockWords(offer.stock));
+  element('stock').dataset['left'] = offer.stock.left === 0 ? 'none' : 'some';
+  // A bundle counts what its parts still make: there is no number of its own to tell.
+  say('counts', product.kind === 'bundle' ? '' : formatCounts(offer.stock));
+  renderPicture(product.pictureUrl);
+  say('description', product.description);
+  const contents = product.kind === 'bundle' ? contentsOf(product.variants[0], state) : [];
+  show('contents-box', contents.length > 0);
+  if (contents.join('\n') !== contentsShown) {
+    contentsShown = contents.join('\n');
+    element('contents').replaceChildren(
+      ...contents.map((words) => {
+        const item = document.createElement('li');
+        item.textContent = words;
+        return item;
+      }),
+    );
   }
-  const how = howToGet(product, state);
-  write('how-title', how.title);
-  write('how-text', how.text);
-  show('caution', behind);
-  write('caution', behind ? 'Not connected: the number left may have changed. Trying again by itself.' : '');
+  say('seller', state.shop.seller === '' ? '' : `Sold by ${state.shop.seller}`);
+  say('caution', behind ? 'Not connected: the number left may have changed. Trying again by itself.' : '');
 };
 
-const render = (state: SessionState): void => {
-  const { connection } = state;
-  if (!state.show) {
-    if (connection.kind === 'refused') {
-      renderEmpty('Nothing to see here', connection.text, { href: '/', words: 'Go to the current show' });
-    } else if (connection.kind === 'reconnecting') {
-      write('show-state', 'No connection. Trying again by itself.');
-    }
-    return;
-  }
-  const watch = `/watch/${encodeURIComponent(state.show.id)}`;
-  linkTo('back', watch);
-  write('show-state', showWords(state.show));
-  element('show-state').dataset['phase'] = state.show.phase.kind;
-  const mine = state.show.products.find(({ id }) => wanted.success && id === wanted.data.productId);
-  const product = featuredProduct(state.show);
-  if (mine) {
-    renderProduct(mine, state.show, connection.kind === 'reconnecting' || connection.kind === 'refused');
-    return;
-  }
-  if (product) {
-    renderEmpty('This one is not on sale any more', `On sale now: ${product.name}.`, {
-      href: `/shop/${encodeURIComponent(state.show.id)}/${encodeURIComponent(product.id)}`,
-      words: 'See what is on sale',
-    });
-  } else {
-    renderEmpty('Nothing is on sale right now', 'It may come back during the show.', {
-      href: watch,
-      words: 'Watch the show',
-    });
-  }
-};
-
-if (wanted.success) {
-  const session = createSession({ identity: { as: 'viewer', showId: wanted.data.showId }, media: false });
-  session.store.subscribe(render);
-  render(session.store.getState());
-  addEventListener('pagehide', (event) => {
-    if (!event.persisted) session.close();
+const open = (page: z.infer<typeof wantedPage>) => {
+  const session = createSession({ identity: { as: 'viewer', showId: page.showId }, media: false });
+  const purchase = createPurchase(session, page.kind === 'order' ? { arrivedFor: page.orderId } : {});
+  const mine = (): Product | null => {
+    if (page.kind === 'order') return null;
+    return session.store.getState().show?.products.find(({ id }) => id === page.productId) ?? null;
+  };
+  const checkout = mountCheckout({ session, purchase, leaving: 'here', product: mine });
+  element('checkout').append(checkout.root);
+  let goneTo = '';
+  const followPayment = () => {
+    const { receipt } = purchase.store.getState();
+    // Once, right after Pay: who comes back finds the receipt and a button.
+    const url = receipt?.order.state.kind === 'awaitingPayment' ? receipt.payUrl : null;
+    if (page.kind === 'order' || url === null || url === goneTo || !pressedPay) return;
+    goneTo = url;
+    location.assign(url);
+  };
+  let pressedPay = false;
+  purchase.store.subscribe(({ busy }) => {
+    if (busy === 'Paying') pressedPay = true;
+    followPayment();
   });
-} else {
+
+  const render = (state: SessionState): void => {
+    const { connection } = state;
+    if (!state.show) {
+      if (connection.kind === 'refused') {
+        renderEmpty('Nothing to see here', connection.text, { href: '/', words: 'Go to the current show' });
+      } else if (connection.kind === 'reconnecting') {
+        write('show-state', 'No connection. Trying again by itself.');
+      }
+      return;
+    }
+    const watch = `/watch/${encodeURIComponent(state.show.id)}`;
+    linkTo('back', watch);
+    write('show-state', showWords(state.show));
+    element('show-state').dataset['phase'] = state.show.phase.kind;
+    if (page.kind === 'order') {
+      document.title = `Your order · ${state.show.title}`;
+      show('facts', false);
+      show('about', false);
+      show('sheet', true);
+      return;
+    }
+    const product = mine();
+    const other = featuredProduct(state.show);
+    // Who has an order or a hold keeps their page, also when the product is gone from the shop.
+    const { receipt, mine: own } = purchase.store.getState();
+    if (product) {
+      const behind = connection.kind === 'reconnecting' || connection.kind === 'refused';
+      renderProduct(product, state.show, behind, Date.now() + session.clockOffsetMs());
+    } else if (receipt || own.holds.length > 0) {
+      show('empty', false);
+      show('facts', false);
+      show('sheet', true);
+    } else if (other) {
+      renderEmpty('This one is not on sale any more', `On sale now: ${other.name}.`, {
+        href: `/shop/${encodeURIComponent(state.show.id)}/${encodeURIComponent(other.id)}`,
+        words: 'See what is on sale',
+      });
+    } else {
+      renderEmpty('Nothing is on sale right now', 'It may come back during the show.', {
+        href: watch,
+        words: 'Watch the show',
+      });
+    }
+  };
+
+  const renderNow = () => render(session.store.getState());
+  session.store.subscribe(renderNow);
+  purchase.store.subscribe(renderNow);
+  setInterval(renderNow, 500);
+  renderNow();
+  addEventListener('pagehide', (event) => {
+    if (event.persisted) return; // It may come back, and then reconnects by itself.
+    checkout.close();
+    purchase.close();
+    session.close();
+  });
+};
+
+if (wanted.success) open(wanted.data);
+else {
   renderEmpty('There is no product at this address', 'Check the link, or go to the show.', {
     href: '/',
     words: 'Go to the current show',

@@ -36,6 +36,14 @@ export const moneyForField = (priceMinor: number, currency: string): string => {
 export const formatStock = ({ left, total }: Pick<Stock, 'left' | 'total'>): string =>
   left === 0 ? 'Sold out' : `${left.toLocaleString()} left of ${total.toLocaleString()}`;
 
+/** The whole count, for those who want to know: "50 in all · 3 held · 12 sold". */
+export const formatCounts = ({ total, held, sold }: Pick<Stock, 'total' | 'held' | 'sold'>): string =>
+  [
+    `${total.toLocaleString()} in all`,
+    ...(held > 0 ? [`${held.toLocaleString()} held`] : []),
+    ...(sold > 0 ? [`${sold.toLocaleString()} sold`] : []),
+  ].join(' · ');
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** `m:ss`, or `h:mm:ss` from an hour on. Negative times count as 0. */

@@ -1,7 +1,7 @@
 // Pictures on crew pages: a live track in a 16:9 frame, and a QR code of a link.
 // Not its job: opening cameras or knowing what is on air; the frame's colour is told to it.
 import { useEffect, useMemo, useRef, type ReactNode } from 'react';
-import { encodeQR } from 'qr';
+import { qrPath } from './qr.ts';
 
 /** `onAir`: what fans see right now, framed in red. `standby`: fans see the clip, framed in amber. */
 export type Frame = 'plain' | 'onAir' | 'standby';
@@ -45,16 +45,6 @@ export const Picture = (props: {
       {props.badge !== undefined && <figcaption className="picture-badge">{props.badge}</figcaption>}
     </figure>
   );
-};
-
-/** Quiet zone on each side, in modules: ISO/IEC 18004 §9.1 asks for four. */
-const quietModules = 4;
-
-/** One path of 1×1 squares: crisp at any size, no canvas, no inline style. */
-const qrPath = (text: string): { side: number; path: string } => {
-  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: quietModules });
-  const path = rows.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : ''))).join('');
-  return { side: rows.length, path };
 };
 
 export const QrCode = (props: { label: string; text: string }) => {

@@ -18,3 +18,13 @@ export const useLasting = (key: string | number | null, delayMs: number): boolea
   }, [key, delayMs]);
   return key !== null && lasted === key;
 };
+
+/** The server's clock in ms, as of the last of ticks `everyMs` apart. */
+export const useServerNow = (session: Session, everyMs: number): number => {
+  const [nowMs, setNowMs] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNowMs(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return nowMs + session.clockOffsetMs();
+};

@@ -1,18 +1,21 @@
 // The fan page's interface: badge and sound over the picture, title and product beside it.
 // It only shows what session and playing already know; the video element is not React's.
-import { lazy, StrictMode, Suspense, useEffect, type ReactNode } from 'react';
+import { lazy, StrictMode, Suspense, useCallback, useEffect, useState, type ReactNode } from 'react';
 import { createPortal } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { useStore } from 'zustand';
-import { featuredProduct } from '../../sfu-server/protocol/state.ts';
+import type { Product } from '../../sfu-server/protocol/shop.ts';
+import { featuredProduct, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
-import { useLasting, useSession } from '../ui/use-session.ts';
+import { offerOf } from '../ui/offer.ts';
+import { useLasting, useServerNow, useSession } from '../ui/use-session.ts';
 import type { Playing } from './playing.ts';
 import type { StandbyCopy } from './standby-copy.ts';
 import { statusOf, wordsFor, type Status, type StatusWords } from './status.ts';
 
 const ProductCard = lazy(async () => ({ default: (await import('../ui/product-card.tsx')).ProductCard }));
+const BuySheet = lazy(async () => ({ default: (await import('./buy-sheet.tsx')).BuySheet }));
 
 /** Shorter breaks are over before anybody has read about them. */
 const sayAfterMs = 1_000;
@@ -153,14 +156,53 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
       </header>
       {product && (
         <Suspense fallback={null}>
-          <div className="card-slot">
-            <ProductCard
-              showId={show.id}
-              product={product}
-              onSale={show.phase.kind !== 'ended'}
-              caution={behind ? 'Not connected: the number left may have changed.' : null}
-            />
-          </div>
+          <Selling
+            session={session}
+            show={show}
+            product={product}
+            caution={behind ? 'Not connected: the number left may have changed.' : null}
+          />
+        </Suspense>
+      )}
+    </>
+  );
+};
+
+/** The card, and the checkout in its place once somebody wants to buy. */
+const Selling = (props: { session: Session; show: ShowState; product: Product; caution: string | null }) => {
+  const { session, show, product, caution } = props;
+  const nowMs = useServerNow(session, 500);
+  // What is bought stays what it was when the director shows the next thing.
+  const [bought, setBought] = useState<Product | null>(null);
+  const [open, setOpen] = useState(false);
+  const [heldUntilMs, setHeld] = useState<number | null>(null);
+  const close = useCallback(() => setOpen(false), []);
+  return (
+    <>
+      <div className="card-slot">
+        <ProductCard
+          showId={show.id}
+          product={product}
+          offer={offerOf(show, product, nowMs)}
+          nowMs={nowMs}
+          heldUntilMs={heldUntilMs}
+          caution={caution}
+          onBuy={() => {
+            if (bought === null || heldUntilMs === null) setBought(product);
+            setOpen(true);
+          }}
+        />
+      </div>
+      {bought && (
+        <Suspense fallback={null}>
+          <BuySheet
+            session={session}
+            productId={bought.id}
+            title={bought.name}
+            open={open}
+            onClose={close}
+            onHeld={setHeld}
+          />
         </Suspense>
       )}
     </>

@@ -193,6 +193,7 @@ export const showContract = {
 
 export type ShowContract = typeof showContract;
 export type ShowRequest = Extract<keyof ShowContract['requests'], string>;
+export type ShowEvent = Extract<keyof ShowContract['events'], string>;
 export type ShowParams<N extends ShowRequest> = Params<ShowContract, N>;
 export type ShowParamsInput<N extends ShowRequest> = ParamsInput<ShowContract, N>;
 export type ShowResult<N extends ShowRequest> = Result<ShowContract, N>;

@@ -129,6 +129,8 @@ test('the code is read from a busy 360-line picture at 500 kbit/s, and a new sto
       productName: 'Night tee, black',
       priceText: '£20',
       stockText: '12 left of 50',
+      insteadOfText: '',
+      clockText: '',
       soldOut: false,
     };
     const scene = lab.layoutScene({
@@ -175,6 +177,8 @@ test('an address too long for a code is said, and the program goes on without th
           productName: '',
           priceText: '',
           stockText: '',
+          insteadOfText: '',
+          clockText: '',
           soldOut: false,
         },
       }),
