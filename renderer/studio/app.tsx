@@ -259,6 +259,11 @@ const keyTable: readonly { keys: string; does: string }[] = [
   { keys: 'Q', does: 'QR code on or off' },
   { keys: 'T', does: 'Lower third on or off' },
   { keys: 'C', does: 'Test the connection, before going live' },
+  { keys: 'Shift + D', does: 'Start the drop, pause it, go on' },
+  { keys: 'Shift + K', does: 'Count down to the drop' },
+  { keys: 'Shift + M', does: 'One minute more for the drop' },
+  { keys: 'Shift + X, twice', does: 'End the drop; before its start, call it off' },
+  { keys: 'B', does: 'One sold at the table' },
   { keys: 'Enter', does: 'Resume the show after a reload' },
   { keys: '?', does: 'Show or hide this list' },
 ];
@@ -318,6 +323,11 @@ const useKeys = (toggleList: () => void) => {
         c: () => {
           if (studio.session.store.getState().show?.phase.kind !== 'live') void studio.connection.run('full');
         },
+        D: () => void studio.shop.startOrPause(),
+        K: () => void studio.shop.countDown(),
+        M: () => void studio.shop.extend(),
+        X: () => void studio.shop.end(),
+        b: () => void studio.shop.recordSale(1),
         '?': toggleList,
       };
       // A focused button keeps its own Enter.

@@ -1,42 +1,85 @@
-// What is for sale: the product as fans see it, sales at the table, and the form that changes it.
-// Not its job: keeping stock (the server does) or drawing the QR card into the picture (engine.ts).
-import { useState, type SyntheticEvent } from 'react';
-import type { Product } from '../../sfu-server/protocol/shop.ts';
+// The shop at the desk, beside the program: what sells now, the drop and its clock, one tap for each thing a director does live.
+// Behind tabs in the same place: products, orders, setup. Not its job: keeping stock (the server) or drawing the QR card (engine.ts).
+import { useState } from 'react';
+import type { Drop, DropState, Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
-import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
-import { formatMoney, formatStock, moneyForField, parseMoney } from '../ui/format.ts';
-import { useShow, useStudio } from './hooks.ts';
+import { Button, Select } from '../ui/controls.tsx';
+import { formatCounts, formatDuration, formatMoney, formatStock } from '../ui/format.ts';
+import { countdown, offerOf, saleWords } from '../ui/offer.ts';
+import { pictureSources } from '../ui/product-picture.ts';
+import { CataloguePanel } from './catalogue.tsx';
+import { DropForm } from './drop-form.tsx';
+import { useServerNow, useShopDesk, useShow, useStudio } from './hooks.ts';
+import { OrdersPanel } from './orders.tsx';
+import { ProductForm } from './product-form.tsx';
+import { currentDrop } from './shop-desk.ts';
+import { ShopSetup } from './shop-setup.tsx';
+
+const tabs = ['Drop', 'Products', 'Orders', 'Setup'] as const;
+type Tab = (typeof tabs)[number];
 
 export const DropPanel = () => {
-  const product = useShow((show) => show && featuredProduct(show));
-  const [editing, setEditing] = useState(false);
+  const [tab, setTab] = useState<Tab>('Drop');
+  const hasProducts = useShow((show) => (show?.products.length ?? 0) > 0);
   return (
-    <section className="panel drop" aria-labelledby="drop-head">
+    <section className="panel drop" aria-labelledby="drop-head" data-tab={tab}>
       <div className="panel-head">
-        <h2 id="drop-head">Drop</h2>
-        {product && !editing && (
-          <Button kind="quiet" onPress={() => setEditing(true)}>
-            Edit
-          </Button>
+        <h2 id="drop-head">Shop</h2>
+        {hasProducts && (
+          <div className="tabs" role="group" aria-label="Parts of the shop">
+            {tabs.map((each) => (
+              <Button key={each} kind="quiet" pressed={each === tab} onPress={() => setTab(each)}>
+                {each}
+              </Button>
+            ))}
+          </div>
         )}
       </div>
-      {editing || !product ? (
-        <ProductForm product={product} onDone={() => setEditing(false)} />
-      ) : (
-        <ProductCard product={product} />
-      )}
+      {tab === 'Drop' && <Live />}
+      {tab === 'Products' && <CataloguePanel />}
+      {tab === 'Orders' && <OrdersPanel />}
+      {tab === 'Setup' && <ShopSetup />}
     </section>
   );
 };
 
-const ProductCard = ({ product }: { product: Product }) => {
-  const studio = useStudio();
+const Live = () => {
+  const product = useShow((show) => show && featuredProduct(show));
+  const hasProducts = useShow((show) => (show?.products.length ?? 0) > 0);
+  const [editing, setEditing] = useState<'product' | 'newDrop' | 'drop' | null>(null);
+  const drops = useShow((show) => show?.drops ?? noDrops);
+  const drop = currentDrop(drops);
+  const done = () => setEditing(null);
+  if (!hasProducts) return <ProductForm product={null} onDone={done} />;
+  if (editing === 'product' && product) return <ProductForm product={product} onDone={done} />;
+  if (editing === 'newDrop' || editing === 'drop') {
+    return <DropForm drop={editing === 'drop' ? drop : null} onDone={done} />;
+  }
+  return (
+    <>
+      {product ? (
+        <ProductCard product={product} onEdit={() => setEditing('product')} />
+      ) : (
+        <p className="hint">Nothing is shown to fans. Choose a product under Products.</p>
+      )}
+      <DropControl drop={drop} onNew={() => setEditing('newDrop')} onEdit={() => setEditing('drop')} />
+    </>
+  );
+};
+
+const noDrops: readonly Drop[] = [];
+
+const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void }) => {
+  const { shop } = useStudio();
+  const show = useShow((state) => state);
+  const nowMs = useServerNow(500);
   const { stock } = product;
+  const offer = show && offerOf(show, product, nowMs);
   const share = stock.total === 0 ? 0 : stock.left / stock.total;
   return (
     <div className="drop-card">
       {product.pictureUrl !== null ? (
-        <img className="drop-picture" src={product.pictureUrl} alt="" />
+        <img className="drop-picture" src={pictureSources(product.pictureUrl).src} alt="" />
       ) : (
         <div className="drop-picture drop-picture-none">No picture</div>
       )}
@@ -44,30 +87,39 @@ const ProductCard = ({ product }: { product: Product }) => {
         <p className="drop-name" title={product.name}>
           {product.name}
         </p>
-        <p className="drop-price">{formatMoney(product.priceMinor, product.currency)}</p>
+        <p className="drop-price">
+          {formatMoney(offer?.priceMinor ?? product.priceMinor, product.currency)}
+          {offer && offer.insteadOfMinor !== null && (
+            <s>{formatMoney(offer.insteadOfMinor, product.currency)}</s>
+          )}
+          <Button kind="quiet" label={`Edit ${product.name}`} onPress={onEdit}>
+            Edit
+          </Button>
+        </p>
       </div>
       <div className="drop-stock">
         <p role="status">
           <strong>{formatStock(stock)}</strong>
-          {stock.held > 0 && ` · ${stock.held.toLocaleString()} held`}
+          <span>{formatCounts(stock)}</span>
         </p>
         <div className="stock-bar" aria-hidden="true">
           <div style={{ transform: `scaleX(${share})` }} />
         </div>
       </div>
       <div className="drop-sale" role="group" aria-label="Sales at the table">
-        <span>{stock.sold.toLocaleString()} sold</span>
+        <span>At the table</span>
         <Button
           label="−1: take one sale back"
           disabled={stock.sold === 0}
-          onPress={() => void studio.recordSale(-1)}
+          onPress={() => void shop.recordSale(-1)}
         >
           −1
         </Button>
         <Button
+          keyHint="B"
           label="+1 sold: record one sale"
           disabled={stock.left === 0}
-          onPress={() => void studio.recordSale(1)}
+          onPress={() => void shop.recordSale(1)}
         >
           +1 sold
         </Button>
@@ -76,138 +128,158 @@ const ProductCard = ({ product }: { product: Product }) => {
   );
 };
 
-const currencies: readonly Choice[] = [
-  'EUR',
-  'GBP',
-  'USD',
-  'CHF',
-  'JPY',
-  'SEK',
-  'DKK',
-  'NOK',
-  'PLN',
-  'CAD',
-  'AUD',
-].map((code) => ({ value: code, text: code }));
+const stateWords: Record<DropState['kind'], string> = {
+  ready: 'Ready',
+  scheduled: 'Scheduled',
+  countdown: 'Counting down',
+  running: 'Running',
+  paused: 'Paused',
+  soldOut: 'Sold out',
+  ended: 'Ended',
+};
 
-const acceptedPictures = 'image/png,image/jpeg,image/webp,image/avif';
+/** The clock a director reads: what happens next, and when. */
+const clockWords = (state: DropState, nowMs: number): string => {
+  switch (state.kind) {
+    case 'scheduled':
+    case 'countdown':
+      return `starts in ${countdown(state.startsMs, nowMs)}`;
+    case 'running':
+    case 'soldOut':
+      return state.endsMs === null ? 'until sold out' : `ends in ${countdown(state.endsMs, nowMs)}`;
+    case 'paused':
+      return state.endsMs === null ? '' : `${formatDuration(state.endsMs - state.pausedMs)} left`;
+    case 'ready':
+      return '';
+    case 'ended':
+      return { time: 'time is up', director: '', nextDrop: 'another one began', showEnd: 'with the show' }[
+        state.by
+      ];
+  }
+};
 
-const ProductForm = ({ product, onDone }: { product: Product | null; onDone: () => void }) => {
-  const studio = useStudio();
-  const [name, setName] = useState(product?.name ?? '');
-  const [currency, setCurrency] = useState(product?.currency ?? 'EUR');
-  const [price, setPrice] = useState(product ? moneyForField(product.priceMinor, product.currency) : '');
-  const [stock, setStock] = useState(product ? String(product.stock.total) : '');
-  const [pictureUrl, setPictureUrl] = useState(product?.pictureUrl ?? null);
-  const [wrong, setWrong] = useState<{ field: 'name' | 'price' | 'stock' | 'form'; text: string } | null>(
-    null,
-  );
-  const [busy, setBusy] = useState<'saving' | 'uploading' | null>(null);
+const mainWords: Record<DropState['kind'], string> = {
+  ready: 'Start the drop',
+  scheduled: 'Start now',
+  countdown: 'Start now',
+  running: 'Pause',
+  paused: 'Go on',
+  soldOut: 'Again',
+  ended: 'Again',
+};
 
-  const save = async (event: SyntheticEvent) => {
-    event.preventDefault();
-    const priceMinor = parseMoney(price, currency);
-    const stockTotal = /^\d{1,7}$/.test(stock.trim()) ? Number(stock.trim()) : null;
-    if (name.trim() === '') return setWrong({ field: 'name', text: 'Give it a name.' });
-    if (priceMinor === null)
-      return setWrong({ field: 'price', text: 'Write the price as a number, such as 19.90.' });
-    if (stockTotal === null)
-      return setWrong({ field: 'stock', text: 'Write how many there are, such as 50.' });
-    setBusy('saving');
-    const outcome = await studio.saveProduct({
-      name: name.trim(),
-      priceMinor,
-      currency,
-      stockTotal,
-      pictureUrl,
-    });
-    setBusy(null);
-    if (outcome.ok) onDone();
-    else setWrong({ field: 'form', text: outcome.text });
-  };
+const countdowns = [10, 30, 60, 120, 300].map((seconds) => ({
+  value: String(seconds * 1000),
+  text: seconds < 60 ? `${seconds} s` : `${seconds / 60} min`,
+}));
 
-  const upload = async (file: File | undefined) => {
-    if (!file) return;
-    setBusy('uploading');
-    const outcome = await studio.uploadPicture(file);
-    setBusy(null);
-    if (outcome.ok) {
-      setPictureUrl(outcome.pictureUrl);
-      setWrong(null);
-    } else setWrong({ field: 'form', text: outcome.text });
-  };
-
+const DropControl = (props: { drop: Drop | null; onNew: () => void; onEdit: () => void }) => {
+  const { drop, onNew, onEdit } = props;
+  const { shop } = useStudio();
+  const nowMs = useServerNow(500);
+  const endArmed = useShopDesk((desk) => desk.endArmed);
+  const [countdownMs, setCountdownMs] = useState('10000');
+  if (!drop) {
+    return (
+      <div className="drop-none">
+        <p className="hint">A drop sells for a few minutes, with its own price, number and clock.</p>
+        <Button onPress={onNew}>Make a drop</Button>
+      </div>
+    );
+  }
+  const { state } = drop;
+  const waits = state.kind === 'ready' || state.kind === 'ended' || state.kind === 'soldOut';
+  const on = state.kind === 'running' || state.kind === 'paused' || state.kind === 'soldOut';
   return (
-    <form className="drop-form" onSubmit={(event) => void save(event)}>
-      {!product && <p className="hint">What do you sell? Fans see it beside the picture.</p>}
-      <Field
-        label="Name"
-        value={name}
-        onChange={setName}
-        maxLength={80}
-        placeholder="Night tee"
-        invalid={wrong?.field === 'name'}
-      />
-      <div className="form-row">
-        <Field
-          label="Price"
-          value={price}
-          onChange={setPrice}
-          inputMode="decimal"
-          placeholder="20"
-          invalid={wrong?.field === 'price'}
-        />
-        <Select
-          label="Currency"
-          value={currency}
-          choices={
-            currencies.some(({ value }) => value === currency)
-              ? currencies
-              : [{ value: currency, text: currency }, ...currencies]
-          }
-          onChange={setCurrency}
-        />
-        <Field
-          label="How many"
-          value={stock}
-          onChange={setStock}
-          inputMode="numeric"
-          placeholder="50"
-          invalid={wrong?.field === 'stock'}
-        />
-      </div>
-      <div className="form-row form-picture">
-        {pictureUrl !== null && <img className="form-thumb" src={pictureUrl} alt="Product" />}
-        <label className="button">
-          {busy === 'uploading' ? 'Uploading' : pictureUrl === null ? 'Add a picture' : 'Change picture'}
-          <input
-            type="file"
-            className="visually-hidden"
-            accept={acceptedPictures}
-            onChange={(event) => void upload(event.target.files?.[0])}
-          />
-        </label>
-        {pictureUrl !== null && (
-          <Button kind="quiet" onPress={() => setPictureUrl(null)}>
-            Remove
-          </Button>
-        )}
-      </div>
-      {wrong && (
-        <p className="form-wrong" role="alert">
-          {wrong.text}
+    <div className="drop-control" data-state={state.kind}>
+      <div className="drop-clock" role="group" aria-label={`Drop ${drop.name}`}>
+        <p className="drop-title" title={drop.name}>
+          {drop.name}
         </p>
-      )}
-      <div className="form-row form-end">
-        {product && (
-          <Button kind="quiet" onPress={onDone}>
-            Cancel
+        <p className="drop-state">
+          <strong>{stateWords[state.kind]}</strong> {clockWords(state, nowMs)}
+        </p>
+      </div>
+      <DropLine drop={drop} nowMs={nowMs} />
+      <div className="button-row">
+        <Button
+          kind={state.kind === 'running' ? 'plain' : 'action'}
+          keyHint="⇧D"
+          onPress={() => void shop.startOrPause()}
+        >
+          {mainWords[state.kind]}
+        </Button>
+        {on && (
+          <Button keyHint="⇧M" disabled={drop.lengthMs === null} onPress={() => void shop.extend()}>
+            +1 min
           </Button>
         )}
-        <button type="submit" className="button button-action" disabled={busy !== null}>
-          {busy === 'saving' ? 'Saving' : product ? 'Save' : 'Add product'}
-        </button>
+        {(on || state.kind === 'scheduled' || state.kind === 'countdown') && (
+          <Button keyHint="⇧X" kind={endArmed ? 'look' : 'plain'} onPress={() => void shop.end()}>
+            {endArmed ? 'Press again' : on ? 'End' : 'Call off'}
+          </Button>
+        )}
       </div>
-    </form>
+      {waits && (
+        <div className="button-row">
+          <Button keyHint="⇧K" onPress={() => void shop.countDown(Number(countdownMs))}>
+            Count down
+          </Button>
+          <Select
+            label="Countdown"
+            labelHidden
+            value={countdownMs}
+            choices={countdowns}
+            onChange={setCountdownMs}
+          />
+        </div>
+      )}
+      <div className="button-row">
+        {state.kind !== 'ended' && (
+          <Button kind="quiet" onPress={onEdit}>
+            Edit drop
+          </Button>
+        )}
+        <Button kind="quiet" onPress={onNew}>
+          New drop
+        </Button>
+      </div>
+    </div>
+  );
+};
+
+/** What the drop itself still has, and what its windows do. */
+const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
+  const show = useShow((state) => state);
+  if (!show) return null;
+  return (
+    <ul className="drop-items">
+      {drop.items.map((item) => {
+        const product = show.products.find(({ id }) => id === item.productId);
+        if (!product) return null;
+        const offer = offerOf(show, product, nowMs);
+        return (
+          <li key={item.productId}>
+            {product.name}: {item.stock.left.toLocaleString()} left
+            {item.stock.held > 0 && `, ${item.stock.held.toLocaleString()} held`}
+            {offer.drop?.id === drop.id && offer.flashEndsMs !== null && ` · ${saleWords(offer, nowMs)}`}
+            {item.collector &&
+              offer.variants
+                .filter(({ variant }) => variant.id === item.collector?.variantId)
+                .map(({ variant, collector }) => (
+                  <span key={variant.id}>
+                    {' '}
+                    · {variant.name}:{' '}
+                    {collector.kind === 'here'
+                      ? countdown(collector.endsMs, nowMs)
+                      : collector.kind === 'gone'
+                        ? 'gone'
+                        : 'at the start'}
+                  </span>
+                ))}
+          </li>
+        );
+      })}
+    </ul>
   );
 };

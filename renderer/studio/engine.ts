@@ -1,11 +1,9 @@
 // The studio without its page: wires devices, compositor, mixer and session into a program, and does what the director
 // asks. One store for what the page shows besides the session's own.
 // Not its job: drawing (the panels), devices by role (inputs.ts), guests' streams (guests.ts), words (health.ts).
-import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import type { ShowParamsInput } from '../../sfu-server/protocol/messages.ts';
-import type { Stock } from '../../sfu-server/protocol/shop.ts';
+import type { Product, Stock } from '../../sfu-server/protocol/shop.ts';
 import {
   featuredProduct,
   type GuestId,
@@ -15,13 +13,15 @@ import {
 } from '../../sfu-server/protocol/state.ts';
 import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
 import { formatMoney, formatStock } from '../ui/format.ts';
+import { offerOf, saleClock } from '../ui/offer.ts';
 import { keepAwake } from './desktop.ts';
 import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
 import { cameraRole, createInputs, outputFor, programSend, readSettings, type Inputs } from './inputs.ts';
+import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
 import { createMixer, type MeterReading, type Mixer } from './media/mixer.ts';
-import { layoutScene, type Scene as PictureScene } from './media/scene.ts';
+import { layoutScene, type QrCard, type Scene as PictureScene } from './media/scene.ts';
 
 /** The program's way to the server. */
 export type Sending =
@@ -58,13 +58,13 @@ export type View = 'camera' | 'sideBySide' | 'guest';
 export type Outcome = { ok: true } | { ok: false; text: string };
 
 export type LowerThird = NonNullable<Scene['lowerThird']>;
-export type ProductDraft = ShowParamsInput<'setProduct'>;
 
 export interface Studio {
   readonly session: Session;
   readonly inputs: Inputs;
   readonly guests: GuestDesk;
   readonly connection: ConnectionDesk;
+  readonly shop: ShopDesk;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
@@ -85,10 +85,6 @@ export interface Studio {
   setLowerThird(visible: boolean): void;
   setLowerThirdWords(words: LowerThird): void;
 
-  saveProduct(draft: ProductDraft): Promise<Outcome>;
-  recordSale(quantity: number): Promise<Outcome>;
-  uploadPicture(file: File): Promise<{ ok: true; pictureUrl: string } | { ok: false; text: string }>;
-
   invite(name: string): Promise<Outcome>;
   renewLink(guestId: GuestId): Promise<Outcome>;
   revoke(guestId: GuestId): Promise<Outcome>;
@@ -103,11 +99,6 @@ export interface Studio {
 const endArmedMs = 4_000;
 /** How long Go live waits for a camera that is being opened. */
 const warmUpMs = 10_000;
-
-const uploadReply = z.union([
-  z.object({ pictureUrl: z.string() }),
-  z.object({ code: z.string(), message: z.string() }),
-]);
 
 /** The card on the picture is narrow: large numbers leave the total out. */
 const cardStock = (stock: Stock): string =>
@@ -141,6 +132,11 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const inputs = createInputs({ compositor, mixer, output, onTrouble: tell });
   const guests = createGuestDesk({ session, compositor, mixer, onTrouble: tell });
   const connection = createConnectionDesk(session);
+  const shop = createShopDesk({
+    session,
+    key: options.key,
+    tell: (trouble) => store.setState({ trouble }),
+  });
   const awake = keepAwake();
   let closed = false;
 
@@ -211,8 +207,29 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   let publicOrigin = '';
   let composed = '';
 
+  const qrCard = (state: ShowState, product: Product): QrCard => {
+    const nowMs = Date.now() + session.clockOffsetMs();
+    const offer = offerOf(state, product, nowMs);
+    const money = (priceMinor: number) => formatMoney(priceMinor, product.currency);
+    return {
+      url: `${publicOrigin}/shop/${state.id}/${product.id}`,
+      productName: product.name,
+      priceText: money(offer.priceMinor),
+      insteadOfText: offer.insteadOfMinor === null ? '' : money(offer.insteadOfMinor),
+      stockText:
+        offer.sale.kind === 'before'
+          ? 'Starts in'
+          : offer.sale.kind === 'paused'
+            ? 'Paused'
+            : cardStock(offer.stock),
+      clockText: saleClock(offer, nowMs),
+      soldOut: offer.stock.left === 0,
+    };
+  };
+
   const pictureScene = (state: ShowState, scene: Scene): PictureScene => {
     const product = featuredProduct(state);
+    const card = scene.qrVisible && product ? qrCard(state, product) : null;
     const feed = scene.guestId === null ? undefined : guests.store.getState()[scene.guestId];
     const guestId = scene.guestId !== null && feed?.video ? guestSourceId(scene.guestId) : null;
     const cameraId = inputs.store.getState().camera.kind === 'empty' ? null : cameraRole;
@@ -222,16 +239,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       cameraId: scene.layout === 'full' && guestId !== null ? null : cameraId,
       guestId,
       lowerThird: scene.lowerThird,
-      qr:
-        scene.qrVisible && product
-          ? {
-              url: `${publicOrigin}/shop/${state.id}/${product.id}`,
-              productName: product.name,
-              priceText: formatMoney(product.priceMinor, product.currency),
-              stockText: cardStock(product.stock),
-              soldOut: product.stock.left === 0,
-            }
-          : null,
+      qr: card,
       slate: { title: state.title, note: 'The picture is on its way' },
     });
   };
@@ -294,6 +302,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     compositor.onFault((fault) => store.setState({ fault })),
     compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().state === 'suspended' })),
   ];
+  // Clocks in the picture move by the second; where nothing has changed nothing is drawn.
+  const clockTick = setInterval(compose, 1_000);
   const letSoundStart = () => void mixer.resume();
   document.addEventListener('pointerdown', letSoundStart);
   document.addEventListener('keydown', letSoundStart);
@@ -381,29 +391,12 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       guestLinks: { ...guestLinks, [guestId]: `${publicOrigin}/cohost#t=${token}` },
     }));
 
-  const uploadPicture: Studio['uploadPicture'] = async (file) => {
-    try {
-      const response = await fetch('/api/pictures', {
-        method: 'POST',
-        headers: { authorization: `Bearer ${options.key}`, 'content-type': file.type },
-        body: file,
-      });
-      const reply = uploadReply.safeParse(await response.json());
-      if (!reply.success) return { ok: false, text: 'The server did not take the picture. Try again.' };
-      return 'pictureUrl' in reply.data
-        ? { ok: true, pictureUrl: reply.data.pictureUrl }
-        : { ok: false, text: reply.data.message };
-    } catch (error) {
-      if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
-      return { ok: false, text: 'The picture did not reach the server. Check the connection and try again.' };
-    }
-  };
-
   return {
     session,
     inputs,
     guests,
     connection,
+    shop,
     store,
     previewTrack: compositor.track,
     meterFeed,
@@ -446,15 +439,6 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       if (store.getState().scene.lowerThird && lowerThird.title.trim() !== '') wishScene({ lowerThird });
     },
 
-    saveProduct: (draft) => attempt(() => session.call('setProduct', draft)),
-    recordSale: async (quantity) => {
-      const state = show();
-      const product = state && featuredProduct(state);
-      if (!product) return { ok: true };
-      return act(() => session.call('recordSale', { productId: product.id, quantity }));
-    },
-    uploadPicture,
-
     invite: (name) =>
       attempt(async () => {
         const { guest, token } = await session.call('inviteGuest', { name });
@@ -469,11 +453,13 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       if (closed) return;
       closed = true;
       clearTimeout(disarm);
+      clearInterval(clockTick);
       for (const stop of unsubscribe) stop();
       document.removeEventListener('pointerdown', letSoundStart);
       document.removeEventListener('keydown', letSoundStart);
       for (const publication of publications) publication.close();
       guests.close();
+      shop.close();
       inputs.close();
       session.close();
       compositor.close();
@@ -484,6 +470,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       desk: store.getState(),
       inputs: inputs.snapshot(),
       guests: guests.snapshot(),
+      shop: shop.snapshot(),
       session: session.snapshot(),
       compositor: compositor.snapshot(),
       mixer: mixer.snapshot(),

@@ -6,6 +6,7 @@ import type { SessionState } from '../session/session.ts';
 import type { DeskState, Studio } from './engine.ts';
 import type { GuestFeeds } from './guests.ts';
 import type { InputsState } from './inputs.ts';
+import type { ShopDeskState } from './shop-desk.ts';
 
 export const StudioContext = createContext<Studio | null>(null);
 
@@ -16,6 +17,8 @@ export const useStudio = (): Studio => {
 };
 
 export const useDesk = <T>(select: (state: DeskState) => T): T => useStore(useStudio().store, select);
+export const useShopDesk = <T>(select: (state: ShopDeskState) => T): T =>
+  useStore(useStudio().shop.store, select);
 export const useSession = <T>(select: (state: SessionState) => T): T =>
   useStore(useStudio().session.store, select);
 export const useShow = <T>(select: (show: ShowState | null) => T): T =>

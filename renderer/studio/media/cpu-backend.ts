@@ -82,7 +82,15 @@ export function createCpuBackend(output: Output): Backend {
   // The first words and the first code take a tenth of a second (fonts, cold code): better now than on air.
   prepareOverlay({
     lowerThird: { title: 'Live soon', subtitle: '12 left of 50' },
-    qr: { url: 'https://a.example/shop', productName: 'x', priceText: '£1', stockText: '1', soldOut: false },
+    qr: {
+      url: 'https://a.example/shop',
+      productName: 'x',
+      priceText: '£1',
+      stockText: '1',
+      insteadOfText: '',
+      clockText: '',
+      soldOut: false,
+    },
   });
   if (overlay.drawn !== null) blendOverlay(overlay.drawn, program);
   prepareOverlay(scene);

@@ -197,9 +197,23 @@ function drawQrCard(pen: OffscreenCanvasRenderingContext2D, size: Size, card: Qr
   pen.font = `700 ${19 * unit}px ${fontStack}`;
   pen.fillStyle = card.soldOut ? colours.amber : colours.text;
   const price = card.soldOut ? 'Sold out' : card.priceText;
-  pen.fillText(fitText(pen, price, textWidth), textLeft, baseline + 5 * unit);
+  const priceLine = baseline + 5 * unit;
+  const clockWidth = card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
+  const shown = fitText(pen, price, textWidth - clockWidth);
+  pen.fillText(shown, textLeft, priceLine);
+  const priceWidth = pen.measureText(shown).width;
+  if (card.clockText !== '') {
+    pen.fillStyle = colours.amber;
+    pen.fillText(card.clockText, textLeft + textWidth - clockWidth + 8 * unit, priceLine);
+  }
   pen.font = `500 ${13 * unit}px ${fontStack}`;
   pen.fillStyle = colours.dim;
+  const before = pen.measureText(card.insteadOfText).width;
+  if (!card.soldOut && card.insteadOfText !== '' && priceWidth + before + 8 * unit < textWidth - clockWidth) {
+    const left = textLeft + priceWidth + 6 * unit;
+    pen.fillText(card.insteadOfText, left, priceLine);
+    pen.fillRect(left, priceLine - 4.5 * unit, before, Math.max(1, 1.2 * unit));
+  }
   const below = card.soldOut ? card.priceText : card.stockText;
   pen.fillText(fitText(pen, below, textWidth), textLeft, baseline + 22 * unit);
 }

@@ -38,6 +38,10 @@ export interface QrCard {
   readonly productName: string;
   /** Already formatted for the show's locale, such as "£20". */
   readonly priceText: string;
+  /** The price it stands in for, struck through; empty: there is none. */
+  readonly insteadOfText: string;
+  /** What is counted down, such as "4:12"; empty: no clock runs. */
+  readonly clockText: string;
   /** Already worded, such as "12 left of 50". */
   readonly stockText: string;
   readonly soldOut: boolean;
