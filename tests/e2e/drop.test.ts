@@ -1,0 +1,221 @@
+// A whole drop as people live through it, in real browsers: a director at the desk, twenty fans on the product page, somebody at the
+// table with a phone. Eight pieces; one is paid at the table, one refunded, one hold runs out and goes to whoever waited.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import type { DropId, ProductId } from '../../sfu-server/protocol/shop.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { joinStudio, joinViewer } from '../support/client.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const phone = { width: 390, height: 844 };
+const laptop = { width: 1280, height: 720 };
+const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const fans = 20;
+const pieces = 8;
+/** The shortest a shop may set: one fan holds and walks away. */
+const holdMs = 30_000;
+const collectorMs = 25_000;
+const patiently = { timeout: 30_000, interval: 100 };
+
+let server: TestServer;
+let browser: Browser;
+let axe = '';
+const problems: string[] = [];
+
+const openPage = async (url: string, viewport: typeof phone): Promise<Page> => {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  page.on('pageerror', (error) => problems.push(`${url}: ${error.message}`));
+  await page.goto(url);
+  return page;
+};
+
+const accessibilityProblems = async (page: Page): Promise<string[]> => {
+  await page.evaluate(axe);
+  const found: unknown = await page.evaluate(
+    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+       .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ': ' + target)))`,
+  );
+  return z.array(z.string()).parse(found);
+};
+
+/** Product, drop and crew link, as the director made them before the doors opened. */
+const setUp = async (): Promise<{ productId: ProductId; dropId: DropId; crewToken: string }> => {
+  const { channel, joined, close } = await joinStudio(server.origin, server.studioKey);
+  await channel.call('saveShopSettings', {
+    settings: { ...joined.state.shop, currency: 'GBP', holdMs, seller: 'Night Press' },
+  });
+  const { productId } = await channel.call('saveProduct', {
+    draft: {
+      kind: 'physical',
+      id: null,
+      name: 'Night tee',
+      description: 'Printed tonight.',
+      priceMinor: 2_500,
+      vatNote: 'incl. 20 % VAT',
+      maxPerBuyer: 1,
+      selling: 'dropsOnly',
+      pictureUrl: null,
+      variants: [
+        { id: null, name: 'Plain', sku: 'TEE', priceMinor: null, stockTotal: pieces },
+        { id: null, name: 'Signed', sku: 'TEE-S', priceMinor: 4_500, stockTotal: 2 },
+      ],
+    },
+  });
+  await channel.call('featureProduct', { productId });
+  const viewer = await joinViewer(server.origin, server.showId);
+  const signed = viewer.joined.state.products[0]?.variants.find(({ name }) => name === 'Signed');
+  viewer.close();
+  if (!signed) throw new Error('The product has no signed variant.');
+  const { dropId } = await channel.call('saveDrop', {
+    draft: {
+      id: null,
+      name: 'Midnight',
+      items: [
+        {
+          productId,
+          quantity: pieces,
+          priceMinor: 2_000,
+          flash: { priceMinor: 1_500, windowMs: 600_000 },
+          collector: { variantId: signed.id, windowMs: collectorMs },
+        },
+      ],
+      lengthMs: 600_000,
+      earlyAccessMs: null,
+    },
+  });
+  const { token } = await channel.call('inviteCrew', { name: 'Sam' });
+  close();
+  return { productId, dropId, crewToken: token };
+};
+
+const main = (page: Page) => page.locator('.main-action:visible');
+
+/** From the hold to the receipt. */
+const pay = async (page: Page, email: string, way: string): Promise<void> => {
+  await page.getByLabel('E-mail, for the receipt').fill(email);
+  await page.getByText(way, { exact: true }).click();
+  await main(page).click();
+  await page.locator('.receipt-title').waitFor();
+};
+const paidTitle = (page: Page) => page.getByRole('heading', { name: 'It’s yours' });
+
+beforeAll(async () => {
+  [server, browser, axe] = await Promise.all([startServer(), launchBrowser(), readFile(axePath, 'utf8')]);
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+describe('a drop', () => {
+  test('[SHOP1] twenty fans, eight pieces: each is sold once, what comes back goes to who waited, the till is right', async () => {
+    const { productId, crewToken } = await setUp();
+    const url = `${server.origin}/shop/${server.showId}/${productId}`;
+    const desk = await openPage(server.studioUrl, laptop);
+    const crowd = await Promise.all(Array.from({ length: fans }, () => openPage(url, phone)));
+    const [first] = crowd;
+    if (!first) throw new Error('Nobody came.');
+
+    // Before the start nothing can be held; whoever wants is told.
+    await Promise.all(
+      crowd.map((page) => page.getByRole('button', { name: 'Tell me when it drops' }).waitFor()),
+    );
+    expect(await accessibilityProblems(first)).toEqual([]);
+
+    // One key at the desk opens every page. The collector variant is there, for a while.
+    await desk.getByText('Midnight').first().waitFor();
+    await desk.keyboard.press('Shift+D');
+    await first.getByText('Signed').click();
+    await first.getByRole('button', { name: 'Hold one for £45' }).click();
+    await first.getByText('Held for you for').waitFor();
+    expect(await accessibilityProblems(first)).toEqual([]);
+
+    // Everybody at once: seven pieces are left for nineteen.
+    const others = crowd.slice(1);
+    await Promise.all(others.map((page) => page.getByRole('button', { name: 'Hold one for £15' }).click()));
+    const holds = (page: Page) => page.getByText('Held for you for').isVisible();
+    const waits = (page: Page) => page.getByRole('button', { name: 'Join the waiting list' }).isVisible();
+    await Promise.all(
+      others.map((page) =>
+        expect.poll(async () => (await holds(page)) || (await waits(page)), patiently).toBe(true),
+      ),
+    );
+    const holding: Page[] = [];
+    const without: Page[] = [];
+    for (const page of others) ((await holds(page)) ? holding : without).push(page);
+    expect(holding).toHaveLength(pieces - 1);
+    const [absent, atTable, refunded, ...rest] = holding;
+    const [next, afterNext] = without;
+    if (!absent || !atTable || !refunded || !next || !afterNext) throw new Error('Not enough fans.');
+
+    // Two wait in line, in this order.
+    await next.getByRole('button', { name: 'Join the waiting list' }).click();
+    await next.getByText('You are number 1').waitFor();
+    await afterNext.getByRole('button', { name: 'Join the waiting list' }).click();
+    await afterNext.getByText('You are number 2').waitFor();
+
+    // What is typed and held is still there after the page was away.
+    await first.getByLabel('E-mail, for the receipt').fill('first@example.com');
+    await first.reload();
+    await first.getByText('Held for you for').waitFor();
+    expect(await first.getByLabel('E-mail, for the receipt').inputValue()).toBe('first@example.com');
+
+    await pay(first, 'first@example.com', 'Test payment');
+    await pay(refunded, 'refunded@example.com', 'Test payment');
+    await pay(atTable, 'table@example.com', 'At the table');
+    for (const [index, page] of rest.entries()) await pay(page, `fan${index}@example.com`, 'Test payment');
+    await Promise.all([first, refunded, ...rest].map((page) => paidTitle(page).waitFor()));
+    expect(await accessibilityProblems(first)).toEqual([]);
+
+    // At the table: money, then the piece, by the code on the fan's phone.
+    const code = await atTable.locator('.pickup-code').innerText();
+    const crew = await openPage(`${server.origin}/crew#t=${crewToken}`, phone);
+    await crew.getByLabel('Or type the code').fill(code.toLowerCase());
+    await crew.getByRole('button', { name: 'Find' }).click();
+    await crew.getByRole('button', { name: 'Got cash' }).click();
+    await crew.getByRole('button', { name: 'Handed out' }).click();
+    await crew.getByRole('button', { name: /^Undo/ }).waitFor();
+    expect(await accessibilityProblems(crew)).toEqual([]);
+    await atTable.getByRole('heading', { name: 'Done' }).waitFor();
+
+    // A refund at the desk puts the piece back, and it is held for the first in line.
+    const refundCode = await refunded.locator('.pickup-code').innerText();
+    await desk.getByRole('button', { name: 'Orders', exact: true }).click();
+    await desk.getByRole('button', { name: refundCode }).click();
+    await desk.getByRole('button', { name: 'Refund' }).click();
+    await desk.getByRole('button', { name: 'Give the money back' }).click();
+    await refunded.getByRole('heading', { name: 'Refunded' }).waitFor();
+    await next.getByText('One came free: held for you for').waitFor();
+    await pay(next, 'next@example.com', 'Test payment');
+    await paidTitle(next).waitFor();
+
+    // The collector variant goes by the server's clock, on every page. (The first minutes here are seconds.)
+    await without.at(-1)?.getByText('Gone: first minutes only').waitFor();
+
+    // The fan who walked away is told what happened; the piece goes to the second in line.
+    await afterNext.getByText('One came free: held for you for').waitFor({ timeout: holdMs + 15_000 });
+    await absent.getByText('The time for Night tee ran out').waitFor();
+    await pay(afterNext, 'after@example.com', 'Test payment');
+    await paidTitle(afterNext).waitFor();
+
+    // The counts, the till and every page say the same.
+    await Promise.all(
+      without.slice(2).map((page) => page.getByText('Sold out', { exact: true }).first().waitFor()),
+    );
+    const check = await joinViewer(server.origin, server.showId);
+    const item = check.joined.state.drops.at(-1)?.items[0];
+    expect(item?.stock).toMatchObject({ total: pieces, held: 0, sold: pieces, left: 0 });
+    check.close();
+    const director = await joinStudio(server.origin, server.studioKey);
+    const { totals } = await director.channel.call('listOrders', { before: null, only: 'all' });
+    // One signed at 45; eight at 15, of which one was given back.
+    expect(totals).toMatchObject({ takenMinor: 4_500 + 8 * 1_500, refundedMinor: 1_500 });
+    director.close();
+    expect(problems).toEqual([]);
+  }, 180_000);
+});
