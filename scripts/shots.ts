@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
+import { takeShop } from './shots-shop.ts';
 
 const { values: flags } = parseArgs({ options: { readme: { type: 'boolean', default: false } } });
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -220,14 +221,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await shoot(studio, 'studio-standby', 'laptop');
   await studio.keyboard.press('Shift+S');
 
-  const product = await viewer.locator('a[href*="/shop/"]').first().getAttribute('href');
-  const shop = await open(fans, new URL(product ?? '', server.origin).href);
-  await shop
-    .getByText(/left of/)
-    .first()
-    .waitFor();
-  await shoot(shop, 'shop', 'phone');
-  await shoot(shop, 'shop', 'laptop');
+  await takeShop({ browser, studio, viewer, origin: server.origin, shoot });
 
   const debug = await open(crew, `${server.origin}/debug#key=${server.studioKey}`);
   await debug.getByText('origin').first().waitFor();

@@ -21,18 +21,18 @@ const field = (
   input.addEventListener('input', () => keepTyped(name, input.value));
   const wrong = make('p', { id: `${id}-wrong`, class: 'checkout-wrong', hidden: true });
   const root = make('div', { class: 'checkout-field' }, make('label', { for: id }, label), input, wrong);
-  return {
-    root,
-    input,
-    /** Empty words: it is right. */
-    judge: (words: string) => {
-      say(wrong, words);
-      input.toggleAttribute('aria-invalid', words !== '');
-      if (words === '') input.removeAttribute('aria-describedby');
-      else input.setAttribute('aria-describedby', wrong.id);
-      return words === '';
-    },
+  /** Empty words: it is right. */
+  const judge = (words: string): boolean => {
+    say(wrong, words);
+    if (words === '') input.removeAttribute('aria-invalid');
+    else input.setAttribute('aria-invalid', 'true');
+    if (words === '') input.removeAttribute('aria-describedby');
+    else input.setAttribute('aria-describedby', wrong.id);
+    return words === '';
   };
+  // Judged again at the next press, not at every key.
+  input.addEventListener('input', () => judge(''));
+  return { root, input, judge };
 };
 
 const choice = (group: string, value: string, words: string, note: string, onchange: () => void) => {

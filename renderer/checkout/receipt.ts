@@ -34,7 +34,7 @@ const wordsFor = ({ order, pickup, mail, payUrl }: Receipt): Words => {
       };
     case 'paid':
       if (fulfilment.kind === 'pickup')
-        return { title: 'It’s yours', text: `Show this code ${where}.${mailed}` };
+        return { title: 'It’s yours', text: `Show this code to get it: ${where}.${mailed}` };
       if (fulfilment.kind === 'shipping')
         return { title: 'It’s yours', text: `It is being packed for you.${mailed}` };
       return { title: 'It’s yours', text: `Here it is.${mailed}` };

@@ -38,7 +38,11 @@ export const CataloguePanel = () => {
             <div className="button-row">
               <Button
                 pressed={product.id === featuredId}
-                label={`Show ${product.name} to fans`}
+                label={
+                  product.id === featuredId
+                    ? `Shown to fans: ${product.name}`
+                    : `Show ${product.name} to fans`
+                }
                 onPress={() =>
                   void shop.press('featureProduct', {
                     productId: product.id === featuredId ? null : product.id,

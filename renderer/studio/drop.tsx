@@ -117,7 +117,7 @@ const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void
         </Button>
         <Button
           keyHint="B"
-          label="+1 sold: record one sale"
+          title="Record one sale at the table"
           disabled={stock.left === 0}
           onPress={() => void shop.recordSale(1)}
         >

@@ -1,0 +1,92 @@
+// Pictures of the shop in its main states: desk, product page, checkout, receipt, crew's phone. Part of shots.ts, whose show is live.
+import type { Browser, Page } from 'playwright-core';
+
+export type ShopShots = {
+  browser: Browser;
+  /** The desk of a live show with one product. */
+  studio: Page;
+  /** A fan's page on a phone, with the product's card. */
+  viewer: Page;
+  origin: string;
+  shoot: (page: Page, name: string, size: 'phone' | 'laptop' | 'small') => Promise<string>;
+};
+
+const desk = (studio: Page, name: string) => studio.getByRole('button', { name, exact: true });
+
+/** Runs a drop with a flash price, buys one piece at the table and one on the page, and leaves all pages closed but the two given. */
+export const takeShop = async ({ browser, studio, viewer, origin, shoot }: ShopShots): Promise<void> => {
+  const href = await viewer.locator('a[href*="/shop/"]').first().getAttribute('href');
+  const buyer = async (): Promise<Page> => {
+    const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+    const page = await context.newPage();
+    await page.goto(new URL(href ?? '', origin).href);
+    await page
+      .getByText(/left of/)
+      .first()
+      .waitFor();
+    return page;
+  };
+  const hold = async (page: Page) => {
+    await page.getByRole('button', { name: /^Hold/ }).click();
+    await page.getByLabel('E-mail, for the receipt').fill('ada@example.com');
+  };
+  const first = await buyer();
+  await shoot(first, 'shop', 'phone');
+  await shoot(first, 'shop', 'laptop');
+
+  await studio.getByRole('button', { name: 'Make a drop' }).click();
+  await studio.getByLabel('Name of the drop').fill('Midnight drop');
+  await studio.getByLabel('How many').fill('20');
+  await studio.getByLabel('Flash price').fill('18');
+  await shoot(studio, 'desk-drop-form', 'small');
+  await studio.getByRole('button', { name: 'Make the drop' }).click();
+  await desk(studio, 'Setup').click();
+  await studio.getByLabel('Crew member’s name').fill('Sam');
+  await studio.getByRole('button', { name: 'Make a link' }).click();
+  const crewLink = await studio.getByRole('textbox', { name: 'crew link of Sam' }).inputValue();
+  await shoot(studio, 'desk-setup', 'small');
+  await desk(studio, 'Drop').click();
+  await studio.getByRole('button', { name: 'Count down' }).click();
+  await first.getByText(/^Starts in/).waitFor();
+  await shoot(first, 'shop-countdown', 'phone');
+  await studio.getByRole('button', { name: 'Start now' }).click();
+  await first.getByText(/^Flash price for/).waitFor();
+  await shoot(first, 'shop-flash', 'phone');
+  await shoot(studio, 'desk-drop', 'small');
+
+  await hold(first);
+  await shoot(first, 'checkout-details', 'phone');
+  await shoot(first, 'checkout-details', 'laptop');
+  await first.getByText('At the table', { exact: true }).last().click();
+  await first.getByRole('button', { name: /^Order/ }).click();
+  await first.locator('.pickup-code').waitFor();
+  await shoot(first, 'receipt-counter', 'phone');
+  const second = await buyer();
+  await hold(second);
+  await second.getByText('Test payment', { exact: true }).click();
+  await second.getByRole('button', { name: /^Pay/ }).click();
+  await second.getByRole('heading', { name: 'It’s yours' }).waitFor();
+  await shoot(second, 'receipt-paid', 'phone');
+  await shoot(second, 'receipt-paid', 'laptop');
+
+  const crewContext = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  const crew = await crewContext.newPage();
+  await crew.goto(crewLink);
+  await crew.locator('.queue-row').nth(1).waitFor();
+  await shoot(crew, 'crew', 'phone');
+  await crew.locator('.queue-row').first().click();
+  await shoot(crew, 'crew-order', 'phone');
+
+  await desk(studio, 'Orders').click();
+  await studio.locator('.order-row').nth(1).waitFor();
+  await shoot(studio, 'desk-orders', 'small');
+  await desk(studio, 'Products').click();
+  await shoot(studio, 'desk-products', 'small');
+  await desk(studio, 'Drop').click();
+
+  await viewer.locator('.product-button').click();
+  await viewer.locator('.buy-sheet .main-action').waitFor();
+  await shoot(viewer, 'viewer-checkout', 'phone');
+  await viewer.getByRole('button', { name: 'Close' }).click();
+  for (const page of [first, second, crew]) await page.context().close();
+};

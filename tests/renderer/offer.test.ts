@@ -1,0 +1,141 @@
+// What pages say is on offer, over the life of a drop, by the server's clock. Pure: the rules themselves are the server's.
+import { describe, expect, it } from 'vitest';
+import {
+  dropId,
+  variantId,
+  type Drop,
+  type DropState,
+  type Product,
+} from '../../sfu-server/protocol/shop.ts';
+import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
+import { counted, emptyShop, oneVariant } from '../support/products.ts';
+
+const minuteMs = 60_000;
+const startMs = 1_000_000;
+
+const plain = oneVariant('Tee', counted(10));
+const signed = variantId.parse('signed');
+const tee: Product = {
+  ...plain,
+  priceMinor: 2_500,
+  variants: [
+    ...plain.variants,
+    {
+      id: signed,
+      name: 'Signed',
+      sku: 'SIGNED',
+      priceMinor: 4_000,
+      stock: counted(2),
+      components: [{ sku: 'SIGNED', quantity: 1 }],
+    },
+  ],
+};
+const dropWith = (state: DropState, more: Partial<Drop['items'][number]> = {}): Drop => ({
+  id: dropId.parse('drop'),
+  name: 'Midnight',
+  items: [
+    {
+      productId: tee.id,
+      quantity: 5,
+      priceMinor: 2_000,
+      flash: { priceMinor: 1_500, windowMs: 2 * minuteMs },
+      collector: { variantId: signed, windowMs: minuteMs },
+      stock: counted(5),
+      ...more,
+    },
+  ],
+  lengthMs: 10 * minuteMs,
+  earlyAccessMs: null,
+  state,
+  createdMs: 0,
+});
+const running: DropState = {
+  kind: 'running',
+  startedMs: startMs,
+  pausedForMs: 0,
+  endsMs: startMs + 10 * minuteMs,
+};
+const showWith = (drops: Drop[], product: Product = tee): ShowState => ({
+  seq: 1,
+  id: showId.parse('show'),
+  title: 'Night market',
+  phase: { kind: 'live', sinceMs: 0 },
+  program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
+  viewers: 1,
+  studio: 'present',
+  scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: true },
+  guests: [],
+  ...emptyShop,
+  products: [product],
+  drops,
+});
+const at = (drop: Drop, nowMs: number, product = tee) => offerOf(showWith([drop], product), product, nowMs);
+
+describe('what is on offer', () => {
+  it('without a drop a product has its own price, unless it is only sold in drops', () => {
+    const offer = offerOf(showWith([]), tee, startMs);
+    expect(offer).toMatchObject({ sale: { kind: 'open' }, priceMinor: 2_500, insteadOfMinor: null });
+    const dropsOnly: Product = { ...tee, selling: 'dropsOnly' };
+    expect(offerOf(showWith([], dropsOnly), dropsOnly, startMs).sale.kind).toBe('notOnSale');
+  });
+
+  it('a countdown announces the price of the start, and nothing can be had before', () => {
+    const offer = at(dropWith({ kind: 'countdown', startsMs: startMs }), startMs - 9_500);
+    expect(offer).toMatchObject({ sale: { kind: 'before' }, priceMinor: 1_500, insteadOfMinor: 2_500 });
+    expect(saleWords(offer, startMs - 9_500)).toBe('Starts in 0:10');
+    expect(offer.variants[1]?.collector.kind).toBe('soon');
+  });
+
+  it('what is on sale anyway keeps its own price until a scheduled drop begins', () => {
+    const scheduled: DropState = { kind: 'scheduled', startsMs: startMs, countdownMs: 10_000 };
+    expect(at(dropWith(scheduled), startMs - minuteMs)).toMatchObject({
+      sale: { kind: 'open' },
+      priceMinor: 2_500,
+      insteadOfMinor: null,
+    });
+  });
+
+  it('the flash price holds for its minutes, then the price of the drop; a variant of its own price keeps it', () => {
+    const during = at(dropWith(running), startMs + minuteMs);
+    expect(during).toMatchObject({ priceMinor: 1_500, insteadOfMinor: 2_500 });
+    expect(saleWords(during, startMs + minuteMs)).toBe('Flash price for 1:00');
+    const after = at(dropWith(running), startMs + 2 * minuteMs);
+    expect(after).toMatchObject({ priceMinor: 2_000, insteadOfMinor: 2_500, flashEndsMs: null });
+    expect(saleWords(after, startMs + 2 * minuteMs)).toBe('Ends in 8:00');
+    expect(saleClock(after, startMs + 2 * minuteMs)).toBe('8:00');
+    expect(after.variants[1]).toMatchObject({ priceMinor: 4_000, insteadOfMinor: null });
+  });
+
+  it('the collector variant is there for the first minutes and then gone for good; time in a pause does not count', () => {
+    const collector = (drop: Drop, nowMs: number) => at(drop, nowMs).variants[1]?.collector.kind;
+    expect(collector(dropWith(running), startMs + minuteMs - 1)).toBe('here');
+    expect(collector(dropWith(running), startMs + minuteMs)).toBe('gone');
+    const resumed = dropWith({ ...running, pausedForMs: minuteMs });
+    expect(collector(resumed, startMs + minuteMs)).toBe('here');
+    const over = dropWith({ kind: 'ended', startedMs: startMs, endedMs: startMs + 1, by: 'director' });
+    expect(collector(over, startMs + 2)).toBe('gone');
+  });
+
+  it('says what is held apart from what is sold, and never more than the drop has', () => {
+    const held = { ...counted(5), held: 2, sold: 3, left: 0 };
+    const offer = at(dropWith(running, { stock: held }), startMs);
+    expect(offer.sale.kind).toBe('soldOut');
+    expect(saleWords(offer, startMs)).toBe('All held right now · 2 may come back');
+    expect(at(dropWith(running, { stock: counted(5, 4) }), startMs).variants[0]?.left).toBe(1);
+  });
+
+  it('of several drops the one that is on speaks for a product, else the next, else nobody', () => {
+    const next = {
+      ...dropWith({ kind: 'scheduled', startsMs: startMs, countdownMs: 0 }),
+      id: dropId.parse('next'),
+    };
+    const later = {
+      ...dropWith({ kind: 'scheduled', startsMs: startMs + 1, countdownMs: 0 }),
+      id: dropId.parse('later'),
+    };
+    expect(dropOf([later, next, dropWith(running)], tee.id)?.id).toBe('drop');
+    expect(dropOf([later, next], tee.id)?.id).toBe('next');
+    expect(dropOf([dropWith({ kind: 'ready' })], tee.id)).toBeNull();
+  });
+});
