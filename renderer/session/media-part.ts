@@ -107,6 +107,7 @@ export interface MediaPart {
   publish(track: MediaStreamTrack, use: ProducerUse, options?: PublishOptions): Promise<Publication>;
   subscribe(target: ConsumeTarget): Subscription;
   programStats(): Promise<ProgramStats | null>;
+  countFrames(counter: (() => number) | null): void;
   preferLayer(height: number): void;
   setSound(sound: 'off' | 'on'): void;
   /** Studio only: sends a picture to the server and back. See loop.ts. */

@@ -55,6 +55,7 @@ export const createMedia = (host: MediaHost): MediaPart => {
     programStats: () => receiving.programStats(),
     measureLoop: async (way, effort) =>
       (await import('./loop.ts')).measureLoop(host, currentDevice(), way, effort),
+    countFrames: (counter) => receiving.countFrames(counter),
     preferLayer: (height) => receiving.preferLayer(height),
     setSound: (sound) => receiving.setSound(sound),
     jump: (why) => {

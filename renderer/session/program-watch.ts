@@ -24,11 +24,15 @@ import type { SessionState } from './session.ts';
 
 /** A first picture may take this long before its absence is called an outage. */
 const firstPictureMs = 4_000;
+/** While pictures are seen to move, the connection itself is asked this often, for the delay and the size. */
+const fullLookEveryMs = 1_000;
 
 export type WatchOptions = {
   clock: Clock;
   store: StoreApi<SessionState>;
   random: () => number;
+  /** Pictures the page has shown so far, where it counts them: far cheaper to ask than the connection. Else null. */
+  framesShown: () => number | null;
   /** This moment of the program; null while there is no path. */
   sample: () => Promise<PlaybackSample | null>;
   /** How long the server has owed an answer. */
@@ -111,7 +115,24 @@ export const createProgramWatch = (options: WatchOptions) => {
     if (judged.bringBack) take('consumer');
   };
 
+  let shownBefore: number | null = null;
+  /** Whether another picture was shown since the last look. */
+  const hasMoved = (): boolean => {
+    const shown = options.framesShown();
+    const moved = shown !== null && shown !== shownBefore;
+    shownBefore = shown;
+    return moved;
+  };
+
   const look = async () => {
+    const moved = hasMoved();
+    if (moved) movedAtMs = clock.now();
+    const lookedAgoMs = latest ? clock.now() - latest.atMs : Infinity;
+    if (moved && due() && ladder.kind === 'level' && lookedAgoMs < fullLookEveryMs) {
+      heardAtMs = movedAtMs;
+      sayPicture();
+      return;
+    }
     const sample = await options.sample();
     if (closed) return;
     const nowMs = clock.now();
@@ -121,7 +142,9 @@ export const createProgramWatch = (options: WatchOptions) => {
         heardBytes = sample.pathBytes;
         heardAtMs = nowMs;
       }
-      if (sample.framesDecoded !== (latest?.framesDecoded ?? 0)) movedAtMs = nowMs;
+      // A page that is hidden shows nothing, but decodes. What was decoded longer ago than a look is no news.
+      const decoded = sample.framesDecoded !== (latest?.framesDecoded ?? 0);
+      if (decoded && (shownBefore === null || lookedAgoMs < 2 * levelEveryMs)) movedAtMs = nowMs;
       if (sample.height > topHeight) {
         topHeight = sample.height;
         options.onHeight(topHeight);

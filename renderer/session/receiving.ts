@@ -256,10 +256,12 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     return readSample(report, { video: tracks.video.id, audio: tracks.audio?.id ?? '' }, clock.now());
   };
 
+  let framesShown: (() => number) | null = null;
   const watch = createProgramWatch({
     clock,
     store,
     random: host.random,
+    framesShown: () => framesShown?.() ?? null,
     sample,
     unansweredForMs: host.unansweredForMs,
     carryOut,
@@ -311,6 +313,9 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       if (sound === wanted) return;
       sound = wanted;
       applySound();
+    },
+    countFrames: (counter: (() => number) | null) => {
+      framesShown = counter;
     },
     preferLayer: (height: number) => {
       shownHeight = height;

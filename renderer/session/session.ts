@@ -135,6 +135,8 @@ export interface Session {
   programStats(): Promise<ProgramStats | null>;
   /** `height`: device pixels the program is shown at; a layer no larger than needed is asked for. */
   preferLayer(height: number): void;
+  /** A page that shows the program counts its pictures (`null`: no longer); then the connection is asked for far less. */
+  countFrames(counter: (() => number) | null): void;
   /** Whether a viewer wants the program's sound: it is not sent before. Crew pages get theirs anyway. */
   setSound(sound: 'off' | 'on'): void;
   /** Somebody does not want to wait: the next attempt, or the next remedy for the picture, is made at once. */
@@ -401,6 +403,12 @@ export const createSession = (options: SessionOptions): Session => {
     publish: async (track, use, publishOptions) => (await loadMedia()).publish(track, use, publishOptions),
     subscribe: async (target) => (await loadMedia()).subscribe(target),
     programStats: async () => (mediaPart ? mediaPart.programStats() : null),
+    countFrames: (counter) => {
+      void loadMedia().then(
+        (media) => media.countFrames(counter),
+        () => {}, // Loading is reported by the attempt that waits for it.
+      );
+    },
     preferLayer: (height) => {
       void loadMedia().then(
         (media) => media.preferLayer(height),

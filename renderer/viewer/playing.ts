@@ -32,6 +32,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
   let closed = false;
 
   video.muted = true;
+  session.countFrames(() => video.getVideoPlaybackQuality().totalVideoFrames);
 
   const play = async () => {
     try {
@@ -154,6 +155,7 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
       closed = true;
       stopping.abort();
       stopFollowing();
+      session.countFrames(null);
       size.disconnect();
       clearInterval(reporting);
       void wakeLock?.release();
