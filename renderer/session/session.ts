@@ -149,9 +149,17 @@ export interface Session {
   snapshot(): SessionSnapshot;
 }
 
-/** Waits between attempts: doubling from 250 ms up to 4 s, each between half and all of it so that a crowd spreads out. */
-export const backOffMs = (attempt: number, random: number): number =>
-  Math.min(4_000, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
+/** A server that is started again is back within seconds: so many attempts stay close together. */
+const briskAttempts = 12;
+
+/**
+ * Waits between attempts: doubling from 250 ms up to 1 s, and for a server that stays away up to 4 s. Each is between half and all
+ * of it, so that a crowd spreads out.
+ */
+export const backOffMs = (attempt: number, random: number): number => {
+  const mostMs = attempt <= briskAttempts ? 1_000 : 4_000;
+  return Math.min(mostMs, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
+};
 
 const fetchCapabilities = async (origin: string): Promise<RtpCapabilities> => {
   const answer = await fetch(`${origin}/api/capabilities`);
