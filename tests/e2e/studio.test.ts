@@ -22,7 +22,7 @@ const preview = '[aria-label="Preview: the picture as it is composed"]';
 const program = '[aria-label="Program: the picture fans get"]';
 // A 2×2 PNG, for a product's picture.
 const smallPicture = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8DwHwyBNAAz5gX7yzVg6QAAAABJRU5ErkJggg==',
+  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAAEklEQVQImWOI7vkf3fOfAUIBADKmB5kfHbXwAAAAAElFTkSuQmCC',
   'base64',
 );
 
