@@ -1,12 +1,13 @@
-// How the shop works: test or real money, ways to pay, pickup and shipping, links for the crew. Keys of payment services are set at
-// the server and never shown here.
-import { useEffect, useState, type SyntheticEvent } from 'react';
+// How the shop works: test or real money, ways to pay, pickup and shipping, links for the crew. Keys of payment services are typed in
+// keys.tsx (desktop app) or set at the server, and never shown here.
+import { useCallback, useEffect, useState, type SyntheticEvent } from 'react';
 import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/messages.ts';
 import type { CrewMember, ShopSettings } from '../../sfu-server/protocol/shop.ts';
 import { Button, CopyLink, Field, Select } from '../ui/controls.tsx';
 import { moneyForField, parseMoney } from '../ui/format.ts';
 import { QrCode } from '../ui/picture.tsx';
 import { useShopDesk, useShow, useStudio } from './hooks.ts';
+import { Keys } from './keys.tsx';
 import { currencies } from './product-form.tsx';
 import type { Answer } from './shop-desk.ts';
 
@@ -35,9 +36,10 @@ const Money = ({ settings }: { settings: ShopSettings }) => {
   const { shop } = useStudio();
   const [setup, setSetup] = useState<PaymentSetup | null>(null);
   const [armed, setArmed] = useState(false);
-  useEffect(() => {
+  const look = useCallback(() => {
     void shop.ask('paymentSetup', {}).then((answer) => setSetup(answer.ok ? answer.result : null));
   }, [shop]);
+  useEffect(look, [look]);
   const real = settings.money === 'real';
   const set = (money: ShopSettings['money']) => {
     if (money === 'real' && !armed) return setArmed(true);
@@ -76,6 +78,7 @@ const Money = ({ settings }: { settings: ShopSettings }) => {
           </li>
         </ul>
       )}
+      <Keys onChanged={look} />
     </section>
   );
 };

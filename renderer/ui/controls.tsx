@@ -54,6 +54,8 @@ export const Field = (props: {
   /** The label is read out but not seen: only where the surroundings say it. */
   labelHidden?: boolean;
   invalid?: boolean;
+  /** Shown as dots: a key somebody could read over the director's shoulder. */
+  secret?: boolean;
 }) => {
   const id = useId();
   return (
@@ -62,6 +64,7 @@ export const Field = (props: {
       <input
         id={id}
         className="input"
+        type={props.secret ? 'password' : 'text'}
         value={props.value}
         placeholder={props.placeholder}
         inputMode={props.inputMode}
