@@ -1,4 +1,4 @@
-// Makes the default standby clip: assets/standby/{lo,hi}.{webm,mp4}. Picture and sound are generated here, so
+// Makes the default standby clip: assets/standby/{lo,hi}.{webm,mp4} and small.mp4. Picture and sound are generated here, so
 // the clip is ours to give away. Encoded by Chromium's WebCodecs, written by mediabunny. Run by hand when the
 // design changes: `node scripts/make-standby-clip.ts [folder]`. Not part of any build.
 //
@@ -17,19 +17,29 @@ import {
   Output,
   WebMOutputFormat,
 } from 'mediabunny';
+import type { ClipSize } from '../renderer/studio/media/clip-format.ts';
+import {
+  clipAudioBitrate,
+  clipCodecs,
+  clipFps,
+  clipSampleRate,
+  clipSizes,
+  opusWarmUpFrames,
+  smallClip,
+} from '../renderer/studio/media/clip-format.ts';
 
 const lengthS = 8;
-const fps = 30;
+const fps = clipFps;
 const origin = 'http://localhost:9';
 
-type Rendition = { name: 'lo' | 'hi'; width: number; height: number; bitrate: number };
+type Rendition = ClipSize & { name: 'lo' | 'hi' };
 const renditions: readonly Rendition[] = [
-  { name: 'lo', width: 320, height: 180, bitrate: 200_000 },
-  { name: 'hi', width: 640, height: 360, bitrate: 700_000 },
+  { name: 'lo', ...clipSizes.lo },
+  { name: 'hi', ...clipSizes.hi },
 ];
 const codecs = [
-  { codec: 'vp8', track: 'vp8', extension: 'webm' },
-  { codec: 'avc1.42001f', track: 'avc', extension: 'mp4' },
+  { track: 'vp8', ...clipCodecs.vp8 },
+  { track: 'avc', ...clipCodecs.avc },
 ] as const;
 
 type Chunk = { data: string; key: boolean };
@@ -120,18 +130,20 @@ async function encodeVideo(
       pen.fillText(text, slide, line === 0 ? -36 : 36, 600);
     }
     pen.restore();
+    pen.textAlign = 'center';
     // A line under the words that runs through once per phrase.
     pen.fillStyle = '#ffffff';
     pen.fillRect(320 - 150 * shown, 232, 300 * shown * (within / 4), 5);
-    // A lamp that breathes with the beat.
-    pen.fillStyle = `rgb(${accent})`;
-    pen.beginPath();
-    pen.arc(30, 30, 7 + 4 * kick, 0, turn);
-    pen.fill();
+    // A lamp that breathes with the beat, below the words: the corners belong to what pages lay over the picture.
     pen.font = '700 17px "Inter", "Helvetica Neue", "Liberation Sans", "DejaVu Sans", Arial, sans-serif';
     pen.textBaseline = 'middle';
     pen.fillStyle = '#ffffff';
-    pen.fillText('STAY HERE', 50, 31);
+    pen.fillText('STAY HERE', 331, 260);
+    const lampX = 331 - pen.measureText('STAY HERE').width / 2 - 20;
+    pen.fillStyle = `rgb(${accent})`;
+    pen.beginPath();
+    pen.arc(lampX, 259, 7 + 4 * kick, 0, turn);
+    pen.fill();
   };
 
   /**
@@ -232,10 +244,16 @@ async function encodeVideo(
 /** Runs in the page: a four bar loop at 120 beats a minute, synthesized and encoded as 20 ms Opus frames. */
 async function encodeAudio({
   lengthS,
+  rate,
+  bitrate,
+  warmUp,
 }: {
   lengthS: number;
+  rate: number;
+  bitrate: number;
+  /** Frames. */
+  warmUp: number;
 }): Promise<Encoded<{ codec: string; sampleRate: number; numberOfChannels: number }>> {
-  const rate = 48_000;
   const total = lengthS * rate;
   const left = new Float32Array(total);
   const right = new Float32Array(total);
@@ -331,11 +349,10 @@ async function encodeAudio({
     codec: 'opus',
     sampleRate: rate,
     numberOfChannels: 2,
-    bitrate: 96_000,
+    bitrate,
     opus: { frameDuration: 20_000 },
   });
   const frameSamples = rate / 50;
-  const warmUp = 50;
   const frames = total / frameSamples;
   for (let index = -warmUp; index < frames + 1; index += 1) {
     const from = ((index + frames) % frames) * frameSamples;
@@ -368,6 +385,38 @@ const describe = <C extends { description?: string }>({ description, ...config }
   ...(description === undefined ? {} : { description: bytesOf(description) }),
 });
 
+type Picture = Awaited<ReturnType<typeof encodeVideo>>;
+type Sound = Awaited<ReturnType<typeof encodeAudio>>;
+
+async function writeClip(
+  name: string,
+  track: 'vp8' | 'avc',
+  picture: Picture,
+  sound: Sound | null,
+): Promise<void> {
+  const target = new BufferTarget();
+  const format = track === 'vp8' ? new WebMOutputFormat() : new Mp4OutputFormat();
+  const output = new Output({ format, target });
+  const video = new EncodedVideoPacketSource(track);
+  const audio = new EncodedAudioPacketSource('opus');
+  output.addVideoTrack(video, { frameRate: fps });
+  if (sound) output.addAudioTrack(audio);
+  await output.start();
+  for (const [index, { data, key }] of picture.chunks.entries()) {
+    const packet = new EncodedPacket(bytesOf(data), key ? 'key' : 'delta', index / fps, 1 / fps);
+    await video.add(packet, { decoderConfig: describe(picture.config) });
+  }
+  for (const [index, { data }] of (sound?.chunks ?? []).entries()) {
+    const packet = new EncodedPacket(bytesOf(data), 'key', index / 50, 1 / 50);
+    await audio.add(packet, sound ? { decoderConfig: describe(sound.config) } : undefined);
+  }
+  await output.finalize();
+  if (!target.buffer) throw new Error('nothing was written');
+  const file = join(folder, name);
+  await writeFile(file, new Uint8Array(target.buffer));
+  console.log(`${file}: ${Math.round(target.buffer.byteLength / 1024)} kB`);
+}
+
 const folder = process.argv[2] ?? new URL('../assets/standby', import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
 const browser = await chromium.launch({
@@ -387,36 +436,20 @@ try {
     route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }),
   );
   await page.goto(`${origin}/`);
-  const sound = await page.evaluate(encodeAudio, { lengthS });
-  for (const { codec, track, extension } of codecs) {
+  const encodeSound = async (bitrate: number) =>
+    page.evaluate(encodeAudio, { lengthS, rate: clipSampleRate, bitrate, warmUp: opusWarmUpFrames });
+  const fullSound = await encodeSound(clipAudioBitrate);
+  const smallSound = await encodeSound(smallClip.audioBitrate);
+  for (const { codecString, track, extension } of codecs) {
     for (const rendition of renditions) {
-      const picture = await page.evaluate(encodeVideo, { ...rendition, codec, lengthS, fps });
-      if (picture.chunks.length !== lengthS * fps) throw new Error(`${codec} dropped frames`);
-      const target = new BufferTarget();
-      const format = extension === 'webm' ? new WebMOutputFormat() : new Mp4OutputFormat();
-      const output = new Output({ format, target });
-      const video = new EncodedVideoPacketSource(track);
-      const audio = new EncodedAudioPacketSource('opus');
-      output.addVideoTrack(video, { frameRate: fps });
-      // One sound for all sizes: the player takes it from the largest.
-      const withSound = rendition.name === 'hi';
-      if (withSound) output.addAudioTrack(audio);
-      await output.start();
-      for (const [index, { data, key }] of picture.chunks.entries()) {
-        const packet = new EncodedPacket(bytesOf(data), key ? 'key' : 'delta', index / fps, 1 / fps);
-        await video.add(packet, { decoderConfig: describe(picture.config) });
-      }
-      if (withSound) {
-        for (const [index, { data }] of sound.chunks.entries()) {
-          const packet = new EncodedPacket(bytesOf(data), 'key', index / 50, 1 / 50);
-          await audio.add(packet, { decoderConfig: describe(sound.config) });
-        }
-      }
-      await output.finalize();
-      if (!target.buffer) throw new Error('nothing was written');
-      const file = join(folder, `${rendition.name}.${extension}`);
-      await writeFile(file, new Uint8Array(target.buffer));
-      console.log(`${file}: ${Math.round(target.buffer.byteLength / 1024)} kB`);
+      const picture = await page.evaluate(encodeVideo, { ...rendition, codec: codecString, lengthS, fps });
+      if (picture.chunks.length !== lengthS * fps) throw new Error(`${codecString} dropped frames`);
+      // One sound for both layers: the player takes it from the high one.
+      const sound = rendition.name === 'hi' ? fullSound : null;
+      await writeClip(`${rendition.name}.${extension}`, track, picture, sound);
+      // What a fan's page keeps for when the server is gone: the low layer again, with sound.
+      if (rendition.name === 'lo' && track === 'avc')
+        await writeClip(smallClip.name, track, picture, smallSound);
     }
   }
 } finally {

@@ -27,6 +27,13 @@ const quietModules = 4;
 /** Modules smaller than this do not survive a 360-line VP8 picture at 500 kbit/s. */
 const smallestModulePx = 3;
 
+/** What lies over a standby clip. */
+export interface ShopCard {
+  /** Where the code leads. */
+  readonly url: string;
+  readonly title: string;
+}
+
 /** Thrown when a product's address is too long for a code that a phone can read from the picture. */
 export class QrTooLongError extends Error {
   override name = 'QrTooLongError';
@@ -175,16 +182,7 @@ function drawQrCard(pen: OffscreenCanvasRenderingContext2D, size: Size, card: Qr
   roundedRect(pen, left, top, width, height, 8 * unit);
   const codeLeft = left + padding;
   const codeTop = top + padding;
-  pen.fillStyle = '#ffffff';
-  pen.fillRect(codeLeft, codeTop, side, side);
-  pen.fillStyle = '#000000';
-  modules.forEach((row, rowIndex) => {
-    row.forEach((dark, columnIndex) => {
-      if (!dark) return;
-      const x = codeLeft + (columnIndex + quietModules) * modulePx;
-      pen.fillRect(x, codeTop + (rowIndex + quietModules) * modulePx, modulePx, modulePx);
-    });
-  });
+  drawCode(pen, modules, modulePx, codeLeft, codeTop);
 
   const textLeft = codeLeft + 2 * unit;
   let baseline = codeTop + side + 8 * unit + 12 * unit;
@@ -216,6 +214,71 @@ function drawQrCard(pen: OffscreenCanvasRenderingContext2D, size: Size, card: Qr
   }
   const below = card.soldOut ? card.priceText : card.stockText;
   pen.fillText(fitText(pen, below, textWidth), textLeft, baseline + 22 * unit);
+}
+
+function drawCode(
+  pen: OffscreenCanvasRenderingContext2D,
+  modules: readonly (readonly boolean[])[],
+  modulePx: number,
+  left: number,
+  top: number,
+): void {
+  const side = (modules.length + 2 * quietModules) * modulePx;
+  pen.fillStyle = '#ffffff';
+  pen.fillRect(left, top, side, side);
+  pen.fillStyle = '#000000';
+  modules.forEach((row, rowIndex) => {
+    row.forEach((dark, columnIndex) => {
+      if (!dark) return;
+      const x = left + (columnIndex + quietModules) * modulePx;
+      pen.fillRect(x, top + (rowIndex + quietModules) * modulePx, modulePx, modulePx);
+    });
+  });
+}
+
+/**
+ * Side of one module, in pixels of a picture 180 lines high, for a code that is read from every layer of a clip. A clip
+ * is encoded beforehand, at rates that keep a standing code sharp down to two pixels a module.
+ */
+const clipModulePx = 2;
+
+/**
+ * RGBA of the given size, a multiple of 320×180: the card that lies over a standby clip, with the code of the shop, the
+ * show's title and what to do. The same drawing at each size, module for module, so that no layer has to scale a code.
+ */
+export function drawShopCard(size: Size, card: ShopCard): Uint8ClampedArray {
+  const pen = openCanvas(size);
+  // Drawn as on the smallest layer: what is in whole pixels there is so on the others.
+  const zoom = size.height / 180;
+  pen.scale(zoom, zoom);
+  const modules = codeFor(card.url);
+  const side = (modules.length + 2 * quietModules) * clipModulePx;
+  if (side > 180 * 0.6) {
+    throw new QrTooLongError(
+      'The address of the shop is too long for a code that can be read from the picture: use a shorter address.',
+    );
+  }
+  const padding = 4;
+  const margin = 6;
+  pen.font = `600 8px ${fontStack}`;
+  const titleLines = wrapText(pen, card.title, side - 2, 2);
+  const width = side + 2 * padding;
+  const height = padding + side + 4 + titleLines.length * 9 + 13;
+  const left = 320 - width - margin;
+  pen.fillStyle = colours.panel;
+  roundedRect(pen, left, margin, width, height, 4);
+  drawCode(pen, modules, clipModulePx, left + padding, margin + padding);
+  let baseline = margin + padding + side + 4 + 6;
+  pen.font = `600 8px ${fontStack}`;
+  pen.fillStyle = colours.text;
+  for (const line of titleLines) {
+    pen.fillText(line, left + padding + 1, baseline);
+    baseline += 9;
+  }
+  pen.font = `700 9px ${fontStack}`;
+  pen.fillStyle = colours.accent;
+  pen.fillText('Scan to shop', left + padding + 1, baseline + 2);
+  return pen.getImageData(0, 0, size.width, size.height).data;
 }
 
 function roundedRect(

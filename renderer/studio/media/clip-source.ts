@@ -1,0 +1,273 @@
+// Opens a video file that somebody chose: refuses in plain words what cannot become a standby clip, and delivers the
+// rest as pictures of a wanted size at a constant rate, and as 48 kHz stereo sound.
+// Not its job: what is drawn over the pictures, or encoding (clip-conversion.ts).
+
+import type { InputAudioTrack, InputVideoTrack, VideoSample } from 'mediabunny';
+import {
+  AudioSampleSink,
+  BlobSource,
+  EncodedPacketSink,
+  Input,
+  MATROSKA,
+  MP4,
+  QTFF,
+  VideoSampleSink,
+  WEBM,
+} from 'mediabunny';
+import { AppError } from '../../../sfu-server/protocol/errors.ts';
+import type { ClipSize } from './clip-format.ts';
+import { clipFps, clipLengthStepMs, clipSampleRate, importLimits } from './clip-format.ts';
+import { createFrameReader } from './frames.ts';
+import type { Picture } from './i420.ts';
+import { copyPicture, createPicture, createScaler, fillArea, rgbToYuv, rotatePicture } from './i420.ts';
+import type { Stereo } from './loudness.ts';
+import { resample } from './resample.ts';
+import { placeLayer } from './scene.ts';
+
+export interface ClipSource {
+  /** Of the clip to be made: a multiple of 100 ms. */
+  readonly lengthMs: number;
+  /**
+   * One picture for each frame of the clip, letterboxed or cropped to the size. The same picture object is filled
+   * again and again; `changed` is false where it is still the last one. Rejects with `AppError('badClip')`.
+   */
+  pictures(size: ClipSize): AsyncGenerator<{ readonly picture: Picture; readonly changed: boolean }>;
+  /** As long as the clip; null where the file has no sound. Rejects with `AppError('badClip')`. */
+  sound(): Promise<Stereo | null>;
+  close(): void;
+}
+
+/** Rejects with `AppError('badClip')` when the file cannot become a clip. The caller closes what it gets. */
+export async function openClip(file: Blob): Promise<ClipSource> {
+  let isProtected = false;
+  const input = new Input({
+    source: new BlobSource(file),
+    // Only what is whole in one file: a playlist would make this page fetch what it names.
+    formats: [MP4, QTFF, WEBM, MATROSKA],
+    formatOptions: {
+      isobmff: {
+        resolveKeyId: () => {
+          isProtected = true;
+          throw new Error('There is no key.');
+        },
+      },
+    },
+  });
+  /** What fails inside the file is the file's fault. */
+  const orRefuse = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      throw isProtected ? refusal('protected') : refusal('damaged', error);
+    }
+  };
+  try {
+    if (!(await orRefuse(input.canRead()))) throw refusal('notVideo');
+    const video = await orRefuse(input.getPrimaryVideoTrack());
+    if (video === null) throw refusal('noPicture');
+    const startS = Math.max(0, await orRefuse(video.getFirstTimestamp()));
+    const lengthMs = await orRefuse(checkLength(input, video, startS));
+    await orRefuse(checkPicture(video));
+    const audio = await orRefuse(input.getPrimaryAudioTrack());
+    if (audio !== null && !(await orRefuse(audio.canDecode()))) throw refusal('unknownSound');
+    return {
+      lengthMs,
+
+      async *pictures(size) {
+        const samples = frameTimes(video, startS, lengthMs);
+        try {
+          const draw = createPainter(size);
+          let lastTimeS: number | null = null;
+          for (;;) {
+            const next = await orRefuse(samples.next());
+            if (next.done === true) return;
+            const sample = next.value;
+            try {
+              const changed = sample !== null && sample.timestamp !== lastTimeS;
+              if (changed) lastTimeS = sample.timestamp;
+              yield { picture: await orRefuse(draw(changed ? sample : null)), changed };
+            } finally {
+              sample?.close();
+            }
+          }
+        } finally {
+          await samples.return();
+        }
+      },
+
+      sound: async () => (audio === null ? null : orRefuse(readSound(audio, startS, lengthMs))),
+
+      close: () => input.dispose(),
+    };
+  } catch (error) {
+    input.dispose();
+    throw error;
+  }
+}
+
+const sentences = {
+  notVideo: 'This is not a video file that can be read here. Choose an MP4, MOV or WebM file.',
+  noPicture: 'This file has no picture, only sound. Choose a video file.',
+  protected: 'This video is copy-protected, so it cannot be converted. Choose one without protection.',
+  unknownPicture:
+    'The picture of this video is in a format this computer cannot decode. Export it as MP4 with H.264.',
+  unknownSound:
+    'The sound of this video is in a format this computer cannot decode. Export it as MP4 with AAC sound, or without sound.',
+  tooLarge: 'The picture of this video is larger than 4K. Export it at 1080p or less.',
+  tooShort: `This clip is shorter than ${importLimits.shortestMs / 1000} seconds. Choose a longer one; it plays in a loop.`,
+  damaged:
+    'This file is damaged or was cut off. Copy it again from the camera, or export it again, and choose that.',
+} as const;
+
+const refusal = (why: keyof typeof sentences, cause?: unknown): AppError =>
+  new AppError('badClip', sentences[why], { cause });
+
+/** A clip of exactly a minute often ends a frame later in its container. */
+const lengthToleranceMs = 100;
+const most4kPixels = 4096 * 2304;
+
+async function checkLength(input: Input, video: InputVideoTrack, startS: number): Promise<number> {
+  const endS = await video.computeDuration();
+  const declaredS = (await input.getDurationFromMetadata()) ?? 0;
+  const lengthMs = Math.round((endS - startS) * 1000);
+  if (lengthMs > importLimits.longestMs + lengthToleranceMs) {
+    throw new AppError(
+      'badClip',
+      `This clip is ${Math.ceil(lengthMs / 1000)} seconds long; ${importLimits.longestMs / 1000} are the most. Cut it shorter; it plays in a loop.`,
+    );
+  }
+  // A file cut off keeps what its header promised: a length (WebM), or a table of frames that are not there (MP4).
+  const last = await new EncodedPacketSink(video).getPacket(Number.MAX_SAFE_INTEGER);
+  if (last === null || declaredS - (await input.computeDuration()) > 1) throw refusal('damaged');
+  if (lengthMs < importLimits.shortestMs) throw refusal('tooShort');
+  const whole = Math.floor(lengthMs / clipLengthStepMs) * clipLengthStepMs;
+  return Math.min(importLimits.longestMs, whole);
+}
+
+async function checkPicture(video: InputVideoTrack): Promise<void> {
+  if (!(await video.canDecode())) throw refusal('unknownPicture');
+  if ((await video.getCodedWidth()) * (await video.getCodedHeight()) > most4kPixels)
+    throw refusal('tooLarge');
+}
+
+/** What is to be seen at each frame time of the clip. */
+function frameTimes(
+  video: InputVideoTrack,
+  startS: number,
+  lengthMs: number,
+): AsyncGenerator<VideoSample | null, void, unknown> {
+  // Containers round times to a millisecond: looked for exactly, a frame would come one too late.
+  const toleranceS = 0.001;
+  const times = Array.from(
+    { length: (lengthMs * clipFps) / 1000 },
+    (_, index) => startS + index / clipFps + toleranceS,
+  );
+  return new VideoSampleSink(video).samplesAtTimestamps(times);
+}
+
+/** The studio's dark ground, as bars. */
+const [groundY, groundU, groundV] = rgbToYuv(0x0c, 0x0d, 0x10);
+const groundYuv = [Math.round(groundY), Math.round(groundU), Math.round(groundV)] as const;
+
+/** More than this of the picture is never cut away to fill 16:9; there are bars instead. */
+const mostCropped = 0.12;
+
+/** Answers the picture with the sample on it, or as it was where there is none. */
+function createPainter(size: ClipSize): (sample: VideoSample | null) => Promise<Picture> {
+  const picture = createPicture(size.width, size.height);
+  const whole = { x: 0, y: 0, width: size.width, height: size.height };
+  fillArea(picture, whole, groundYuv);
+  const reader = createFrameReader();
+  const scaler = createScaler();
+  let spare: Picture | null = null;
+  let scaled: Picture | null = null;
+  return async (sample) => {
+    if (sample === null) return picture;
+    const frame = sample.toVideoFrame();
+    try {
+      spare = await reader.read(frame, spare);
+    } finally {
+      frame.close();
+    }
+    const upright = turn(spare, sample.rotation);
+    const display = { width: sample.displayWidth, height: sample.displayHeight };
+    const kept = (display.width * size.height) / (display.height * size.width);
+    const fit = Math.min(kept, 1 / kept) >= 1 - mostCropped ? 'cover' : 'contain';
+    const placement = placeLayer(
+      { sourceId: 'clip', rect: { x: 0, y: 0, width: 1, height: 1 }, fit },
+      display,
+      size,
+    );
+    if (placement === null) throw refusal('damaged');
+    const { crop, target } = placement;
+    // Pixels of some cameras are not square: the placement is in shown pixels, the cut in stored ones.
+    const across = upright.width / display.width;
+    const down = upright.height / display.height;
+    const cut = {
+      x: crop.x * across,
+      y: crop.y * down,
+      width: crop.width * across,
+      height: crop.height * down,
+    };
+    if (scaled?.width !== target.width || scaled.height !== target.height) {
+      scaled = createPicture(target.width, target.height);
+      fillArea(picture, whole, groundYuv);
+    }
+    scaler.scale(upright, cut, scaled);
+    copyPicture(scaled, picture, target.x, target.y);
+    return picture;
+  };
+}
+
+function turn(picture: Picture, degrees: number): Picture {
+  if (degrees !== 90 && degrees !== 180 && degrees !== 270) return picture;
+  const upright =
+    degrees === 180
+      ? createPicture(picture.width, picture.height)
+      : createPicture(picture.height, picture.width);
+  rotatePicture(picture, upright, degrees);
+  return upright;
+}
+
+/** How much of each channel beyond the second is heard on the left and on the right (ITU-R BS.775): L R C LFE Ls Rs. */
+const downmix: readonly (readonly [left: number, right: number])[] = [
+  [1, 0],
+  [0, 1],
+  [Math.SQRT1_2, Math.SQRT1_2],
+  [0, 0],
+  [Math.SQRT1_2, 0],
+  [0, Math.SQRT1_2],
+];
+
+async function readSound(audio: InputAudioTrack, startS: number, lengthMs: number): Promise<Stereo> {
+  const fromRate = await audio.getSampleRate();
+  const length = Math.ceil((lengthMs / 1000) * fromRate);
+  const left = new Float32Array(length);
+  const right = new Float32Array(length);
+  for await (const sample of new AudioSampleSink(audio).samples(startS, startS + lengthMs / 1000)) {
+    try {
+      const from = Math.round((sample.timestamp - startS) * fromRate);
+      const channels = Math.min(sample.numberOfChannels, downmix.length);
+      const samples = new Float32Array(sample.numberOfFrames);
+      for (let channel = 0; channel < channels; channel++) {
+        sample.copyTo(samples, { planeIndex: channel, format: 'f32-planar' });
+        // One microphone is heard on both sides.
+        const [toLeft, toRight] = channels === 1 ? [1, 1] : (downmix[channel] ?? [0, 0]);
+        const end = Math.min(samples.length, length - from);
+        for (let i = Math.max(0, -from); i < end; i++) {
+          const at = from + i;
+          left[at] = (left[at] ?? 0) + toLeft * (samples[i] ?? 0);
+          right[at] = (right[at] ?? 0) + toRight * (samples[i] ?? 0);
+        }
+      }
+    } finally {
+      sample.close();
+    }
+  }
+  const frames = (lengthMs / 1000) * clipSampleRate;
+  return [
+    resample(left, fromRate, clipSampleRate, frames),
+    resample(right, fromRate, clipSampleRate, frames),
+  ];
+}
