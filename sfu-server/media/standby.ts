@@ -142,7 +142,8 @@ async function readTrack(track: InputTrack): Promise<EncodedFrame[]> {
 
 function checkTiming(file: string, video: readonly EncodedFrame[]): void {
   const last = video.at(-1);
-  const endMs = last ? last.atMs + last.durationMs : 0;
+  // Thirtieths of a second do not add up exactly.
+  const endMs = last ? Math.round(last.atMs + last.durationMs) : 0;
   if (endMs < shortestClipMs) refuse(file, 'is shorter than 2 seconds. Choose a longer one.');
   if (endMs > longestClipMs)
     refuse(file, 'is longer than 2 minutes. Choose a shorter one; it plays in a loop.');

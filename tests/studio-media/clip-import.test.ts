@@ -211,7 +211,8 @@ test('what cannot become a clip is refused with words that say why and what to d
       }
       return new File([bytes], 'exchanged.mp4');
     };
-    const holed = new Uint8Array(await web.arrayBuffer());
+    const rain = { container: 'mp4', picture: { ...tiny, noise: true }, toneDbfs: null, seconds: 3 } as const;
+    const holed = new Uint8Array(await (await lab.makeClip(rain)).arrayBuffer());
     holed.fill(0xa5, Math.floor(holed.length * 0.4), Math.floor(holed.length * 0.6));
     const files: Record<string, [File, url?: string]> = {
       empty: [new File([], 'empty.mp4')],
@@ -222,8 +223,9 @@ test('what cannot become a clip is refused with words that say why and what to d
       huge: [new File([new Uint8Array(101 * 1024 * 1024)], 'huge.mov')],
       cutFilm: [new File([film.slice(0, film.size * 0.6)], 'cut.mp4')],
       cutWeb: [new File([web.slice(0, web.size * 0.6)], 'cut.webm')],
-      holed: [new File([holed], 'holed.webm')],
+      holed: [new File([holed], 'holed.mp4')],
       unknownCodec: [await exchange(film, 'avc1', 'zzz1')],
+      protectedFilm: [await lab.protectedCopy(film)],
       longAddress: [film, `https://drops.example.com/watch/${'x'.repeat(300)}`],
     };
     const words: Record<string, string> = {};
@@ -252,6 +254,7 @@ test('what cannot become a clip is refused with words that say why and what to d
   expect(refusals['cutWeb']).toContain('AppError: This file is damaged or was cut off');
   expect(refusals['holed']).toContain('AppError: This file is damaged or was cut off');
   expect(refusals['unknownCodec']).toContain('AppError: The picture of this video is in a format');
+  expect(refusals['protectedFilm']).toContain('AppError: This video is copy-protected');
   expect(refusals['longAddress']).toContain('AppError: The address of the shop is too long');
 });
 
@@ -259,8 +262,8 @@ test('cancelling ends the worker at once; no frame stays open, whether an import
   const page = await openPage();
   const cancelled = await page.evaluate(async (shopUrl) => {
     const order = {
-      container: 'webm',
-      picture: { codec: 'vp8', width: 640, height: 360, fps: 30 },
+      container: 'mp4',
+      picture: { codec: 'avc', width: 640, height: 360, fps: 30 },
       toneDbfs: null,
       seconds: 2,
     } as const;

@@ -123,7 +123,7 @@ const sentences = {
 const refusal = (why: keyof typeof sentences, cause?: unknown): AppError =>
   new AppError('badClip', sentences[why], { cause });
 
-/** A clip of exactly a minute often ends a frame later in its container. */
+/** A clip of exactly a minute, or of two seconds, often ends a few frames later or earlier in its container. */
 const lengthToleranceMs = 100;
 const most4kPixels = 4096 * 2304;
 
@@ -140,9 +140,9 @@ async function checkLength(input: Input, video: InputVideoTrack, startS: number)
   // A file cut off keeps what its header promised: a length (WebM), or a table of frames that are not there (MP4).
   const last = await new EncodedPacketSink(video).getPacket(Number.MAX_SAFE_INTEGER);
   if (last === null || declaredS - (await input.computeDuration()) > 1) throw refusal('damaged');
-  if (lengthMs < importLimits.shortestMs) throw refusal('tooShort');
+  if (lengthMs < importLimits.shortestMs - lengthToleranceMs) throw refusal('tooShort');
   const whole = Math.floor(lengthMs / clipLengthStepMs) * clipLengthStepMs;
-  return Math.min(importLimits.longestMs, whole);
+  return Math.max(importLimits.shortestMs, Math.min(importLimits.longestMs, whole));
 }
 
 async function checkPicture(video: InputVideoTrack): Promise<void> {
