@@ -8,7 +8,6 @@ import { chooseView } from './choose.ts';
 import { detailsView } from './details.ts';
 import { make, say, write, type View } from './elements.ts';
 import type { Purchase, PurchaseState } from './purchase.ts';
-import './checkout.css';
 
 /** What the steps know of their surroundings. */
 export type Checkout = {

@@ -206,10 +206,17 @@ export const saleWords = ({ sale, flashEndsMs, endsMs, stock, drop }: Offer, now
   }
 };
 
+/** Whole minutes until the last one, then by the second: every change is drawn into the picture anew, and that has its price. */
+const pictureClock = (untilMs: number, nowMs: number): string => {
+  const leftMs = untilMs - nowMs;
+  return leftMs > 60_000 ? `${Math.ceil(leftMs / 60_000)} min` : clock(untilMs, nowMs);
+};
+
 /** The same in the space of a word or two: on the picture. */
 export const saleClock = ({ sale, flashEndsMs, endsMs }: Offer, nowMs: number): string => {
-  if (sale.kind === 'before') return clock(sale.startsMs, nowMs);
+  if (sale.kind === 'before') return pictureClock(sale.startsMs, nowMs);
   if (sale.kind !== 'open') return '';
-  return flashEndsMs !== null ? clock(flashEndsMs, nowMs) : endsMs === null ? '' : clock(endsMs, nowMs);
+  const untilMs = flashEndsMs ?? endsMs;
+  return untilMs === null ? '' : pictureClock(untilMs, nowMs);
 };
 export { clock as countdown };

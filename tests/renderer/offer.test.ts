@@ -103,7 +103,8 @@ describe('what is on offer', () => {
     const after = at(dropWith(running), startMs + 2 * minuteMs);
     expect(after).toMatchObject({ priceMinor: 2_000, insteadOfMinor: 2_500, flashEndsMs: null });
     expect(saleWords(after, startMs + 2 * minuteMs)).toBe('Ends in 8:00');
-    expect(saleClock(after, startMs + 2 * minuteMs)).toBe('8:00');
+    expect(saleClock(after, startMs + 2 * minuteMs)).toBe('8 min');
+    expect(saleClock(after, startMs + 10 * minuteMs - 9_001)).toBe('0:10');
     expect(after.variants[1]).toMatchObject({ priceMinor: 4_000, insteadOfMinor: null });
   });
 

@@ -40,7 +40,7 @@ export interface QrCard {
   readonly priceText: string;
   /** The price it stands in for, struck through; empty: there is none. */
   readonly insteadOfText: string;
-  /** What is counted down, such as "4:12"; empty: no clock runs. */
+  /** What is counted down, such as "4 min" or "0:12"; empty: no clock runs. */
   readonly clockText: string;
   /** Already worded, such as "12 left of 50". */
   readonly stockText: string;
