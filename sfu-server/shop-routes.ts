@@ -4,10 +4,11 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import * as z from 'zod/mini';
 import { AppError } from './protocol/errors.ts';
+import { maxPictureBytes } from './protocol/shop-messages.ts';
 import { orderId, productId, type OrderId } from './protocol/shop.ts';
 import { exportCatalogue, exportOrders, maxCsvBytes } from './shop/csv.ts';
 import { maxFileBytes, streamOf } from './shop/digital.ts';
-import { maxPictureBytes, type Images } from './shop/images.ts';
+import type { Images } from './shop/images.ts';
 import type { PaymentDesk } from './shop/payments/desk.ts';
 import type { Shop } from './shop/shop.ts';
 

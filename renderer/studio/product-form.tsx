@@ -1,7 +1,7 @@
 // The form of one product. The first one is a name, a price and a number; all else (variants, bundles, limits) is under "More".
 // Not its job: what the server accepts (protocol/shop-messages.ts), whose sentence is shown as it is.
 import { useState, type SyntheticEvent } from 'react';
-import type { ProductDraft } from '../../sfu-server/protocol/shop-messages.ts';
+import { maxPictureBytes, type ProductDraft } from '../../sfu-server/protocol/shop-messages.ts';
 import type { Product, Variant } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
 import { moneyForField, parseMoney } from '../ui/format.ts';
@@ -186,6 +186,11 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
 
   const upload = async (file: File | undefined) => {
     if (!file) return;
+    // Said before minutes of an uplink that is on air are spent on it.
+    if (file.size > maxPictureBytes) {
+      const text = `This picture is larger than ${maxPictureBytes / 1024 ** 2} MB. Choose a smaller one.`;
+      return setWrong({ field: 'form', text });
+    }
     setBusy('uploading');
     const answer = await shop.uploadPicture(file);
     setBusy(null);

@@ -16,6 +16,9 @@ import {
   variantId,
 } from './shop.ts';
 
+/** Of a product's picture as it is uploaded; pages say so before they send it. */
+export const maxPictureBytes = 10 * 1024 * 1024;
+
 const nothing = z.object({});
 const director = ['studio'] as const;
 /** The desk, and the crew's phones. */

@@ -5,8 +5,8 @@ import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { AppError } from '../protocol/errors.ts';
+import { maxPictureBytes } from '../protocol/shop-messages.ts';
 
-export const maxPictureBytes = 10 * 1024 * 1024;
 /** A picture of a few kilobytes can decode to gigabytes; a phone's camera makes 12 to 50 million pixels. */
 const maxPixels = 50_000_000;
 const maxDecodeS = 30;
@@ -153,7 +153,8 @@ export const createImages = (folder: string) => {
     add: (bytes: Buffer): Promise<{ pictureUrl: string }> => {
       const signature = bytes.length < 16 ? undefined : signatures.find(({ matches }) => matches(bytes));
       if (!signature) throw new AppError('invalidParams', notAPicture);
-      if (bytes.length > maxPictureBytes) throw new AppError('tooLarge', 'The picture is larger than 10 MB.');
+      if (bytes.length > maxPictureBytes)
+        throw new AppError('tooLarge', `The picture is larger than ${maxPictureBytes / 1024 ** 2} MB.`);
       const digest = createHash('sha256').update(bytes).digest('hex');
       return inTurn(async () => {
         if (!(await exists(join(folder, digest)))) {
