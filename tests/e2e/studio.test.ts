@@ -83,7 +83,7 @@ describe('studio', () => {
 
     // A sale reaches the picture within 200 ms: the words under the code change.
     const before = await pixelsOf(page, preview);
-    await page.getByRole('button', { name: /record one sale/ }).click();
+    await page.getByRole('button', { name: '+1 sold' }).click();
     await page.getByText('49 left of 50').waitFor();
     await fan.page.getByText('49 left of 50').waitFor();
     expect(difference(before, await pixelsOf(page, preview))).toBeGreaterThan(0);
