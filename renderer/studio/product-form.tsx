@@ -408,7 +408,7 @@ const Parts = (props: {
   onChange: (parts: Row['parts']) => void;
 }) => {
   const { parts, choices, onChange } = props;
-  const [next] = choices.filter(({ value }) => !parts.some(({ sku }) => sku === value));
+  const next = choices.find(({ value }) => !parts.some(({ sku }) => sku === value));
   return (
     <>
       {parts.map((part, index) => (
