@@ -1,17 +1,41 @@
 // The one vitest configuration. Everything here runs in Node; browsers are real Chromiums driven by playwright-core.
 import { defineConfig } from 'vitest/config';
 
+/** Computing and SQLite only: nothing in them depends on how fast the machine is, so they run side by side and may not fail once. */
+const quiet = [
+  'tests/architecture.test.ts',
+  'tests/protocol/*.test.ts',
+  'tests/media/{chooser,ingest-clock,rtp}.test.ts',
+  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,session,session-playback,studio-words}.test.ts',
+  'tests/sfu-server/{config,store}.test.ts',
+  'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
+  'tests/studio-media/i420.test.ts',
+  'tests/electron/{ipc,keyring}.test.ts',
+];
+
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
-    include: ['tests/**/*.test.ts'],
-    exclude: ['tests/bench/**'],
-    globalSetup: [],
-    // Two cores: media tests measure time, so files run one after another.
-    fileParallelism: false,
-    // Real media in real time: when the machine stalls for a moment, sound or frames are missing and nobody is to blame.
-    // A test that fails three times in a row has a reason.
-    retry: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'quiet', include: quiet, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'real media',
+          include: ['tests/**/*.test.ts'],
+          exclude: ['tests/bench/**', ...quiet],
+          // Two cores: one file at a time.
+          fileParallelism: false,
+          // Media runs in real time: when the machine stalls for a moment, sound or frames are missing and nobody is to blame.
+          // A test that fails three times in a row has a reason.
+          retry: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
