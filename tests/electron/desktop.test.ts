@@ -415,6 +415,18 @@ describe(`desktop app with its bundled server, in ${driver.name}`, slow, () => {
   test('comes back by itself when the server is killed, and quitting ends server and media workers', async () => {
     const first = await serverPid();
     await expect.poll(() => childrenOf(first), patient).toHaveLength(mediaWorkers);
+    // Keys go from the page to the safe storage and to the server, and come back to nobody.
+    const studioKey = (await readFile(join(userData, 'data', 'studio.key'), 'utf8')).trim();
+    const knowsKey = async () => {
+      const headers = { authorization: `Bearer ${studioKey}` };
+      return (await fetch(new URL('/api/debug', studio.url()), { headers })).text();
+    };
+    await studio.evaluate(() => window.desktop?.setKeys({ stripeKey: 'sk_test_desktop123' }));
+    await expect.poll(knowsKey, patient).toContain('"stripe":true');
+    expect(await studio.evaluate(() => window.desktop?.keysSet())).toEqual({
+      safe: true,
+      names: ['stripeKey'],
+    });
     const firstWorkers = await childrenOf(first);
     await studio.evaluate(() => {
       window.mark = 'same page';
@@ -429,6 +441,10 @@ describe(`desktop app with its bundled server, in ${driver.name}`, slow, () => {
       `bundled server killed to studio joined again: ${Math.round(performance.now() - killedAtMs)} ms`,
     );
     expect(await studio.evaluate(() => window.mark)).toBe('same page');
+    await expect.poll(knowsKey, patient).toContain('"stripe":true');
+    expect(
+      [await knowsKey(), app.output(), await readFile(join(userData, 'keys'), 'latin1')].join(),
+    ).not.toContain('sk_test_desktop123');
     await expect.poll(() => firstWorkers.filter(isAlive), patient).toEqual([]);
 
     const second = await serverPid();
