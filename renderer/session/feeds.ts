@@ -1,5 +1,5 @@
-// What a page receives besides the program: guests for the studio, their mix for a co-host. Each feed follows what its
-// target sends now, over whichever path the page has. Opening paths is receiving.ts.
+// What a page receives besides the program: guests and the rehearsed standby clip for the studio, their mix for a co-host.
+// Each feed follows what its target sends now, over whichever path the page has. Opening paths is receiving.ts.
 import type { Consumer } from 'mediasoup-client/types';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ConsumeTarget } from '../../sfu-server/protocol/messages.ts';
@@ -11,6 +11,12 @@ export const tracksOf = (consumers: readonly Consumer[]): Tracks => ({
   video: consumers.find((consumer) => consumer.kind === 'video')?.track ?? null,
   audio: consumers.find((consumer) => consumer.kind === 'audio')?.track ?? null,
 });
+
+const names = {
+  program: 'The program',
+  mixMinus: 'The sound for you',
+  rehearsal: 'The standby clip',
+} as const satisfies Record<Exclude<ConsumeTarget['kind'], 'guest'>, string>;
 
 /** Between attempts to receive what the server refused for now: doubling up to the last. */
 const retryMs = { first: 1_000, most: 15_000 };
@@ -64,6 +70,8 @@ export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<P
         return `${transport.id} program`;
       case 'mixMinus':
         return mixMinusAvailable ? `${transport.id} mix ${mixMinusSeen}` : null;
+      case 'rehearsal':
+        return `${transport.id} rehearsal`;
       case 'guest': {
         const presence = show?.guests.find((guest) => guest.id === target.guestId)?.presence;
         if (presence?.kind !== 'here') return null;
@@ -75,7 +83,7 @@ export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<P
   };
 
   const nameOf = (target: ConsumeTarget): string => {
-    if (target.kind !== 'guest') return target.kind === 'program' ? 'The program' : 'The sound for you';
+    if (target.kind !== 'guest') return names[target.kind];
     const found = store.getState().show?.guests.find((guest) => guest.id === target.guestId);
     return found?.name ?? 'A guest';
   };

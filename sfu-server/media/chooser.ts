@@ -90,6 +90,12 @@ export class Chooser {
     return this.decide(nowMs);
   }
 
+  /** There is a clip to fall back on from now on. */
+  setStandbyReady(nowMs: number): Decision {
+    this.#standbyReady = true;
+    return this.decide(nowMs);
+  }
+
   /** The studio's producers exist now. Replaces earlier ones: their health does not count for these. */
   studioAttached(kinds: { hasAudio: boolean }, nowMs: number): Decision {
     this.#studio = {

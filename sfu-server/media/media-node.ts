@@ -14,10 +14,10 @@ import {
   type ConsumerOffer,
   type RtpParameters,
 } from '../protocol/media.ts';
-import type { NodeConfig, NodeContract } from './node-api.ts';
-import { ProgramBus, h264Parameters, programPayloadType } from './program-bus.ts';
+import type { ClipFiles, NodeConfig, NodeContract } from './node-api.ts';
+import { ProgramBus, h264Parameters, programPayloadType, type ProgramBusOptions } from './program-bus.ts';
 import { clockRateHz } from './rtp.ts';
-import { loadStandbyClip } from './standby.ts';
+import { loadStandbyClip, type StandbyClip } from './standby.ts';
 import type { Kind } from './studio-ingest.ts';
 
 export type EmitNodeEvent = ServerEnd<NodeContract>['emit'];
@@ -66,6 +66,8 @@ const loopDelayResolutionMs = 10;
 const pulseMs = 500;
 /** Fans see nothing new meanwhile; a machine that is merely busy answers far sooner. */
 const frozenMs = 2_500;
+/** Long enough for whoever asked for it to begin receiving. */
+const rehearsalLingersMs = 5_000;
 
 export class MediaNode {
   readonly #config: NodeConfig;
@@ -89,6 +91,12 @@ export class MediaNode {
   #pulseAskedMs: number | undefined;
   #worstLoopDelayMs = 0;
   #bus: ProgramBus | undefined;
+  /** The clip in use, by the id it was named with; the product's own has none. */
+  #clip: { readonly clipId: string | null; readonly clip: StandbyClip } | undefined;
+  #ownClip: StandbyClip | undefined;
+  /** Orders about the clip run one after another: reading takes a moment, and the last one named shall stay. */
+  #clipQueue: Promise<unknown> = Promise.resolve();
+  #rehearsal: { readonly bus: ProgramBus; watchedMs: number } | undefined;
   #closed = false;
   readonly rtcPort: number;
 
@@ -130,6 +138,7 @@ export class MediaNode {
     this.#loopTimer = setInterval(() => {
       this.#worstLoopDelayMs = Math.max(0, this.#loopDelay.max / 1e6 - loopDelayResolutionMs);
       this.#loopDelay.reset();
+      this.#endUnwatchedRehearsal();
     }, 1000);
   }
 
@@ -165,6 +174,7 @@ export class MediaNode {
     clearInterval(this.#loopTimer);
     clearInterval(this.#pulseTimer);
     this.#loopDelay.disable();
+    this.#rehearsal?.bus.close();
     this.#bus?.close();
     this.#worker.close();
   }
@@ -198,6 +208,8 @@ export class MediaNode {
         audio: this.#program('audio')?.id ?? null,
       },
       bus: this.#bus?.snapshot() ?? null,
+      clip: this.#clip?.clipId ?? null,
+      rehearsal: this.#rehearsal?.bus.snapshot() ?? null,
     };
   }
 
@@ -351,6 +363,27 @@ export class MediaNode {
       return {};
     },
 
+    setStandby: ({ clip }) => {
+      const result = this.#clipQueue.then(() => this.#useClip(clip));
+      this.#clipQueue = result.catch(() => undefined); // The caller gets the error; the queue goes on.
+      return result;
+    },
+    checkClip: async ({ codec, files }) => {
+      const { lengthMs } = await loadStandbyClip(files, codec);
+      return { lengthMs };
+    },
+    rehearseStandby: async () => {
+      if (!this.#clip) throw new AppError('mediaUnavailable', 'There is no standby clip to rehearse.');
+      const bus = await this.#openBus(this.#clip.clip, { onProgram: () => {}, onStudioMedia: () => {} });
+      this.#rehearsal?.bus.close();
+      this.#rehearsal = { bus, watchedMs: performance.now() };
+      const producers = [bus.videoProducer, bus.audioProducer];
+      for (const producer of producers) this.#hold(this.#producers, producer);
+      bus.setLock('standby');
+      bus.setOnAir(true);
+      return { producerIds: producers.map(({ id }) => id) };
+    },
+
     inspect: async () => {
       const { ru_utime, ru_stime } = await this.#worker.getResourceUsage();
       return {
@@ -370,18 +403,74 @@ export class MediaNode {
   };
 
   async #startBus(): Promise<void> {
-    const { program, standbyFiles } = this.#config;
-    const standby = standbyFiles.length > 0 ? await loadStandbyClip(standbyFiles, program.codec) : undefined;
-    const bus = await ProgramBus.create({
-      router: this.#router,
-      codec: program.codec,
-      layers: program.layers,
-      standby,
+    const { program, standbyFiles, chosenClip } = this.#config;
+    if (standbyFiles.length > 0) {
+      this.#ownClip = await loadStandbyClip(standbyFiles, program.codec);
+      this.#clip = { clipId: null, clip: this.#ownClip };
+    }
+    if (chosenClip) await this.#readClip(chosenClip);
+    this.#bus = await this.#openBus(this.#clip?.clip, {
       onProgram: ({ source, reason }) => this.#emit('program', { source, reason }),
       onStudioMedia: (state) => this.#emit('studioMedia', { state }),
-      warn: this.#warn,
     });
-    this.#bus = bus;
+  }
+
+  #openBus(
+    standby: StandbyClip | undefined,
+    listeners: Pick<ProgramBusOptions, 'onProgram' | 'onStudioMedia'>,
+  ): Promise<ProgramBus> {
+    const { codec, layers } = this.#config.program;
+    return ProgramBus.create({
+      router: this.#router,
+      codec,
+      layers,
+      standby,
+      warn: this.#warn,
+      ...listeners,
+    });
+  }
+
+  async #useClip(wanted: ClipFiles | null): Promise<{ problem: string | null }> {
+    const bus = this.#originBus;
+    const before = this.#clip;
+    if (before?.clipId === (wanted?.clipId ?? null)) return { problem: null };
+    const problem = await this.#readClip(wanted);
+    if (this.#clip && this.#clip !== before) {
+      bus.setStandby(this.#clip.clip);
+      this.#rehearsal?.bus.setStandby(this.#clip.clip);
+    }
+    return { problem };
+  }
+
+  /** Makes it the clip in use, or the product's own where it cannot be read; then says why. */
+  async #readClip(wanted: ClipFiles | null): Promise<string | null> {
+    const own = this.#ownClip && { clipId: null, clip: this.#ownClip };
+    if (!wanted) {
+      this.#clip = own;
+      return null;
+    }
+    try {
+      const clip = await loadStandbyClip(wanted.files, this.#config.program.codec);
+      this.#clip = { clipId: wanted.clipId, clip };
+      return null;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#warn('The chosen standby clip cannot be read; the one of the product is used.', error);
+      this.#clip = own;
+      return error.message;
+    }
+  }
+
+  #endUnwatchedRehearsal(): void {
+    const rehearsal = this.#rehearsal;
+    if (!rehearsal) return;
+    const nowMs = performance.now();
+    const ids = [rehearsal.bus.videoProducer.id, rehearsal.bus.audioProducer.id];
+    const isWatched = [...this.#consumers.values()].some(({ producerId }) => ids.includes(producerId));
+    if (isWatched) rehearsal.watchedMs = nowMs;
+    if (nowMs - rehearsal.watchedMs < rehearsalLingersMs) return;
+    this.#rehearsal = undefined;
+    rehearsal.bus.close();
   }
 
   /** A worker that hangs keeps its sockets and is not missed by anybody: it is asked, and ended when it stays silent. */

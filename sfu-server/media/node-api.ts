@@ -19,6 +19,13 @@ const id = z.string().check(z.minLength(1), z.maxLength(64));
 const port = z.int().check(z.minimum(0), z.maximum(65535));
 const nothing = z.object({});
 
+/** A standby clip in files: one per layer from low to high, in the program's codec. */
+export const clipFiles = z.object({
+  clipId: id,
+  files: z.array(z.string()).check(z.minLength(1), z.maxLength(3)),
+});
+export type ClipFiles = z.infer<typeof clipFiles>;
+
 /** What a node is told when its thread starts (workerData); it answers by the `ready` event or the thread ends with an error. */
 export const nodeConfig = z.object({
   name: z.string(),
@@ -34,8 +41,10 @@ export const nodeConfig = z.object({
     /** Simulcast layers from low to high. */
     layers: z.int().check(z.minimum(1), z.maximum(3)),
   }),
-  /** Standby clip files, one per layer from low to high, in the program's codec. Not read by an edge. */
+  /** The clip that comes with the product, one file per layer from low to high, in the program's codec. Not read by an edge. */
   standbyFiles: z.array(z.string()),
+  /** The clip to begin with instead, where the director has chosen one. */
+  chosenClip: z.optional(clipFiles),
   workerBin: z.optional(z.string()),
   logLevel: z.enum(['debug', 'warn', 'error', 'none']),
 });
@@ -150,6 +159,36 @@ export const nodeContract = {
       from: ['control'],
       params: z.object({ lock: z.enum(['none', 'standby']) }),
       result: nothing,
+    },
+
+    /**
+     * The clip fans get when the studio's picture is gone; null: the one that comes with the product. Read once: naming it
+     * again is free. One that cannot be read gives way to the product's own, and `problem` says why.
+     */
+    setStandby: {
+      from: ['control'],
+      params: z.object({ clip: z.nullable(clipFiles) }),
+      result: z.object({ problem: z.nullable(z.string()) }),
+      timeoutMs: 30_000,
+    },
+    /** Reads a clip as `setStandby` would and lets go of it. Answers `badClip` with what to do. Any node can. */
+    checkClip: {
+      from: ['control'],
+      params: z.object({
+        codec: videoCodec,
+        files: z.array(z.string()).check(z.minLength(1), z.maxLength(3)),
+      }),
+      result: z.object({ lengthMs: z.number() }),
+      timeoutMs: 30_000,
+    },
+    /**
+     * The standby clip through a program bus of its own, from its beginning: for whoever consumes these producers and nobody
+     * else. Ends a few seconds after the last has stopped.
+     */
+    rehearseStandby: {
+      from: ['control'],
+      params: nothing,
+      result: z.object({ producerIds: z.array(id) }),
     },
 
     /** For health line, debug page and metrics. */

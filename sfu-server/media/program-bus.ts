@@ -45,7 +45,7 @@ export type ProgramBusOptions = {
   readonly codec: VideoCodec;
   /** Simulcast layers, 1-3, low to high. */
   readonly layers: number;
-  /** Without a clip the studio stays on air whatever happens. */
+  /** The first one; `setStandby` puts another in its place. Without a clip the studio stays on air whatever happens. */
   readonly standby?: StandbyClip | undefined;
   readonly onProgram: (decision: Decision) => void;
   readonly onStudioMedia: (state: StudioMediaState) => void;
@@ -95,8 +95,8 @@ export class ProgramBus {
   readonly #transport: types.DirectTransport;
   readonly #chooser: Chooser;
   readonly #layers: Readonly<Record<Kind, readonly Layer[]>>;
-  readonly #player: StandbyPlayer | undefined;
-  readonly #clipFeeds: Readonly<Record<Kind, readonly Feed[]>>;
+  #clip:
+    { readonly player: StandbyPlayer; readonly feeds: Readonly<Record<Kind, readonly Feed[]>> } | undefined;
   readonly #timers: readonly NodeJS.Timeout[];
   #studio: StudioIngest | undefined;
   /** Counts attachments: one that took long to open must not replace a later one. */
@@ -144,18 +144,7 @@ export class ProgramBus {
       ),
       audio: [createLayer('audio', 0, 'opus')],
     };
-    const clip = options.standby;
-    const clipFeeds: Record<Kind, readonly Feed[]> = {
-      video: Array.from(clip?.layers.keys() ?? [], (index) => createFeed('standby', 'video', index)),
-      audio: [createFeed('standby', 'audio', 0)],
-    };
-    this.#clipFeeds = clipFeeds;
-    this.#player =
-      clip &&
-      new StandbyPlayer(clip, ({ kind, layer }, packet, dueMs) => {
-        const feed = clipFeeds[kind][layer];
-        if (feed) this.#relay(feed, packet, dueMs);
-      });
+    this.#clip = options.standby && this.#loadClip(options.standby);
     transport.on('rtcp', (packet) => this.#onFeedback(packet));
     this.#timers = [
       // After a stall of this thread timers run before what has meanwhile arrived. Let it be read first, or
@@ -210,6 +199,25 @@ export class ProgramBus {
     this.#decide();
   }
 
+  /**
+   * Another standby clip from now on. When it is on air the new one begins at once with a key frame for every layer, and
+   * fans see a cut, not a gap. The player before is let go.
+   */
+  setStandby(clip: StandbyClip): void {
+    if (this.#closed) return;
+    const before = this.#clip;
+    this.#clip = this.#loadClip(clip);
+    this.#chooser.setStandbyReady(performance.now());
+    const isOnAir = this.#carriedOut.source === 'standby';
+    if (before?.player.isPlaying && isOnAir) this.#clip.player.start();
+    // Everything it owned was taken over by the first frames of the new one.
+    before?.player.close();
+    for (const layer of this.#allLayers()) {
+      if (layer.owner?.source === 'standby' && !this.#isOfClip(layer.owner)) layer.owner = undefined;
+    }
+    this.#decide();
+  }
+
   /** What fans get now, and why. */
   get decision(): Decision {
     return this.#carriedOut;
@@ -230,7 +238,7 @@ export class ProgramBus {
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#keyFrameTimer);
     clearTimeout(this.#skipTimer);
-    this.#player?.close();
+    this.#clip?.player.close();
     this.#studio?.close();
     this.#transport.close();
   }
@@ -248,7 +256,7 @@ export class ProgramBus {
       video: this.#layers.video.map(layerState),
       audio: this.#layers.audio.map(layerState),
       studio: this.#studio?.snapshot() ?? null,
-      standby: this.#player?.snapshot() ?? null,
+      standby: this.#clip?.player.snapshot() ?? null,
       counts: { ...this.#counts },
     };
   }
@@ -399,7 +407,7 @@ export class ProgramBus {
     if (this.#chooser.wantsKeyFrame || this.#layers.video.some(isPending)) this.#askForKeyFrame();
     // The clip plays on until the last layer has left it.
     const clipIsOver = this.#carriedOut.source !== 'standby' && !this.#isRelaying('standby');
-    if (clipIsOver) this.#player?.stop();
+    if (clipIsOver) this.#clip?.player.stop();
   }
 
   #decide(): void {
@@ -431,11 +439,11 @@ export class ProgramBus {
         if (this.#allLayers().every(({ owner }) => owner?.source === 'standby')) break;
         // Started anew, it brings a key frame for every layer at once. Layers it still has begin anew with it.
         for (const layer of this.#allLayers()) if (layer.owner?.source === 'standby') layer.owner = undefined;
-        this.#player?.start();
+        this.#clip?.player.start();
         break;
       case 'none':
         for (const layer of this.#allLayers()) layer.owner = undefined;
-        this.#player?.stop();
+        this.#clip?.player.stop();
         break;
     }
   }
@@ -447,7 +455,7 @@ export class ProgramBus {
   #wantedFeed(layer: Layer): Feed | undefined {
     const { source } = this.#carriedOut;
     if (source === 'none') return undefined;
-    const feeds = source === 'studio' ? this.#studio?.feeds[layer.kind] : this.#clipFeeds[layer.kind];
+    const feeds = source === 'studio' ? this.#studio?.feeds[layer.kind] : this.#clip?.feeds[layer.kind];
     if (!feeds) return undefined;
     const top = this.#layers[layer.kind].length - 1;
     const match = top === 0 ? feeds.length - 1 : Math.round((layer.index * (feeds.length - 1)) / top);
@@ -522,7 +530,23 @@ export class ProgramBus {
       return;
     }
     this.#skippedMs = performance.now();
-    this.#player?.skipToKeyFrame();
+    this.#clip?.player.skipToKeyFrame();
+  }
+
+  #loadClip(clip: StandbyClip) {
+    const feeds: Readonly<Record<Kind, readonly Feed[]>> = {
+      video: Array.from(clip.layers.keys(), (index) => createFeed('standby', 'video', index)),
+      audio: [createFeed('standby', 'audio', 0)],
+    };
+    const player = new StandbyPlayer(clip, ({ kind, layer }, packet, dueMs) => {
+      const feed = feeds[kind][layer];
+      if (feed) this.#relay(feed, packet, dueMs);
+    });
+    return { player, feeds };
+  }
+
+  #isOfClip(feed: Feed): boolean {
+    return this.#clip?.feeds[feed.kind].includes(feed) ?? false;
   }
 
   #allLayers(): Layer[] {

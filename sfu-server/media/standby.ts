@@ -4,6 +4,7 @@
 
 import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ALL_FORMATS, EncodedPacketSink, FilePathSource, Input, type InputTrack } from 'mediabunny';
 import * as z from 'zod/mini';
 import { AppError } from '../protocol/errors.ts';
@@ -46,6 +47,9 @@ const longestClipMs = 120_000;
 const longestKeyFrameGapMs = 1050;
 /** One 20 ms frame of fullband CELT silence (RFC 6716): for clips without sound, and to fill up the loop. */
 const silentOpusFrame = Buffer.from([0xf8, 0xff, 0xfe]);
+
+/** A clip may be read while the thread relays the program: after so many frames whatever is due goes first. */
+const framesPerTurn = 15;
 
 /** What we read of a decoder configuration; its DOM type does not exist in Node. */
 const decoderConfig = z.object({ codec: z.string(), description: z.optional(z.unknown()) });
@@ -97,7 +101,9 @@ async function readRendition(file: string, codec: VideoCodec): Promise<Rendition
     }
     checkTiming(file, encodedVideo);
     const video =
-      codec === 'VP8' ? packVp8(encodedVideo) : packH264(file, encodedVideo, config.data.description);
+      codec === 'VP8'
+        ? await packVp8(encodedVideo)
+        : await packH264(file, encodedVideo, config.data.description);
     checkKeyFrames(file, video);
     const last = encodedVideo.at(-1);
     return {
@@ -134,6 +140,7 @@ async function readTrack(track: InputTrack): Promise<EncodedFrame[]> {
     const atMs = packet.timestamp * 1000;
     startMs ??= atMs;
     frames.push({ atMs: atMs - startMs, durationMs: packet.duration * 1000, data: Buffer.from(packet.data) });
+    if (frames.length % framesPerTurn === 0) await nextTurn();
     // Before anything is known about it a clip must not be able to fill the memory.
     if (atMs - startMs > longestClipMs) break;
   }
@@ -169,8 +176,18 @@ function checkKeyFrames(file: string, video: readonly ClipFrame[]): void {
   }
 }
 
-function packVp8(video: readonly EncodedFrame[]): ClipFrame[] {
-  return video.map(({ atMs, data }) => {
+/** As `map`, letting the thread do other things in between. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => R): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) {
+    results.push(work(item));
+    if (results.length % framesPerTurn === 0) await nextTurn();
+  }
+  return results;
+}
+
+function packVp8(video: readonly EncodedFrame[]): Promise<ClipFrame[]> {
+  return inTurns(video, ({ atMs, data }) => {
     const payloads = packetizeVp8(data);
     const first = payloads[0];
     return {
@@ -181,9 +198,9 @@ function packVp8(video: readonly EncodedFrame[]): ClipFrame[] {
   });
 }
 
-function packH264(file: string, video: readonly EncodedFrame[], description: unknown): ClipFrame[] {
+function packH264(file: string, video: readonly EncodedFrame[], description: unknown): Promise<ClipFrame[]> {
   const { lengthBytes, parameterSets } = readAvcConfiguration(file, description);
-  return video.map(({ atMs, data }) => {
+  return inTurns(video, ({ atMs, data }) => {
     const units = splitNalUnits(data, lengthBytes);
     // The bitstream is asked, not the container: files whose flags lie are common.
     const isKeyFrame = hasIdrSlice(units);

@@ -15,6 +15,7 @@ import {
 import { orderEvents, orderRequests } from './order-messages.ts';
 import { shopEvents, shopRequests } from './shop-messages.ts';
 import { crewId } from './shop.ts';
+import { standbyRequests } from './standby.ts';
 import { guest, guestId, scene, showId, showState, stateChange } from './state.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
@@ -49,6 +50,8 @@ export const consumeTarget = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('guest'), guestId }),
   /** Co-host only: the mix made for them. */
   z.object({ kind: z.literal('mixMinus') }),
+  /** Studio only, while the show is not live: the standby clip as fans would get it, from its beginning. */
+  z.object({ kind: z.literal('rehearsal') }),
 ]);
 export type ConsumeTarget = z.infer<typeof consumeTarget>;
 
@@ -152,6 +155,7 @@ export const showContract = {
     newShow: { from: director, params: z.object({ title }), result: z.object({ showId }) },
     lockProgram: { from: director, params: z.object({ lock: z.enum(['none', 'standby']) }), result: nothing },
 
+    ...standbyRequests,
     ...shopRequests,
     ...orderRequests,
 

@@ -15,6 +15,7 @@ import {
   type Product,
   type Stock,
 } from './shop.ts';
+import { standby, type Standby } from './standby.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
 const timestampMs = z.number();
@@ -95,6 +96,7 @@ export const showState = z.object({
   title: z.string(),
   phase: showPhase,
   program,
+  standby,
   shop: shopSettings,
   /** In the order they were added. */
   products: z.array(product),
@@ -117,6 +119,7 @@ export const stateChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('title'), title: z.string() }),
   z.object({ kind: z.literal('phase'), phase: showPhase }),
   z.object({ kind: z.literal('program'), program }),
+  z.object({ kind: z.literal('standby'), standby }),
   z.object({ kind: z.literal('shop'), shop: shopSettings }),
   z.object({ kind: z.literal('product'), product }),
   z.object({ kind: z.literal('productRemoved'), productId }),
@@ -144,6 +147,8 @@ export type Role = 'studio' | 'cohost' | 'crew' | 'viewer';
 const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved'];
 const castOnly: readonly StateChange['kind'][] = ['guest', 'guestRemoved', 'scene', 'studio'];
 const viewerScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
+/** What is wrong with a clip is the director's to mend. */
+const withoutProblem = (standby: Standby): Standby => ({ ...standby, problem: null });
 const isPublic = (drop: Drop): boolean => drop.state.kind !== 'ready';
 
 /** The copy of the state a role gets when it joins; later changes it may see keep it equal to this. */
@@ -152,12 +157,20 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
     case 'studio':
       return state;
     case 'cohost':
-      return { ...state, crew: [] };
+      return { ...state, standby: withoutProblem(state.standby), crew: [] };
     case 'crew':
-      return { ...state, guests: [], scene: viewerScene, studio: 'absent', crew: [] };
+      return {
+        ...state,
+        standby: withoutProblem(state.standby),
+        guests: [],
+        scene: viewerScene,
+        studio: 'absent',
+        crew: [],
+      };
     case 'viewer':
       return {
         ...state,
+        standby: withoutProblem(state.standby),
         guests: [],
         scene: viewerScene,
         studio: 'absent',
@@ -174,6 +187,9 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
 export const changeFor = (role: Role, change: StateChange): StateChange | null => {
   if (change.kind === 'drop' && role === 'viewer' && !isPublic(change.drop)) {
     return { kind: 'dropRemoved', dropId: change.drop.id };
+  }
+  if (change.kind === 'standby' && role !== 'studio') {
+    return { kind: 'standby', standby: withoutProblem(change.standby) };
   }
   if (studioOnly.includes(change.kind)) return role === 'studio' ? change : null;
   if (castOnly.includes(change.kind)) return role === 'studio' || role === 'cohost' ? change : null;
@@ -225,6 +241,8 @@ export const applyChange = (state: ShowState, seq: number, change: StateChange):
       return { ...next, phase: change.phase };
     case 'program':
       return { ...next, program: change.program };
+    case 'standby':
+      return { ...next, standby: change.standby };
     case 'shop':
       return { ...next, shop: change.shop };
     case 'product':

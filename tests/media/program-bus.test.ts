@@ -193,6 +193,45 @@ describe('the standby clip', () => {
     }
   });
 
+  it('[STANDBY7] gives way on air to another clip by a cut, and stays the fallback when it was off air', async () => {
+    const rig = await openRig('VP8', 2);
+    const whole = await shortClip('VP8');
+    const early = ({ atMs }: { atMs: number }) => atMs < 1500;
+    const other = {
+      ...whole,
+      lengthMs: 1500,
+      layers: whole.layers.map((frames) => frames.filter(early)),
+      audio: whole.audio.filter(early),
+    };
+    try {
+      // Off air the choice is only kept.
+      rig.bus.setStandby(other);
+      expect(rig.bus.snapshot().standby).toMatchObject({ lengthMs: 1500, playing: false });
+      rig.bus.setOnAir(true);
+      await rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'standby');
+      await watchFor(430);
+      const takeovers = rig.bus.snapshot().counts.takeovers;
+      const cut = rig.viewer.next(({ kind, keyFrame }) => kind === 'video' && keyFrame);
+      rig.bus.setStandby(whole);
+      await cut;
+      expect(rig.bus.snapshot().counts.takeovers).toBeGreaterThanOrEqual(takeovers + 2);
+      await watchFor(700);
+      expect(rig.bus.snapshot().standby).toMatchObject({ lengthMs: 2000, playing: true });
+      rig.bus.setOnAir(false);
+      expectContinuous(rig.viewer.layers);
+      expect(rig.viewer.layers).toHaveLength(3);
+      // Fans' pictures keep their spacing over the cut: no more than a frame is missing on any layer.
+      for (const packets of rig.viewer.layers) {
+        const times = [...new Set(packets.map(({ timestamp }) => timestamp))];
+        const steps = times.slice(1).map((time, index) => circularDistance(times[index] ?? 0, time, 32));
+        const nominal = packets[0]?.kind === 'audio' ? 960 : 3000;
+        expect(Math.max(...steps)).toBeLessThanOrEqual(2 * nominal);
+      }
+    } finally {
+      rig.close();
+    }
+  });
+
   it('costs nothing while it is not on air', async () => {
     const rig = await openRig('VP8', 2);
     const studio = await StudioStandIn.open(router, await shortClip('VP8'), 2);

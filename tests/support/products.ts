@@ -14,7 +14,11 @@ const settings: ShopSettings = {
 };
 
 /** The shop's part of a show's state, with nothing in it. */
-export const emptyShop: Pick<ShowState, 'shop' | 'products' | 'featuredProductId' | 'drops' | 'crew'> = {
+export const emptyShop: Pick<
+  ShowState,
+  'standby' | 'shop' | 'products' | 'featuredProductId' | 'drops' | 'crew'
+> = {
+  standby: { clipId: null, name: 'Built-in clip', fallbackUrl: '/clips/own/small.mp4', problem: null },
   shop: settings,
   products: [],
   featuredProductId: null,
