@@ -1,7 +1,6 @@
 // The one HTTP door: built pages with hashed assets, the WebSocket, health, metrics and the debug snapshot; the shop's own
-// addresses are in shop-routes.ts.
+// addresses are in shop-routes.ts, those of the standby clips in clip-routes.ts.
 // Decides who may knock (origin, size, rate, studio key); what is said on the socket is show/participant.ts.
-import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -22,7 +21,9 @@ import type { RtpCapabilities } from './protocol/media.ts';
 import { AppError, errorTable, type ErrorCode } from './protocol/errors.ts';
 import { sameToken } from './access/tokens.ts';
 import type { Config } from './config.ts';
+import { clipRoutes } from './clip-routes.ts';
 import { shopRoutes, type ShopRoutesOptions } from './shop-routes.ts';
+import type { Clips } from './show/clips.ts';
 
 export type HttpOptions = {
   config: Config;
@@ -34,6 +35,7 @@ export type HttpOptions = {
   /** What the media nodes can do; null while the server cannot serve a join. */
   capabilities: () => RtpCapabilities | null;
   shop: Omit<ShopRoutesOptions, 'requireStudio'>;
+  clips: Clips;
   viewers: () => number;
   /** The server is about to stop: whoever spreads the load shall send nobody here. */
   draining: () => boolean;
@@ -166,17 +168,6 @@ export const startHttp = async (options: HttpOptions) => {
       }),
   );
 
-  // The small clip that viewer pages keep for when nothing else can be reached.
-  app.get<{ Params: { type: string } }>('/standby/small.:type', (request, reply) => {
-    const { type } = request.params;
-    if (type !== 'webm' && type !== 'mp4') throw new AppError('notFound');
-    return reply
-      .header('cache-control', 'public, max-age=86400')
-      .sendFile(`lo.${type}`, join(config.assets, 'standby'), {
-        cacheControl: false,
-      });
-  });
-
   app.get('/healthz', (_, reply) => {
     const draining = options.draining();
     const ok = options.capabilities() !== null && !draining;
@@ -222,6 +213,7 @@ export const startHttp = async (options: HttpOptions) => {
 
   // After the error handler, which a scope takes over as it finds it.
   await app.register(shopRoutes({ ...options.shop, requireStudio }));
+  await app.register(clipRoutes({ clips: options.clips, requireStudio }));
 
   try {
     await app.listen({ host: config.host, port: config.port });

@@ -11,12 +11,13 @@ import { hashToken, loadStudioKey } from './access/tokens.ts';
 import { steadyClock as clock, watchWallClock } from './clock.ts';
 import { parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
-import { nodeConfig, type NodeConfig } from './media/node-api.ts';
+import { nodeConfig, type ClipFiles, type NodeConfig } from './media/node-api.ts';
 import { firstStart, startNode } from './nodes.ts';
 import { AppError } from './protocol/errors.ts';
 import { createParticipant, type Participant } from './show/participant.ts';
 import type { ShowId } from './protocol/state.ts';
 import { createOrderLimits } from './show/order-door.ts';
+import { createClips } from './show/clips.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShopLimits } from './show/shop-door.ts';
 import { createShows } from './show/shows.ts';
@@ -59,23 +60,34 @@ const start = async () => {
   const entry = process.env.LIVE_DROP_NODE_ENTRY
     ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
     : new URL('./media/node.ts', import.meta.url);
+  const clips = shutdown.add(
+    createClips({
+      store,
+      folder: join(config.data, 'clips'),
+      ownFolder: join(config.assets, 'standby'),
+      codec: config.codec,
+      clock,
+      log,
+    }),
+  );
   /** `part`: what it is started as; one that comes back is a spare, because another has taken its part. */
   const node = (part: 'origin' | 'edge' | 'spare', index: number) => {
     const name = `node-${index}`;
     const configOf = (generation: number) =>
-      configOfNode(config, name, index, generation === 1 ? part : 'spare');
+      configOfNode(config, name, index, generation === 1 ? part : 'spare', clips.chosen());
     return startNode({ name, config: configOf, entry, clock, log });
   };
   const nodes = [
     node('origin', 0),
     ...Array.from({ length: config.edges }, (_, index) => node('edge', index + 1)),
   ];
-  const placement = shutdown.add(createPlacement({ edges: config.edges, clock, log }));
+  const placement = shutdown.add(createPlacement({ edges: config.edges, clip: clips.chosen(), clock, log }));
   for (const each of nodes) placement.add(each);
+  clips.playOn(placement);
   const desk = shutdown.add(createPaymentDesk(secrets));
   let publicOrigin = '';
   const trade = { desk, goods: join(config.data, 'goods'), publicOrigin: () => publicOrigin };
-  const shows = shutdown.add(createShows({ store, placement, trade, clock, log }));
+  const shows = shutdown.add(createShows({ store, placement, clips, trade, clock, log }));
   const images = shutdown.add(createImages(join(config.data, 'pictures')));
   const shopLimits = createShopLimits(clock);
   const orderLimits = createOrderLimits(clock);
@@ -88,6 +100,7 @@ const start = async () => {
     currentShowId: () => shows.current().id,
     capabilities: () => placement.capabilities(),
     draining: () => shutdown.draining(),
+    clips,
     shop: {
       images,
       desk,
@@ -103,6 +116,7 @@ const start = async () => {
       participants: [...participants].map((participant) => participant.snapshot()),
       store: store.snapshot(),
       images: images.snapshot(),
+      clips: clips.snapshot(),
       desk: desk.snapshot(),
       ...wallClock.snapshot(),
     }),
@@ -113,6 +127,7 @@ const start = async () => {
         shows,
         placement,
         store,
+        clips,
         studioKey,
         codec: config.codec,
         publicOrigin: origin,
@@ -200,6 +215,7 @@ const configOfNode = (
   name: string,
   index: number,
   role: 'origin' | 'edge' | 'spare',
+  chosenClip: ClipFiles | null,
 ): NodeConfig => {
   const extension = config.codec === 'VP8' ? 'webm' : 'mp4';
   return nodeConfig.parse({
@@ -210,6 +226,7 @@ const configOfNode = (
     rtcPort: config.rtcPort === 0 ? 0 : config.rtcPort + index,
     program: { codec: config.codec, layers: config.layers },
     standbyFiles: ['lo', 'hi'].map((size) => join(config.assets, 'standby', `${size}.${extension}`)),
+    chosenClip: chosenClip ?? undefined,
     workerBin: config.workerBin,
     logLevel: 'warn',
   });

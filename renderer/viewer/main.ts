@@ -33,7 +33,7 @@ const standby = keepStandbyCopy({
   session,
   playing,
   video: standbyVideo,
-  url: () => `/standby/small.${standbyVideo.canPlayType('video/webm; codecs="vp8, opus"') ? 'webm' : 'mp4'}`,
+  url: ({ show }) => show?.standby.fallbackUrl ?? null,
   now: () => pageClock.now(),
 });
 

@@ -26,6 +26,7 @@ import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
 import { createOrderDoor, type OrderLimits } from './order-door.ts';
 import { createShopDoor, type ShopLimits } from './shop-door.ts';
+import type { Clips } from './clips.ts';
 import type { Shows } from './shows.ts';
 
 export type ParticipantOptions = {
@@ -34,6 +35,7 @@ export type ParticipantOptions = {
   shows: Shows;
   placement: Placement;
   store: Store;
+  clips: Clips;
   studioKey: string;
   codec: VideoCodec;
   publicOrigin: string;
@@ -353,8 +355,17 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     return role === 'studio';
   };
 
-  const consumeProducers = (show: Show, role: Role, params: ShowParams<'consume'>): string[] => {
+  const consumeProducers = async (
+    show: Show,
+    role: Role,
+    params: ShowParams<'consume'>,
+  ): Promise<string[]> => {
     const { target } = params;
+    if (target.kind === 'rehearsal') {
+      if (role !== 'studio' || !receive) throw new AppError('forbidden');
+      if (show.isLive()) throw new AppError('wrongPhase', 'The show is live. Use Standby to show the clip.');
+      return (await receive.node.end.call('rehearseStandby', {})).producerIds;
+    }
     if (target.kind === 'guest') {
       if (role !== 'studio') throw new AppError('forbidden');
       return show.guestProducers(target.guestId);
@@ -409,9 +420,9 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     },
     consume: async (params) => {
       const { show, member } = joined();
-      const producerIds = consumeProducers(show, member.role, params);
       if (!receive) throw new AppError('mediaUnavailable');
       if (consumers.size >= maxConsumers) throw new AppError('limit', 'Too many streams to one page.');
+      const producerIds = await consumeProducers(show, member.role, params);
       const program = params.target.kind === 'program' ? programFor(member.role) : 'none';
       const silent = member.role === 'viewer';
       return {
@@ -445,6 +456,9 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     endShow: async () => done(await joined().show.endShow()),
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
+    clips: () => ({ clips: options.clips.list() }),
+    chooseClip: async ({ clipId }) => done(await options.clips.choose(clipId)),
+    removeClip: async ({ clipId }) => done(await options.clips.remove(clipId)),
     ...shopDoor.handlers,
     ...orderDoor.handlers,
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),

@@ -3,8 +3,8 @@
 // back. Does not know shows or people: it sees participant ids and answers with node ends.
 import type { ClientEnd, Clock, Payload } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
-import type { RtpCapabilities } from '../protocol/media.ts';
-import type { NodeContract } from '../media/node-api.ts';
+import type { RtpCapabilities, VideoCodec } from '../protocol/media.ts';
+import type { ClipFiles, NodeContract } from '../media/node-api.ts';
 import type { NodeConnection } from '../nodes.ts';
 
 export type NodeEnd = ClientEnd<NodeContract>;
@@ -28,6 +28,8 @@ export type PlacementListener = {
   feedLost(node: LiveNode): void;
   producerClosed(producerId: string): void;
   consumerClosed(consumerId: string): void;
+  /** A node cannot play the chosen clip and uses the product's own. */
+  clipFailed(clip: ClipFiles, problem: string): void;
 };
 
 /** Who waits for a node: senders, guests and the crew are served by the origin, those who watch by an edge. */
@@ -35,6 +37,7 @@ export type Served = 'crew' | 'viewer';
 
 /** What the program bus shall do; told again to the node that takes the origin's part. */
 type Wanted = {
+  clip: ClipFiles | null;
   onAir: boolean;
   lock: 'none' | 'standby';
   studio: { videoProducerId: string | null; audioProducerId: string | null };
@@ -45,6 +48,8 @@ type Log = { info(detail: object, text: string): void; error(detail: object, tex
 export type PlacementOptions = {
   /** Nodes that shall serve viewers; a node more is the origin, all others are spares. */
   edges: number;
+  /** The standby clip that nodes are started with. */
+  clip: ClipFiles | null;
   clock: Clock;
   log: Log;
 };
@@ -57,7 +62,7 @@ type Pipe = { readonly from: LiveNode; readonly to: LiveNode; readonly pipeId: s
 const retryMs = 500;
 const nothingFromStudio = { videoProducerId: null, audioProducerId: null };
 
-export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOptions) => {
+export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: PlacementOptions) => {
   const connections: NodeConnection[] = [];
   const live = new Map<NodeConnection, LiveNode>();
   let origin: LiveNode | undefined;
@@ -68,7 +73,7 @@ export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOpt
   const fed = new Map<LiveNode, Pipe>();
   const load = new Map<LiveNode, number>();
   const waiting = new Set<() => void>();
-  const wanted: Wanted = { onAir: false, lock: 'none', studio: nothingFromStudio };
+  const wanted: Wanted = { clip, onAir: false, lock: 'none', studio: nothingFromStudio };
   let listener: PlacementListener | undefined;
   let cancelRetry = () => {};
   let hasServed = false;
@@ -172,6 +177,19 @@ export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOpt
     Promise.all(told).catch(failed('the origin did not take its orders', node));
   };
 
+  /** Also a spare has read the clip before it is needed. Answers what is wrong with it, if anything. */
+  const tellClip = async (node: LiveNode): Promise<string | null> => {
+    const { clip } = wanted;
+    try {
+      const { problem } = await node.end.call('setStandby', { clip });
+      if (clip && problem !== null && wanted.clip === clip) listener?.clipFailed(clip, problem);
+      return problem;
+    } catch (error) {
+      failed('a node did not take the standby clip', node)(error);
+      return null;
+    }
+  };
+
   /** Gives the parts nobody plays to nodes that have none, the origin's first. */
   const fillParts = () => {
     if (closed) return;
@@ -234,6 +252,7 @@ export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOpt
       node.end.on('consumerClosed', ({ consumerId }) => listener?.consumerClosed(consumerId));
       spares.add(node);
       fillParts();
+      if (node.hasBus) void tellClip(node);
     };
     connection.onState(apply);
     apply(connection.state());
@@ -317,6 +336,14 @@ export const createPlacement = ({ edges: wantedEdges, clock, log }: PlacementOpt
       wanted.lock = lock;
       await order((end) => end.call('lockProgram', { lock }));
     },
+    /** Every node that may be the origin reads it now. A broken one is told to the listener. */
+    setStandby: async (clip: ClipFiles | null) => {
+      wanted.clip = clip;
+      await Promise.all([...live.values()].filter(({ hasBus }) => hasBus).map(tellClip));
+    },
+    /** Read by a node that nobody watches, where there is one. Throws `badClip`, or `mediaUnavailable` without a node. */
+    checkClip: async (codec: VideoCodec, files: string[]): Promise<{ lengthMs: number }> =>
+      (heir() ?? originNode()).end.call('checkClip', { codec, files }),
     inspectOrigin: async () => (origin ? origin.end.call('inspect', {}) : null),
     /** Everything about every node, for the debug page. One that ends meanwhile is left out. */
     inspectAll: async () => {

@@ -16,6 +16,7 @@ import {
 } from '../protocol/state.ts';
 import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
 import type { CrewId, CrewMember } from '../protocol/shop.ts';
+import type { Standby } from '../protocol/standby.ts';
 import { createShop, type Trade } from '../shop/shop.ts';
 import type { ShowRow, Store } from '../store/database.ts';
 import type { LiveNode, Placement, ProgramEvent, StudioMedia } from './placement.ts';
@@ -44,6 +45,8 @@ export type ShowOptions = {
   row: ShowRow;
   store: Store;
   trade: Trade;
+  /** The server's clips belong to no show; the one in use is part of every show's state. */
+  standby: () => Standby;
   clock: Clock;
   log: Log;
   /** Null for a show of the past: it has a state but no media. */
@@ -65,7 +68,7 @@ const studioReadyMs = 10_000;
 /** A viewer's report older than this no longer counts. */
 const reportLifeMs = 12_000;
 
-export const createShow = ({ row, store, clock, log, placement, trade }: ShowOptions) => {
+export const createShow = ({ row, store, clock, log, placement, standby, trade }: ShowOptions) => {
   const members = new Map<string, Member>();
   const reports = new Map<string, PlaybackReport & { atMs: number }>();
   const mixMinus = new Map<GuestId, string>();
@@ -97,6 +100,7 @@ export const createShow = ({ row, store, clock, log, placement, trade }: ShowOpt
     title: row.title,
     phase: row.phase,
     program: { source: 'none', reason: 'notOnAir', sinceMs: clock.now(), lock: row.lock },
+    standby: standby(),
     ...shop.state(),
     viewers: 0,
     studio: 'absent',
@@ -388,6 +392,11 @@ export const createShow = ({ row, store, clock, log, placement, trade }: ShowOpt
       if (program.source === source && program.reason === reason) return;
       change({ kind: 'program', program: { source, reason, sinceMs: clock.now(), lock: program.lock } });
       if (state.phase.kind === 'live') record('program', { source, reason });
+    },
+    standbyChanged: () => {
+      const next = standby();
+      change({ kind: 'standby', standby: next });
+      record('standby', { clipId: next.clipId, problem: next.problem });
     },
     studioMedia: (next: StudioMedia) => {
       studioMedia = next;

@@ -7,6 +7,7 @@ import { newPublicId } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { Placement } from './placement.ts';
 import type { Trade } from '../shop/shop.ts';
+import type { Clips } from './clips.ts';
 import { createShow, type Show } from './show.ts';
 
 export type Shows = ReturnType<typeof createShows>;
@@ -15,6 +16,7 @@ export type ShowsOptions = {
   trade: Trade;
   store: Store;
   placement: Placement;
+  clips: Clips;
   clock: Clock;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
@@ -23,7 +25,7 @@ const firstTitle = 'My first drop';
 /** Shows of the past kept in memory for latecomers. */
 const maxPast = 20;
 
-export const createShows = ({ store, placement, trade, clock, log }: ShowsOptions) => {
+export const createShows = ({ store, placement, clips, trade, clock, log }: ShowsOptions) => {
   const open = (title: string) => store.addShow(newPublicId(), title, clock.now());
   let current: Show = createShow({
     row: store.newestShow() ?? open(firstTitle),
@@ -31,6 +33,7 @@ export const createShows = ({ store, placement, trade, clock, log }: ShowsOption
     clock,
     log,
     placement,
+    standby: clips.standby,
     trade,
   });
   const past = new Map<ShowId, Show>();
@@ -42,7 +45,9 @@ export const createShows = ({ store, placement, trade, clock, log }: ShowsOption
     feedLost: (node) => current.feedLost(node),
     producerClosed: (producerId) => current.producerClosed(producerId),
     consumerClosed: (consumerId) => current.consumerClosed(consumerId),
+    clipFailed: clips.failed,
   });
+  clips.onChange(() => current.standbyChanged());
 
   const find = (id: ShowId): Show => {
     if (id === current.id) return current;
@@ -50,7 +55,7 @@ export const createShows = ({ store, placement, trade, clock, log }: ShowsOption
     if (known) return known;
     const row = store.show(id);
     if (!row) throw new AppError('noShow');
-    const show = createShow({ row, store, clock, log, placement: null, trade });
+    const show = createShow({ row, store, clock, log, placement: null, standby: clips.standby, trade });
     const oldest = past.keys().next();
     if (past.size >= maxPast && !oldest.done) {
       past
@@ -75,7 +80,7 @@ export const createShows = ({ store, placement, trade, clock, log }: ShowsOption
       if (phase.kind === 'live') throw new AppError('wrongPhase', 'End the show before you start a new one.');
       const ended = current;
       past.set(ended.id, ended);
-      current = createShow({ row: open(title), store, clock, log, placement, trade });
+      current = createShow({ row: open(title), store, clock, log, placement, standby: clips.standby, trade });
       return current.id;
     },
     close: async () => {

@@ -18,9 +18,10 @@ import {
 import { crewId, type CrewId, type OrderId } from '../protocol/shop.ts';
 import { sql as firstLight } from './migrations/0001-first-light.ts';
 import { sql as theDrop } from './migrations/0002-the-drop.ts';
+import { sql as standbyClips } from './migrations/0003-standby-clips.ts';
 
 /** In order; the position is the schema's version. */
-const migrations: readonly string[] = [firstLight, theDrop];
+const migrations: readonly string[] = [firstLight, theDrop, standbyClips];
 
 /** A column that holds JSON of a shape. */
 export const json = <T extends z.ZodMiniType>(schema: T) =>

@@ -22,6 +22,7 @@ import { createShopDoor, createShopLimits } from '../../sfu-server/show/shop-doo
 import { createShow } from '../../sfu-server/show/show.ts';
 import { openStore } from '../../sfu-server/store/database.ts';
 import { joinStudio, realClock } from '../support/client.ts';
+import { emptyShop } from '../support/products.ts';
 import { startServer } from '../support/server.ts';
 import { wirePair } from '../support/wires.ts';
 
@@ -124,7 +125,15 @@ const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
   const row = store.addShow('show-1', 'Alley', realClock.now());
   const desk = createPaymentDesk({});
   const trade = { desk, goods: folder, publicOrigin: () => 'https://drop.example' };
-  const show = createShow({ row, store, clock: realClock, log, placement: null, trade });
+  const show = createShow({
+    row,
+    store,
+    clock: realClock,
+    log,
+    placement: null,
+    standby: () => emptyShop.standby,
+    trade,
+  });
   const productId = show.shop.setProduct({
     name: 'Night tee',
     priceMinor: 2500,
