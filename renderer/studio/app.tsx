@@ -10,6 +10,7 @@ import { healthFigures, healthLines, type HealthFacts } from './health.ts';
 import { PeoplePanel } from './people.tsx';
 import { SourcesPanel, SoundPanel } from './sources.tsx';
 import { Stage } from './stage.tsx';
+import { StandbyPanel } from './standby-panel.tsx';
 import type { Studio } from './engine.ts';
 import { StudioContext, useDesk, useInputs, useServerNow, useSession, useShow, useStudio } from './hooks.ts';
 import { cameraRole, micRoles } from './inputs.ts';
@@ -35,6 +36,7 @@ const Page = () => {
         <div className="desk-lower">
           <SourcesPanel />
           <SoundPanel />
+          <StandbyPanel />
           <ConnectionPanel />
         </div>
       </main>
@@ -258,6 +260,7 @@ const keyTable: readonly { keys: string; does: string }[] = [
   { keys: '3', does: 'Guest alone' },
   { keys: 'Q', does: 'QR code on or off' },
   { keys: 'T', does: 'Lower third on or off' },
+  { keys: 'R', does: 'Rehearse the standby clip, before going live' },
   { keys: 'C', does: 'Test the connection, before going live' },
   { keys: 'Shift + D', does: 'Start the drop, pause it, go on' },
   { keys: 'Shift + K', does: 'Count down to the drop' },
@@ -328,6 +331,7 @@ const useKeys = (toggleList: () => void) => {
         M: () => void studio.shop.extend(),
         X: () => void studio.shop.end(),
         b: () => void studio.shop.recordSale(1),
+        r: () => void studio.standby.rehearse(),
         '?': toggleList,
       };
       // A focused button keeps its own Enter.

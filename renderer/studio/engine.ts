@@ -16,6 +16,7 @@ import { formatMoney, formatStock } from '../ui/format.ts';
 import { offerOf, saleClock } from '../ui/offer.ts';
 import { keepAwake } from './desktop.ts';
 import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
+import { createStandbyDesk, type StandbyDesk } from './standby.ts';
 import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
 import { cameraRole, createInputs, outputFor, programSend, readSettings, type Inputs } from './inputs.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
@@ -65,6 +66,7 @@ export interface Studio {
   readonly guests: GuestDesk;
   readonly connection: ConnectionDesk;
   readonly shop: ShopDesk;
+  readonly standby: StandbyDesk;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
@@ -137,6 +139,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     key: options.key,
     tell: (trouble) => store.setState({ trouble }),
   });
+  const standby = createStandbyDesk({ session, key: options.key });
   const awake = keepAwake();
   let closed = false;
 
@@ -397,6 +400,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     guests,
     connection,
     shop,
+    standby,
     store,
     previewTrack: compositor.track,
     meterFeed,
@@ -460,6 +464,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       for (const publication of publications) publication.close();
       guests.close();
       shop.close();
+      standby.close();
       inputs.close();
       session.close();
       compositor.close();
@@ -471,6 +476,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       inputs: inputs.snapshot(),
       guests: guests.snapshot(),
       shop: shop.snapshot(),
+      standby: standby.snapshot(),
       session: session.snapshot(),
       compositor: compositor.snapshot(),
       mixer: mixer.snapshot(),

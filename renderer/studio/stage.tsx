@@ -1,7 +1,9 @@
 // What is composed and what fans get, side by side, with the controls that change the picture.
 // Not its job: composing (engine.ts); which source is behind a role (sources.tsx).
 import { useState } from 'react';
+import { useStore } from 'zustand';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
+import type { Tracks } from '../session/session.ts';
 import { Button, Field } from '../ui/controls.tsx';
 import { Picture, QrCode, type Frame } from '../ui/picture.tsx';
 import { useDesk, useInputs, useSession, useShow, useStudio } from './hooks.ts';
@@ -73,10 +75,12 @@ const ResumeOffer = () => {
 };
 
 const Program = () => {
+  const rehearsal = useStore(useStudio().standby.store, (standby) => standby.rehearsal);
   const phase = useShow((show) => show?.phase.kind ?? 'setup');
   const source = useShow((show) => show?.program.source ?? 'none');
   const video = useSession((session) => session.program.video);
   const connected = useSession((session) => session.connection.kind === 'joined');
+  if (rehearsal) return <Rehearsal tracks={rehearsal} />;
   const onAir = phase === 'live' && source !== 'none';
   const frame: Frame = !onAir ? 'plain' : source === 'standby' ? 'standby' : 'onAir';
   return (
@@ -104,6 +108,23 @@ const Program = () => {
     </div>
   );
 };
+
+/** The standby clip as it would come to fans, in the place of the program. */
+const Rehearsal = ({ tracks }: { tracks: Tracks }) => (
+  <div className="picture-box">
+    <h2>
+      Program
+      <span className="air-tag air-tag-standby">REHEARSING STANDBY · only you see this</span>
+    </h2>
+    <Picture
+      label="Rehearsal: the standby clip as fans would get it"
+      track={tracks.video}
+      audio={tracks.audio}
+      frame="standby"
+      placeholder={<p>The clip is on its way from the server.</p>}
+    />
+  </div>
+);
 
 /** While nothing is on air the place of the program says how fans get here. */
 const OffAir = ({ ended }: { ended: boolean }) => {
