@@ -4,7 +4,6 @@ import { useEffect, useRef, useState, type DragEvent } from 'react';
 import { useStore } from 'zustand';
 import { clipPath, type ClipId, type Standby, type StoredClip } from '../../sfu-server/protocol/standby.ts';
 import { Button } from '../ui/controls.tsx';
-import { formatRunningTime } from '../ui/format.ts';
 import { useSession, useShow, useStudio } from './hooks.ts';
 import type { ImportProgress } from './standby.ts';
 
@@ -22,7 +21,7 @@ export const StandbyPanel = () => {
     <section className="panel standby" aria-labelledby="standby-head">
       <Still standby={standby} />
       <div className="standby-words">
-        <h2 id="standby-head">Standby clip</h2>
+        <h2 id="standby-head">Standby</h2>
         {importing ? <Progress importing={importing} /> : <p title={standby.name}>{standby.name}</p>}
       </div>
       <Button onPress={() => setOpen(true)}>Clips</Button>
@@ -78,6 +77,14 @@ const ClipSheet = (props: { standby: Standby; live: boolean; onClose: () => void
     sheet.current?.querySelector('button')?.focus();
     void studio.standby.refresh();
   }, [studio]);
+  // Of the whole page: the button that was pressed may be gone, and the focus with it.
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === 'Escape') onClose();
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [onClose]);
   const take = (file: File | undefined) => {
     if (file) void studio.standby.importFile(file);
   };
@@ -93,9 +100,6 @@ const ClipSheet = (props: { standby: Standby; live: boolean; onClose: () => void
       aria-label="Standby clips"
       onDragOver={(event) => event.preventDefault()}
       onDrop={onDrop}
-      onKeyDown={(event) => {
-        if (event.key === 'Escape') onClose();
-      }}
     >
       <div className="panel-head">
         <h2>Standby clips</h2>
@@ -175,7 +179,7 @@ const ImportedLine = (props: {
   return (
     <ClipLine
       name={clip.name}
-      detail={formatRunningTime(clip.lengthMs)}
+      detail={`${Math.round(clip.lengthMs / 1000)} s`}
       warning={leadsElsewhere ? `Its code leads to ${clip.shopUrl}. Import it again for this address.` : null}
       still={clipPath(clip.id, 'thumbnail.jpg')}
       chosen={chosen === clip.id}

@@ -71,6 +71,6 @@ test('[STANDBY3] a clip the director imports is rehearsed unseen, shown to fans 
   await server.stop('SIGKILL');
   server = await startServer({ data, port: Number(port) });
   await studio.getByText('Standby locked').waitFor(slow);
-  expect(await studio.getByRole('region', { name: 'Standby clip' }).innerText()).toContain('lo');
+  expect(await studio.getByRole('region', { name: 'Standby', exact: true }).innerText()).toContain('lo');
   await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBe(home);
 });
