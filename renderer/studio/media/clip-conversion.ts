@@ -26,8 +26,10 @@ import {
   clipCodecs,
   clipFps,
   clipKeyFrameIntervalS,
+  clipLengthStepMs,
   clipSampleRate,
   clipSizes,
+  importLimits,
   opusFrameMs,
   opusWarmUpFrames,
   smallClip,
@@ -48,15 +50,17 @@ type Rendition = {
   readonly codec: keyof typeof clipCodecs;
   /** Bits per second. */
   readonly videoBitrate: number;
+  /** As long as the clip; the small copy of one that is hard to encode is only its beginning. */
+  readonly lengthMs: number;
   /** Null for the low layers: the player takes one sound for all, from the high one. */
   readonly audioBitrate: number | null;
 };
 
-const layers: readonly Rendition[] = [
-  rendition('vp8-lo.webm', 'lo', 'vp8', null),
-  rendition('vp8-hi.webm', 'hi', 'vp8', clipAudioBitrate),
-  rendition('h264-lo.mp4', 'lo', 'avc', null),
-  rendition('h264-hi.mp4', 'hi', 'avc', clipAudioBitrate),
+const layersOf = (lengthMs: number): readonly Rendition[] => [
+  rendition('vp8-lo.webm', 'lo', 'vp8', null, lengthMs),
+  rendition('vp8-hi.webm', 'hi', 'vp8', clipAudioBitrate, lengthMs),
+  rendition('h264-lo.mp4', 'lo', 'avc', null, lengthMs),
+  rendition('h264-hi.mp4', 'hi', 'avc', clipAudioBitrate, lengthMs),
 ];
 
 function rendition(
@@ -64,15 +68,16 @@ function rendition(
   layer: Rendition['layer'],
   codec: Rendition['codec'],
   audioBitrate: number | null,
+  lengthMs: number,
 ): Rendition {
-  return { name, layer, codec, videoBitrate: clipSizes[layer].bitrate, audioBitrate };
+  return { name, layer, codec, videoBitrate: clipSizes[layer].bitrate, audioBitrate, lengthMs };
 }
 
 /** As good as fits into the small copy's limit. */
 function smallRendition(lengthMs: number): Rendition {
   const totalBitrate = (smallClip.targetBytes * 8000) / lengthMs;
   const videoBitrate = Math.min(clipSizes.lo.bitrate, Math.floor(totalBitrate - smallClip.audioBitrate));
-  return { ...rendition('small.mp4', 'lo', 'avc', smallClip.audioBitrate), videoBitrate };
+  return { ...rendition(smallClip.name, 'lo', 'avc', smallClip.audioBitrate, lengthMs), videoBitrate };
 }
 
 /** Bits per second below which the small copy is not worth watching. */
@@ -96,25 +101,50 @@ export async function convertClip(
     }
     const progress = (share: number): void => onStep({ kind: 'converting', share });
     progress(0);
+    const small = smallRendition(lengthMs);
     const writing = { overlays, encodedSound, progress };
-    let small = smallRendition(lengthMs);
-    const { files, thumbnail } = await writeFiles(source, [...layers, small], writing);
-    // A picture that is hard to encode (rain, confetti) overshoots its rate: the small copy is then made once more.
-    for (let last = files.at(-1); last !== undefined && last.bytes.size > smallClip.mostBytes;) {
-      const videoBitrate = Math.floor((small.videoBitrate * 0.9 * smallClip.targetBytes) / last.bytes.size);
-      small = { ...small, videoBitrate };
-      if (videoBitrate < lowestSmallBitrate) break;
-      const again = await writeFiles(source, [small], { ...writing, progress: () => undefined });
-      last = again.files[0];
-      if (last !== undefined) files.splice(-1, 1, last);
-    }
+    const { files, thumbnail } = await writeFiles(source, [...layersOf(lengthMs), small], writing);
+    const smallLengthMs = await fitSmallCopy(source, small, files, { ...writing, progress: () => undefined });
     onStep({ kind: 'checking' });
-    for (const { name, bytes } of files) await checkFile(name, bytes, lengthMs);
+    for (const { name, bytes } of files) {
+      await checkFile(name, bytes, name === smallClip.name ? smallLengthMs : lengthMs);
+    }
+    if (thumbnail === null) throw new Error('There was no picture for the thumbnail.');
     return { lengthMs, files, thumbnail };
   } finally {
     source.close();
   }
 }
+
+/**
+ * A picture that is hard to encode (rain, confetti) overshoots its rate: the small copy is made again, with a lower
+ * rate first, and then shorter. Exchanges it in `files`, where it is the last, and answers its length.
+ */
+async function fitSmallCopy(
+  source: ClipSource,
+  first: Rendition,
+  files: ClipFile[],
+  writing: Writing,
+): Promise<number> {
+  let small = first;
+  for (let round = 0; round < 4; round++) {
+    const overshoot = (files.at(-1)?.bytes.size ?? 0) / smallClip.mostBytes;
+    if (overshoot <= 1) break;
+    small =
+      round === 0
+        ? {
+            ...small,
+            videoBitrate: Math.max(lowestSmallBitrate, Math.floor(small.videoBitrate / (1.2 * overshoot))),
+          }
+        : { ...small, lengthMs: wholeLength(small.lengthMs / (1.1 * overshoot)) };
+    const again = await writeFiles(source, [small], writing);
+    files.splice(-1, 1, ...again.files);
+  }
+  return small.lengthMs;
+}
+
+const wholeLength = (lengthMs: number): number =>
+  Math.max(importLimits.shortestMs, Math.floor(lengthMs / clipLengthStepMs) * clipLengthStepMs);
 
 type Overlays = Readonly<Record<keyof typeof clipSizes, Overlay>>;
 
@@ -211,7 +241,7 @@ async function writeFiles(
   source: ClipSource,
   renditions: readonly Rendition[],
   { overlays, encodedSound, progress }: Writing,
-): Promise<{ files: ClipFile[]; thumbnail: Blob }> {
+): Promise<{ files: ClipFile[]; thumbnail: Blob | null }> {
   const frames = (source.lengthMs * clipFps) / 1000;
   const scaler = createScaler();
   const pictures = {
@@ -230,7 +260,9 @@ async function writeFiles(
         blendOverlay(overlays.lo, pictures.lo);
         blendOverlay(overlays.hi, pictures.hi);
       }
-      for (const writer of writers) {
+      const wanted = writers.filter(({ rendition }) => index * 1000 < rendition.lengthMs * clipFps);
+      if (wanted.length === 0) break;
+      for (const writer of wanted) {
         const frame = toProgramFrame(pictures[writer.rendition.layer], Math.round((index * 1e6) / clipFps));
         await writer.add(frame, index);
       }
@@ -242,7 +274,6 @@ async function writeFiles(
     }
     const files: ClipFile[] = [];
     for (const writer of writers) files.push(await writer.finish());
-    if (thumbnail === null) throw new Error('There was no picture for the thumbnail.');
     return { files, thumbnail };
   } finally {
     for (const writer of writers) await writer.close();
@@ -262,7 +293,7 @@ async function createWriter(
   rendition: Rendition,
   encodedSound: ReadonlyMap<number, EncodedSound>,
 ): Promise<Writer> {
-  const { name, codec, videoBitrate, audioBitrate } = rendition;
+  const { name, codec, videoBitrate, audioBitrate, lengthMs } = rendition;
   const target = new BufferTarget();
   const isWebM = clipCodecs[codec].extension === 'webm';
   const output = new Output({ format: isWebM ? new WebMOutputFormat() : new Mp4OutputFormat(), target });
@@ -281,7 +312,8 @@ async function createWriter(
   const audio = new EncodedAudioPacketSource(audioCodec);
   if (sound !== undefined) output.addAudioTrack(audio);
   await output.start();
-  for (const [index, bytes] of (sound?.packets ?? []).entries()) {
+  const packets = sound?.packets.slice(0, lengthMs / opusFrameMs) ?? [];
+  for (const [index, bytes] of packets.entries()) {
     const packet = new EncodedPacket(bytes, 'key', (index * opusFrameMs) / 1000, opusFrameMs / 1000);
     await audio.add(packet, sound === undefined ? undefined : { decoderConfig: sound.config });
   }

@@ -12,7 +12,7 @@ export type ClipFile = {
 };
 
 export type ImportedClip = {
-  /** A multiple of 100 ms, the same for all files. */
+  /** A multiple of 100 ms. Only the small copy may be shorter, where the clip is too hard to encode for its limit. */
   lengthMs: number;
   files: ClipFile[];
   /** A JPEG of 320×180. */
