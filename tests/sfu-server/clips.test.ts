@@ -1,5 +1,5 @@
 // The director's standby clips on a real server: taken in part by part, checked, chosen, removed, and there after a restart.
-// How a clip reaches the screen is tests/media/program-bus.test.ts (no gap) and tests/e2e/standby-clip.test.ts.
+// How a clip reaches the screen is tests/media/program-bus.test.ts (no gap).
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
