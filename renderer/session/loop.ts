@@ -10,6 +10,7 @@ import { clientExtensions } from './receiving.ts';
 import { answerTo } from './sending.ts';
 
 const connectMs = 6_000;
+const firstPictureMs = 4_000;
 /** `climbMs`: bandwidth estimation climbs from its start to what the way carries. The server takes 8 Mb/s from a studio. */
 const efforts = {
   quick: { testKbps: 1_500, startKbps: 1_200, climbMs: 200, measureMs: 500 },
@@ -157,14 +158,21 @@ export const measureLoop = async (
     const open = await Promise.race([bothConnected, wait(connectMs).then(() => false)]);
     if (!open) return shut;
 
+    const arrived = async () => findStat(await consumer.getStats(), inbound);
+    // The first picture of noise is a large one, and a slow computer takes its time over it.
+    const giveUpAtMs = host.clock.now() + firstPictureMs;
+    while (!(await arrived())?.bytesReceived) {
+      if (host.clock.now() > giveUpAtMs) return shut;
+      await wait(100);
+    }
     await wait(climbMs);
-    const before = findStat(await consumer.getStats(), inbound);
+    const before = await arrived();
     await wait(measureMs);
-    const after = findStat(await consumer.getStats(), inbound);
+    const after = await arrived();
     const path = findStat(await send.getStats(), pair);
-    if (!before || !after || after.bytesReceived === before.bytesReceived) return shut;
+    if (!before || !after) return shut;
     const lost = Math.max(0, (after.packetsLost ?? 0) - (before.packetsLost ?? 0));
-    const arrived = after.packetsReceived - before.packetsReceived;
+    const got = after.packetsReceived - before.packetsReceived;
     const kbps = Math.round(((after.bytesReceived - before.bytesReceived) * 8) / measureMs);
     // A slow computer encodes less than the line would carry; the estimate knows.
     const carriesKbps = (path?.availableOutgoingBitrate ?? 0) / 1000;
@@ -173,7 +181,7 @@ export const measureLoop = async (
       kind: 'open',
       kbps,
       limit: kbps > testKbps * fullShare || carriesKbps * fullShare > kbps ? 'test' : 'line',
-      lossPct: (lost / Math.max(1, arrived + lost)) * 100,
+      lossPct: (lost / Math.max(1, got + lost)) * 100,
       rttMs: Math.round((path?.currentRoundTripTime ?? 0) * 1000),
     };
   } finally {
