@@ -52,7 +52,7 @@ export type Clips = ReturnType<typeof createClips>;
 const maxWaitingParts = 3 * clipParts.length;
 const ownName = 'Built-in clip';
 /** Of the product's own clip only the small version has an address. */
-const ownSmallName = 'lo.mp4';
+const ownSmallName = 'small.mp4';
 const partsOf = {
   VP8: ['vp8-lo.webm', 'vp8-hi.webm'],
   H264: ['h264-lo.mp4', 'h264-hi.mp4'],
