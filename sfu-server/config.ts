@@ -33,6 +33,8 @@ const settings = z.object({
   codec: videoCodec,
   layers: z.coerce.number().check(z.minimum(1), z.maximum(3)),
   maxViewers: z.coerce.number().check(z.minimum(1), z.maximum(100_000)),
+  /** Whether the program is recorded while a show is live. */
+  record: z.enum(['on', 'off']),
   /** Origin fans use, when it is not this server's own (a tunnel, a proxy). */
   publicOrigin: z.optional(z.url('an address such as https://drop.example')),
   tlsCert: z.optional(z.string()),
@@ -65,6 +67,7 @@ const sources = {
   codec: 'LIVE_DROP_CODEC',
   layers: 'LIVE_DROP_LAYERS',
   maxViewers: 'LIVE_DROP_MAX_VIEWERS',
+  record: 'LIVE_DROP_RECORD',
   publicOrigin: 'LIVE_DROP_PUBLIC_ORIGIN',
   tlsCert: 'LIVE_DROP_TLS_CERT',
   tlsKey: 'LIVE_DROP_TLS_KEY',
@@ -124,6 +127,7 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
     codec: 'VP8',
     layers: 2,
     maxViewers: 500,
+    record: 'on',
     readyKey: 'hidden',
     pages: join(root, 'dist', 'renderer'),
     assets: join(root, 'assets'),

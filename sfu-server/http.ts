@@ -22,6 +22,7 @@ import { AppError, errorTable, type ErrorCode } from './protocol/errors.ts';
 import { sameToken } from './access/tokens.ts';
 import type { Config } from './config.ts';
 import { clipRoutes } from './clip-routes.ts';
+import { recordingRoutes } from './recording-routes.ts';
 import { shopRoutes, type ShopRoutesOptions } from './shop-routes.ts';
 import type { Clips } from './show/clips.ts';
 
@@ -36,6 +37,8 @@ export type HttpOptions = {
   capabilities: () => RtpCapabilities | null;
   shop: Omit<ShopRoutesOptions, 'requireStudio'>;
   clips: Clips;
+  /** Folder of the recorded program. */
+  recordings: string;
   viewers: () => number;
   /** The server is about to stop: whoever spreads the load shall send nobody here. */
   draining: () => boolean;
@@ -214,6 +217,8 @@ export const startHttp = async (options: HttpOptions) => {
   // After the error handler, which a scope takes over as it finds it.
   await app.register(shopRoutes({ ...options.shop, requireStudio }));
   await app.register(clipRoutes({ clips: options.clips, requireStudio }));
+
+  await app.register(recordingRoutes({ folder: options.recordings, requireStudio }));
 
   try {
     await app.listen({ host: config.host, port: config.port });

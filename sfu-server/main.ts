@@ -108,6 +108,7 @@ const start = async () => {
       shopOfOrder: (id) => shopOf(store.showOfOrder(id)),
       shopOfDownload: (token) => shopOf(store.showOfDownload(hashToken(token))),
     },
+    recordings: recordingsFolder(config),
     viewers: () => shows.current().viewerCount(),
     snapshot: async () => ({
       shows: shows.snapshot(),
@@ -209,6 +210,8 @@ const surviveExpected = (log: Logger, flush: () => void) => {
   });
 };
 
+const recordingsFolder = ({ data }: Config) => join(data, 'recordings');
+
 /** What a media node's thread is told when it starts. */
 const configOfNode = (
   config: Config,
@@ -227,6 +230,7 @@ const configOfNode = (
     program: { codec: config.codec, layers: config.layers },
     standbyFiles: ['lo', 'hi'].map((size) => join(config.assets, 'standby', `${size}.${extension}`)),
     chosenClip: chosenClip ?? undefined,
+    recordings: config.record === 'on' ? recordingsFolder(config) : undefined,
     workerBin: config.workerBin,
     logLevel: 'warn',
   });

@@ -53,6 +53,7 @@ export const healthLines = (facts: HealthFacts): HealthLine[] => {
     ...programLines(facts),
     ...inputLines(facts),
     ...uplinkLines(facts),
+    ...recordingLines(facts),
   ];
   if (lines.length === 0) return [calmLine(facts)];
   const rank = { wrong: 0, look: 1, fine: 2 } as const;
@@ -170,6 +171,12 @@ const uplinkLines = ({ health, show, sending }: HealthFacts): HealthLine[] => {
     lines.push({ tone: 'look', text: `Only ${Math.round(top.fps)} pictures a second leave this machine.` });
   }
   return lines;
+};
+
+const recordingLines = ({ health, show }: HealthFacts): HealthLine[] => {
+  if (!health || health.recordingStopped === null || show?.phase.kind !== 'live') return [];
+  const text = `The server no longer records the show: ${health.recordingStopped}. Fans are not affected.`;
+  return [{ tone: 'look', text }];
 };
 
 const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLine => {

@@ -16,6 +16,7 @@ import {
 } from '../protocol/media.ts';
 import type { ClipFiles, NodeConfig, NodeContract } from './node-api.ts';
 import { ProgramBus, h264Parameters, programPayloadType, type ProgramBusOptions } from './program-bus.ts';
+import { createRecorder, type Recorder } from './recorder.ts';
 import { clockRateHz } from './rtp.ts';
 import { loadStandbyClip, type StandbyClip } from './standby.ts';
 import type { Kind } from './studio-ingest.ts';
@@ -97,6 +98,7 @@ export class MediaNode {
   /** Orders about the clip run one after another: reading takes a moment, and the last one named shall stay. */
   #clipQueue: Promise<unknown> = Promise.resolve();
   #rehearsal: { readonly bus: ProgramBus; watchedMs: number } | undefined;
+  #recorder: Recorder | undefined;
   #closed = false;
   readonly rtcPort: number;
 
@@ -175,6 +177,8 @@ export class MediaNode {
     clearInterval(this.#pulseTimer);
     this.#loopDelay.disable();
     this.#rehearsal?.bus.close();
+    // The file is closed behind us: it is whole up to its last block at any time.
+    void this.#recorder?.close();
     this.#bus?.close();
     this.#worker.close();
   }
@@ -210,6 +214,7 @@ export class MediaNode {
       bus: this.#bus?.snapshot() ?? null,
       clip: this.#clip?.clipId ?? null,
       rehearsal: this.#rehearsal?.bus.snapshot() ?? null,
+      recorder: this.#recorder?.snapshot() ?? null,
     };
   }
 
@@ -354,8 +359,11 @@ export class MediaNode {
       await this.#originBus.attachStudio({ video: pick(videoProducerId), audio: pick(audioProducerId) });
       return {};
     },
-    setOnAir: ({ onAir }) => {
-      this.#originBus.setOnAir(onAir);
+    setOnAir: ({ onAir, show }) => {
+      const bus = this.#originBus;
+      if (onAir && show !== undefined) this.#recorder?.start(show);
+      if (!onAir) this.#recorder?.stop();
+      bus.setOnAir(onAir);
       return {};
     },
     lockProgram: ({ lock }) => {
@@ -393,6 +401,7 @@ export class MediaNode {
         workerCpuMs: ru_utime + ru_stime,
         loopDelayMs: Math.round(this.#worstLoopDelayMs * 10) / 10,
         ingest: this.#bus?.ingestHealth ?? null,
+        recordingStopped: stoppedBecause(this.#recorder),
         detail: this.snapshot(),
       };
     },
@@ -403,7 +412,7 @@ export class MediaNode {
   };
 
   async #startBus(): Promise<void> {
-    const { program, standbyFiles, chosenClip } = this.#config;
+    const { program, standbyFiles, chosenClip, recordings } = this.#config;
     if (standbyFiles.length > 0) {
       this.#ownClip = await loadStandbyClip(standbyFiles, program.codec);
       this.#clip = { clipId: null, clip: this.#ownClip };
@@ -412,6 +421,15 @@ export class MediaNode {
     this.#bus = await this.#openBus(this.#clip?.clip, {
       onProgram: ({ source, reason }) => this.#emit('program', { source, reason }),
       onStudioMedia: (state) => this.#emit('studioMedia', { state }),
+    });
+    const bus = this.#bus;
+    if (recordings === undefined) return;
+    this.#recorder = await createRecorder({
+      router: this.#router,
+      program: { video: bus.videoProducer, audio: bus.audioProducer },
+      codec: program.codec,
+      folder: recordings,
+      warn: this.#warn,
     });
   }
 
@@ -555,6 +573,11 @@ export class MediaNode {
 /** mediasoup types some fields as unknown; the protocol's schema says what may cross. */
 function forChannel(parameters: types.RtpParameters): RtpParameters {
   return z.parse(rtpParametersSchema, parameters);
+}
+
+function stoppedBecause(recorder: Recorder | undefined): string | null {
+  const state = recorder?.state();
+  return state?.kind === 'stopped' ? state.reason : null;
 }
 
 /** Parameters mediasoup cannot work with are the sender's fault, and said so; anything else is a bug. */

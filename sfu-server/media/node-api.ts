@@ -45,6 +45,8 @@ export const nodeConfig = z.object({
   standbyFiles: z.array(z.string()),
   /** The clip to begin with instead, where the director has chosen one. */
   chosenClip: z.optional(clipFiles),
+  /** Folder for recordings of the program; without it none are made. */
+  recordings: z.optional(z.string()),
   workerBin: z.optional(z.string()),
   logLevel: z.enum(['debug', 'warn', 'error', 'none']),
 });
@@ -152,8 +154,15 @@ export const nodeContract = {
       params: z.object({ videoProducerId: z.nullable(id), audioProducerId: z.nullable(id) }),
       result: nothing,
     },
-    /** On air: the chooser runs (studio when healthy, else standby). Off air: nothing is sent. */
-    setOnAir: { from: ['control'], params: z.object({ onAir: z.boolean() }), result: nothing },
+    /**
+     * On air: the chooser runs (studio when healthy, else standby), and the program is recorded under the name of
+     * `show`. Off air: nothing is sent.
+     */
+    setOnAir: {
+      from: ['control'],
+      params: z.object({ onAir: z.boolean(), show: z.optional(id) }),
+      result: nothing,
+    },
     /** The director's lock; automatics never override `standby`. */
     lockProgram: {
       from: ['control'],
@@ -204,6 +213,8 @@ export const nodeContract = {
         /** Worst delay of this thread's event loop over the last second. */
         loopDelayMs: z.number(),
         ingest: z.nullable(ingestHealth),
+        /** Why the program is no longer recorded although it should be; null: it is, or nobody asked for it. */
+        recordingStopped: z.nullable(z.string()),
         /** Free-form state of the node's parts for the debug page. */
         detail: z.record(z.string(), z.unknown()),
       }),

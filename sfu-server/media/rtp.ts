@@ -1,5 +1,5 @@
 // RTP and RTCP as bytes: reading headers and payload descriptors, finding key frames, authoring sender
-// reports, splitting encoded frames into payloads. Pure: no sockets, no clock, no mediasoup.
+// reports, splitting encoded frames into payloads and joining them again. Pure: no sockets, no clock, no mediasoup.
 // Every reader accepts any bytes and answers `undefined` for what it cannot read; none of them throws.
 // Not here: which packet is sent when (program-bus.ts, standby.ts) and continuity (layer-rewriter.ts).
 
@@ -156,6 +156,28 @@ export function packetizeVp8(frame: Buffer): Buffer[] {
 }
 const vp8DescriptorBytes = 6;
 
+/** The VP8 frame in these payloads, given whole and in order; `undefined` if its start is missing (RFC 7741 §4.2). */
+export function joinVp8(payloads: readonly Buffer[]): Buffer | undefined {
+  const parts: Buffer[] = [];
+  for (const payload of payloads) {
+    const descriptor = readVp8Descriptor(payload);
+    if (!descriptor || descriptor.startsFrame !== (parts.length === 0)) return undefined;
+    parts.push(payload.subarray(descriptor.bitstreamAt));
+  }
+  return parts.length === 0 ? undefined : Buffer.concat(parts);
+}
+
+/** Width and height of a picture, pixels. */
+export type PictureSize = { readonly width: number; readonly height: number };
+
+/** What a VP8 key frame says of its size (RFC 6386 §9.1); `undefined` for any other frame. */
+export function readVp8Size(frame: Buffer): PictureSize | undefined {
+  if (frame.length < 10 || (frame.readUInt8(0) & 0x01) !== 0 || frame.readUIntBE(3, 3) !== 0x9d012a) {
+    return undefined;
+  }
+  return { width: frame.readUInt16LE(6) & 0x3fff, height: frame.readUInt16LE(8) & 0x3fff };
+}
+
 // ── H.264 (RFC 6184, packetization mode 1) ──────────────────────────────────────────────────────────────
 
 const nalIdr = 5;
@@ -204,6 +226,130 @@ export function packetizeH264(nalUnits: readonly Buffer[], parameterSets: readon
     }
   }
   return payloads;
+}
+
+/**
+ * The NAL units in these payloads, given whole and in order: single ones, STAP-A and FU-A (RFC 6184 §5.6-5.8).
+ * `undefined` if a fragment's start or end is missing or a length is wrong.
+ */
+export function joinH264(payloads: readonly Buffer[]): Buffer[] | undefined {
+  const units: Buffer[] = [];
+  let fragments: Buffer[] | undefined;
+  for (const payload of payloads) {
+    const header = payload[0];
+    if (header === undefined) return undefined;
+    const type = header & 0x1f;
+    if (type !== nalFuA) {
+      if (fragments) return undefined;
+      if (type !== nalStapA) {
+        units.push(payload);
+        continue;
+      }
+      const aggregated = splitNalUnits(payload.subarray(1), 2);
+      if (aggregated.reduce((sum, unit) => sum + 2 + unit.length, 1) !== payload.length) return undefined;
+      units.push(...aggregated);
+      continue;
+    }
+    const fragmentHeader = payload[1];
+    if (fragmentHeader === undefined || ((fragmentHeader & 0x80) !== 0) === (fragments !== undefined)) {
+      return undefined;
+    }
+    fragments ??= [Buffer.from([(header & 0xe0) | (fragmentHeader & 0x1f)])];
+    fragments.push(payload.subarray(2));
+    if ((fragmentHeader & 0x40) === 0) continue;
+    units.push(Buffer.concat(fragments));
+    fragments = undefined;
+  }
+  return fragments ? undefined : units;
+}
+
+/** NAL units as one sample of a container: each after its length in four bytes (ISO 14496-15 §5.2.3). */
+export function prefixNalUnits(units: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    units.flatMap((unit) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(unit.length);
+      return [length, unit];
+    }),
+  );
+}
+
+/** What a container must say of H.264: its decoder configuration record (ISO 14496-15 §5.2.4) and picture size. */
+export type H264Description = PictureSize & { readonly codec: string; readonly record: Buffer };
+
+/** Of a key frame's NAL units; `undefined` without parameter sets or for a profile beyond 4:2:0 without scaling lists. */
+export function describeH264(units: readonly Buffer[]): H264Description | undefined {
+  const find = (wanted: number) => units.find((unit) => ((unit[0] ?? 0) & 0x1f) === wanted);
+  const [sps, pps] = [find(nalSps), find(nalPps)];
+  const size = sps && readSpsSize(sps);
+  if (!sps || !pps || !size) return undefined;
+  const lengthOf = (unit: Buffer) => Buffer.from([unit.length >> 8, unit.length & 0xff]);
+  const profile = sps.subarray(1, 4);
+  return {
+    ...size,
+    codec: `avc1.${profile.toString('hex')}`,
+    record: Buffer.concat([
+      Buffer.from([1]),
+      profile,
+      Buffer.from([0xff, 0xe1]),
+      lengthOf(sps),
+      sps,
+      Buffer.from([1]),
+      lengthOf(pps),
+      pps,
+    ]),
+  };
+}
+
+/** ITU-T H.264 §7.3.2.1.1, as far as the picture's size; bits beyond the end read as 0. */
+function readSpsSize(sps: Buffer): PictureSize | undefined {
+  // §7.4.1.1: a 3 after two zero bytes only keeps start codes from appearing.
+  const bytes = [...sps.subarray(4)].filter(
+    (byte, at) => !(byte === 3 && sps[at + 3] === 0 && sps[at + 2] === 0),
+  );
+  let position = 0;
+  const bit = () => {
+    const value = ((bytes[position >> 3] ?? 0) >> (7 - (position & 7))) & 1;
+    position += 1;
+    return value;
+  };
+  const exponential = () => {
+    let zeros = 0;
+    while (zeros < 31 && bit() === 0) zeros += 1;
+    let value = 1;
+    for (let count = 0; count < zeros; count += 1) value = value * 2 + bit();
+    return value - 1;
+  };
+  exponential();
+  if ([100, 110, 122, 244].includes(sps[1] ?? 0)) {
+    if (exponential() !== 1) return undefined;
+    exponential();
+    exponential();
+    bit();
+    if (bit() === 1) return undefined;
+  }
+  exponential();
+  const orderType = exponential();
+  if (orderType === 0) exponential();
+  else if (orderType === 1) {
+    bit();
+    exponential();
+    exponential();
+    for (let count = Math.min(255, exponential()); count > 0; count -= 1) exponential();
+  }
+  exponential();
+  bit();
+  const widthInBlocks = exponential() + 1;
+  const heightInMaps = exponential() + 1;
+  const framesOnly = bit();
+  if (framesOnly === 0) bit();
+  bit();
+  const [left, right, top, bottom] =
+    bit() === 1 ? [exponential(), exponential(), exponential(), exponential()] : [0, 0, 0, 0];
+  const rows = 2 - framesOnly;
+  const width = widthInBlocks * 16 - 2 * (left + right);
+  const height = heightInMaps * 16 * rows - 2 * rows * (top + bottom);
+  return width > 0 && height > 0 && width <= 8192 && height <= 8192 ? { width, height } : undefined;
 }
 
 /** One STAP-A (RFC 6184 §5.7.1) of small NAL units; its importance is that of the most important unit. */

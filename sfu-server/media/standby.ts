@@ -46,7 +46,7 @@ const longestClipMs = 120_000;
 /** One second, and a frame of tolerance. */
 const longestKeyFrameGapMs = 1050;
 /** One 20 ms frame of fullband CELT silence (RFC 6716): for clips without sound, and to fill up the loop. */
-const silentOpusFrame = Buffer.from([0xf8, 0xff, 0xfe]);
+export const silentOpusFrame = Buffer.from([0xf8, 0xff, 0xfe]);
 
 /** A clip may be read while the thread relays the program: after so many frames whatever is due goes first. */
 const framesPerTurn = 15;

@@ -186,6 +186,8 @@ export const showContract = {
       rttMs: z.number(),
       lossPct: z.number(),
       studioMedia: z.enum(['absent', 'warming', 'ready', 'degraded', 'dead']),
+      /** Why the server no longer records the program; null: it does, or need not. */
+      recordingStopped: z.nullable(z.string()),
       /** Over the viewers' last reports; null without any. */
       viewerDelayMs: z.nullable(z.object({ median: z.number(), p95: z.number() })),
       viewerFps: z.nullable(z.number()),

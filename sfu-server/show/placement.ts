@@ -39,6 +39,8 @@ export type Served = 'crew' | 'viewer';
 type Wanted = {
   clip: ClipFiles | null;
   onAir: boolean;
+  /** Under whose name the program is recorded. */
+  show: string | undefined;
   lock: 'none' | 'standby';
   studio: { videoProducerId: string | null; audioProducerId: string | null };
 };
@@ -73,13 +75,18 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
   const fed = new Map<LiveNode, Pipe>();
   const load = new Map<LiveNode, number>();
   const waiting = new Set<() => void>();
-  const wanted: Wanted = { clip, onAir: false, lock: 'none', studio: nothingFromStudio };
+  const wanted: Wanted = { clip, onAir: false, show: undefined, lock: 'none', studio: nothingFromStudio };
   let listener: PlacementListener | undefined;
   let cancelRetry = () => {};
   let hasServed = false;
   let takeovers = 0;
   let pipesMade = 0;
   let closed = false;
+
+  const onAirOrder = () => ({
+    onAir: wanted.onAir,
+    ...(wanted.show === undefined ? {} : { show: wanted.show }),
+  });
 
   const failed = (what: string, node: LiveNode) => (error: unknown) => {
     // A node that ends in the middle of a call is replaced, and the other is told everything.
@@ -172,7 +179,7 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
     // Told before anything else: the standby clip begins at once.
     const told = [
       node.end.call('lockProgram', { lock: wanted.lock }),
-      node.end.call('setOnAir', { onAir: wanted.onAir }),
+      node.end.call('setOnAir', onAirOrder()),
     ];
     Promise.all(told).catch(failed('the origin did not take its orders', node));
   };
@@ -328,9 +335,10 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
       wanted.studio = studio;
       await order((end) => end.call('attachStudio', studio));
     },
-    setOnAir: async (onAir: boolean) => {
+    setOnAir: async (onAir: boolean, show?: string) => {
       wanted.onAir = onAir;
-      await order((end) => end.call('setOnAir', { onAir }));
+      wanted.show = show;
+      await order((end) => end.call('setOnAir', onAirOrder()));
     },
     lockProgram: async (lock: Wanted['lock']) => {
       wanted.lock = lock;

@@ -218,6 +218,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
         rttMs: ingest?.rttMs ?? 0,
         lossPct: ingest?.lossPct ?? 0,
         studioMedia,
+        recordingStopped: inspected.recordingStopped,
         ...viewerHealth(),
       }),
     );
@@ -232,7 +233,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
   };
   if (placement) {
     healthLoop();
-    const restored = [placement.lockProgram(row.lock), placement.setOnAir(row.phase.kind === 'live')];
+    const restored = [placement.lockProgram(row.lock), placement.setOnAir(row.phase.kind === 'live', row.id)];
     Promise.all(restored).catch((error: unknown) =>
       log.error({ err: error }, 'the show could not be resumed'),
     );
@@ -438,7 +439,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
         if (!isStudioShowing()) throw new AppError('noPicture');
         const phase = { kind: 'live', sinceMs: clock.now() } as const;
         store.savePhase(row.id, phase);
-        await media().setOnAir(true);
+        await media().setOnAir(true, row.id);
         change({ kind: 'phase', phase });
         record('live', {});
       });

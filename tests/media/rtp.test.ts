@@ -7,6 +7,9 @@ import { nodeBufferToDataView } from 'rtp.js/utils';
 import { LayerRewriter } from '../../sfu-server/media/layer-rewriter.ts';
 import {
   circularDistance,
+  describeH264,
+  joinH264,
+  joinVp8,
   maxPayloadBytes,
   packetizeH264,
   packetizeVp8,
@@ -159,6 +162,55 @@ describe('packetizers', () => {
         expect(Buffer.concat([joined, ...payloads.map((each) => each.subarray(2))])).toEqual(unit);
       }),
       { numRuns: 50 },
+    );
+  });
+});
+
+describe('joining payloads again', () => {
+  const nalUnit = fc
+    .tuple(fc.constantFrom(0x41, 0x65, 0x61), fc.uint8Array({ minLength: 1, maxLength: 4000 }))
+    .map(([header, rest]) => Buffer.concat([Buffer.from([header]), rest]));
+  const parameterSet = (header: number) =>
+    fc
+      .uint8Array({ minLength: 3, maxLength: 40 })
+      .map((rest) => Buffer.concat([Buffer.from([header]), rest]));
+
+  it('gives back the VP8 frame that was split, and nothing without its start', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 9000 }), (content) => {
+        const frame = Buffer.from(content);
+        const payloads = packetizeVp8(frame);
+        expect(joinVp8(payloads)).toEqual(frame);
+        expect(joinVp8(payloads.slice(1))).toBeUndefined();
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('gives back the NAL units that were split, and nothing when a fragment is missing', () => {
+    fc.assert(
+      fc.property(
+        fc.array(nalUnit, { minLength: 1, maxLength: 4 }),
+        fc.option(fc.tuple(parameterSet(0x67), parameterSet(0x68)), { nil: [] }),
+        (units, sets) => {
+          const payloads = packetizeH264(units, sets);
+          expect(joinH264(payloads)).toEqual([...sets, ...units]);
+          if (((payloads.at(-1)?.[0] ?? 0) & 0x1f) === 28) {
+            expect(joinH264(payloads.slice(0, -1))).toBeUndefined();
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('never throws, whatever comes', () => {
+    fc.assert(
+      fc.property(fc.array(bytes(40), { maxLength: 4 }), (payloads) => {
+        joinVp8(payloads);
+        const units = joinH264(payloads);
+        if (units) describeH264(units);
+      }),
     );
   });
 });

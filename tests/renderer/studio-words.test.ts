@@ -45,6 +45,7 @@ const health: Health = {
   rttMs: 24,
   lossPct: 0,
   studioMedia: 'ready',
+  recordingStopped: null,
   viewerDelayMs: { median: 84, p95: 120 },
   viewerFps: 30,
 };
@@ -114,6 +115,13 @@ describe('health line', () => {
     expect(healthLines(facts({ health: { ...health, lossPct: 4 } }))[0]?.text).toMatch(
       /^4\.0 % of what you send/,
     );
+    const recordingStopped = 'the disk is too slow';
+    expect(healthLines(facts({ health: { ...health, recordingStopped } }))).toEqual([
+      {
+        tone: 'look',
+        text: 'The server no longer records the show: the disk is too slow. Fans are not affected.',
+      },
+    ]);
     expect(healthLines(facts({ connection: 'reconnecting' }))[0]?.text).toMatch(/fans see the standby clip/);
   });
 

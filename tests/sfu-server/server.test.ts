@@ -1,6 +1,6 @@
 // The server as a process, over real sockets: doors and keys, what each role may not do, what survives a restart, bad starts.
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -88,6 +88,28 @@ describe('doors', () => {
       404,
       { code: 'notFound', message: 'There is no such page.' },
     ]);
+  });
+
+  it('[RECORD3] lists and hands out recordings, whole or in part, to the studio only', async () => {
+    const folder = joinPath(server.data, 'recordings');
+    await mkdir(folder, { recursive: true });
+    await writeFile(joinPath(folder, 'show-20260101T200000Z.webm'), '0123456789');
+    await writeFile(joinPath(folder, 'notes.txt'), 'not a recording');
+    const get = (path: string, headers: Record<string, string> = {}) =>
+      fetch(`${server.origin}/api/recordings${path}`, { headers });
+    const authorization = `Bearer ${server.studioKey}`;
+    const file = '/show-20260101T200000Z.webm';
+    for (const path of ['', file]) expect((await get(path)).status).toBe(401);
+    expect(await (await get('', { authorization })).json()).toMatchObject({
+      recordings: [{ name: 'show-20260101T200000Z.webm', bytes: 10 }],
+    });
+    const whole = await get(file, { authorization });
+    expect([whole.status, await whole.text()]).toEqual([200, '0123456789']);
+    const part = await get(file, { authorization, range: 'bytes=3-5' });
+    expect([part.status, await part.text()]).toEqual([206, '345']);
+    for (const path of ['/notes.txt', '/no-such.webm', '/..%2Fshow.db', '/..%2Fstudio.key']) {
+      expect((await get(path, { authorization })).status).toBe(404);
+    }
   });
 });
 
