@@ -26,6 +26,8 @@ import { createImages } from './shop/images.ts';
 import { createPaymentDesk } from './shop/payments/desk.ts';
 import { openStore } from './store/database.ts';
 
+const spareAfterReturnMs = 8_000;
+
 const start = async () => {
   const given = parseConfig(process.argv.slice(2), process.env);
   const config = { ...given, announcedAddress: await addressOf(given.announcedAddress) };
@@ -157,10 +159,14 @@ const start = async () => {
     viewerUrl: `${http.publicOrigin}/watch/${shows.current().id}`,
     cohostUrl: `${http.publicOrigin}/cohost`,
   };
-  // After everybody else, so that nobody waits for those who wait.
-  for (let index = 0; index < config.spares; index += 1) {
-    placement.add(node('spare', config.edges + 1 + index));
-  }
+  // After everybody else, so that nobody waits for those who wait; a show on air has its picture back first.
+  const addSpares = () => {
+    for (let index = 0; index < config.spares; index += 1) {
+      placement.add(node('spare', config.edges + 1 + index));
+    }
+  };
+  if (shows.current().isLive()) shutdown.add({ close: clock.after(spareAfterReturnMs, addSpares) });
+  else addSpares();
   const shown = config.readyKey === 'shown' ? ready : { ...ready, studioUrl: `${http.localOrigin}/studio` };
   console.log(`LIVE_DROP_READY ${JSON.stringify(shown)}`);
   if (config.readyKey === 'hidden' && !process.parentPort) tellOperator(log, http.publicOrigin, config);
