@@ -175,6 +175,7 @@ test('carries a server that needs nothing outside the package', async () => {
       env: {
         PATH: process.env.PATH,
         LIVE_DROP_LOG: 'warn',
+        LIVE_DROP_READY_KEY: 'shown',
         LIVE_DROP_EDGES: '1',
         LIVE_DROP_NODE_ENTRY: join(build, 'media-node.mjs'),
         LIVE_DROP_PAGES: join(resources, 'renderer'),
