@@ -161,6 +161,10 @@ export const createHolds = (options: HoldsOptions) => {
   const returnPieces = command(
     `UPDATE holds SET returned = returned + ?1 WHERE id = ?2 AND stage = 'sold' AND returned + ?1 <= quantity`,
   );
+  const buyersHolding = query(
+    z.object({ buyer_hash: buyerHash }),
+    `SELECT DISTINCT buyer_hash FROM holds WHERE show_id = ? AND stage IN ('held', 'paying')`,
+  );
   const due = query(
     z.object({ id: holdId }),
     `SELECT id FROM holds WHERE show_id = ? AND stage = 'held' AND deadline_ms <= ? ORDER BY deadline_ms, id LIMIT 200`,
@@ -246,6 +250,8 @@ export const createHolds = (options: HoldsOptions) => {
    * late, costs one read each.
    */
   const gone = new Set<VariantId>();
+  /** Everybody who may have a hold in force, and some who no longer do: whoever is not in it needs no look into the database. */
+  const holders = new Set(buyersHolding.all(show).map(({ buyer_hash: buyer }) => buyer));
   let timer: { atMs: number; cancel: () => void } | undefined;
   let closed = false;
 
@@ -366,6 +372,7 @@ export const createHolds = (options: HoldsOptions) => {
       hold.deadlineMs,
     );
     for (const part of parts) insertPart(hold.id, part.sku_id, part.quantity);
+    holders.add(buyer);
     options.buyerChanged(buyer);
     wakeAt(hold.deadlineMs);
     return hold;
@@ -459,7 +466,7 @@ export const createHolds = (options: HoldsOptions) => {
      * twice takes once. Throws `soldOut`, `notOnSale`, `buyerLimit`, `badCode`, `limit`, `notFound`.
      */
     hold: (buyer: BuyerHash, variant: VariantId, quantity: number, code?: string): Hold => {
-      const before = holdInForce.one(buyer, variant);
+      const before = holders.has(buyer) ? holdInForce.one(buyer, variant) : undefined;
       if (before && (before.stage === 'paying' || before.deadline_ms > clock.now())) return holdOf(before);
       if (before) giveBack(before.id, 'expired');
       if (gone.has(variant) && code === undefined) throw new AppError('soldOut');

@@ -10,8 +10,12 @@ import type { BuyerHash, Holds } from './holds.ts';
 
 /** Well within the 200 ms that picture, card and desk may differ, also on a slow line. */
 const stockEveryMs = 80;
-/** In a rush the answers to those who ask go first, and what they did is told together. */
-const gatherMs = 40;
+/** One sale is told almost at once. In a rush the answers to those who ask go first, and what they did is told together. */
+const gatherMs = 10;
+const rushMoves = 8;
+const rushGatherMs = 100;
+/** A buyer's own news gather by the action that made them. */
+const buyerGatherMs = 40;
 
 export type News = ReturnType<typeof createNews>;
 
@@ -40,11 +44,13 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
   let cancelDrops: (() => void) | undefined;
   let cancelBuyers: (() => void) | undefined;
   let stockToldMs = Number.NEGATIVE_INFINITY;
+  let movesUntold = 0;
   let closed = false;
 
   const tellStock = () => {
     const affected = new Set<ProductId>([...skus].flatMap((sku) => catalogue.withSku(sku)));
     skus.clear();
+    movesUntold = 0;
     stockToldMs = clock.now();
     drops().stockMoved(affected);
     const products = [...affected].flatMap((id) => catalogue.find(id) ?? []);
@@ -94,11 +100,18 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     stockMoved: (moved: Iterable<string>, by: 'crowd' | 'crew' = 'crowd') => {
       for (const sku of moved) skus.add(sku);
       if (skus.size === 0 || closed) return;
-      const waitMs = Math.max(by === 'crowd' ? gatherMs : 0, stockToldMs + stockEveryMs - clock.now());
-      cancelStock ??= clock.after(waitMs, () => {
-        cancelStock = undefined;
-        safely(tellStock)();
-      });
+      movesUntold += 1;
+      if (cancelStock) return;
+      const sinceMs = clock.now();
+      const tellAfter = (waitMs: number) => {
+        cancelStock = clock.after(waitMs, () => {
+          const restMs = movesUntold < rushMoves ? 0 : sinceMs + rushGatherMs - clock.now();
+          if (restMs > 0) return tellAfter(restMs);
+          cancelStock = undefined;
+          safely(tellStock)();
+        });
+      };
+      tellAfter(Math.max(by === 'crowd' ? gatherMs : 0, stockToldMs + stockEveryMs - sinceMs));
     },
     dropChanged: (id: DropId) => {
       changedDrops.add(id);
@@ -112,7 +125,7 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
       if (!watchers.has(buyer)) return;
       changedBuyers.add(buyer);
       if (closed) return;
-      cancelBuyers ??= clock.after(gatherMs, () => {
+      cancelBuyers ??= clock.after(buyerGatherMs, () => {
         cancelBuyers = undefined;
         safely(tellBuyers)();
       });

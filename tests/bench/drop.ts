@@ -9,12 +9,7 @@ import { WebSocket } from 'ws';
 import * as z from 'zod';
 import { connectChannel, serveChannel } from '../../sfu-server/protocol/channel.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import {
-  showContract,
-  type ShowContract,
-  type ShowParams,
-  type ShowResult,
-} from '../../sfu-server/protocol/messages.ts';
+import { showContract, type ShowContract, type ShowParams } from '../../sfu-server/protocol/messages.ts';
 import { receipt, type Receipt } from '../../sfu-server/protocol/order-messages.ts';
 import { hold, holdId } from '../../sfu-server/protocol/shop.ts';
 import { createPaymentDesk } from '../../sfu-server/shop/payments/desk.ts';
@@ -45,6 +40,8 @@ export type DropResult = {
 
 const buyers = 500;
 const stock = 50;
+/** How often each of them has pressed before the drop began. */
+const pressesTooEarly = 3;
 
 type Names = 'join' | 'identifyBuyer' | 'hold' | 'beginCheckout' | 'saveOrderDetails' | 'payOrder';
 const answer = z.union([
@@ -212,13 +209,24 @@ export const rushOnADrop = async (): Promise<DropResult> => {
   try {
     const studio = await joinStudio(server.origin, server.studioKey);
     open.push(studio);
-    const { productId } = await studio.channel.call('setProduct', {
-      name: 'Night tee',
-      priceMinor: 2500,
-      currency: 'EUR',
-      stockTotal: stock,
-      pictureUrl: null,
+    const listed = studio.change((change) => change.kind === 'product');
+    const { productId } = await studio.channel.call('saveProduct', {
+      draft: {
+        kind: 'physical',
+        id: null,
+        name: 'Night tee',
+        description: '',
+        priceMinor: 2500,
+        vatNote: '',
+        maxPerBuyer: null,
+        selling: 'dropsOnly',
+        pictureUrl: null,
+        variants: [{ id: null, name: '', sku: null, priceMinor: null, stockTotal: stock }],
+      },
     });
+    const told = await listed;
+    const variantId = told.kind === 'product' ? told.product.variants[0]?.id : undefined;
+    if (!variantId) throw new Error('There is nothing to buy.');
     const { dropId } = await studio.channel.call('saveDrop', {
       draft: {
         id: null,
@@ -237,18 +245,21 @@ export const rushOnADrop = async (): Promise<DropResult> => {
       await page.ask('join', { as: 'viewer', showId, rtpCapabilities: null });
       await page.ask('identifyBuyer', { buyerToken: null });
     }
+    const everybodyAsks = () =>
+      Promise.all(crowd.map((page) => page.ask('hold', { variantId, quantity: 1 })));
+    // Fans press before it begins. A server that has answered nobody yet runs cold code, which no drop of an evening meets.
+    for (let n = 0; n < pressesTooEarly; n += 1) {
+      const early = (await everybodyAsks()).map(({ text }) => answer.parse(JSON.parse(text)));
+      if (early.some((one) => !('e' in one) || one.e.code !== 'notOnSale'))
+        throw new Error('Something was sold before the drop.');
+    }
     await studio.channel.call('startDrop', { dropId, countdownMs: null });
     const started = await studio.change(
       (change) => change.kind === 'drop' && change.drop.state.kind === 'running',
     );
     if (started.kind !== 'drop') throw new Error('The drop has not begun.');
-    const product = (await joinStudioState(server.origin, server.studioKey)).products.find(
-      ({ id }) => id === productId,
-    );
-    const variantId = product?.variants[0]?.id;
-    if (!variantId) throw new Error('There is nothing to buy.');
 
-    const answers = await Promise.all(crowd.map((page) => page.ask('hold', { variantId, quantity: 1 })));
+    const answers = await everybodyAsks();
     const outcomes = answers.map(({ text }) => answer.parse(JSON.parse(text)));
     const codes = outcomes.flatMap((one) => ('e' in one ? [one.e.code] : []));
     const odd = codes.filter((code) => code !== 'soldOut');
@@ -280,11 +291,4 @@ export const rushOnADrop = async (): Promise<DropResult> => {
     for (const page of open) page.close();
     await server.close();
   }
-};
-
-/** The state as a fresh join gives it. */
-const joinStudioState = async (origin: string, key: string): Promise<ShowResult<'join'>['state']> => {
-  const studio = await joinStudio(origin, key);
-  studio.close();
-  return studio.joined.state;
 };
