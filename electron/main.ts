@@ -156,7 +156,7 @@ function forkServer(args: readonly string[]) {
   return utilityProcess.fork(elsewhere ?? join(built, 'server.mjs'), [...args], {
     serviceName: 'Live Drop Studio server',
     stdio: 'pipe',
-    env: elsewhere === undefined ? { ...env, LIVE_DROP_NODE_ENTRY: join(built, 'media-node.mjs') } : env,
+    env,
   });
 }
 

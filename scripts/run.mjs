@@ -9,7 +9,7 @@ import { runFastChecks, runTests } from './setup/checks.mjs';
 import { binOf, runForeground } from './setup/processes.mjs';
 import { hasDisplay, startAppWindow, startDesktop, startRemoteWindow } from './setup/start.mjs';
 import { cacheDir, explain, SetupError, step } from './setup/steps.mjs';
-import { ensureNode, ensurePackages, ensurePages } from './setup/tree.mjs';
+import { ensureNode, ensurePackages, ensurePages, ensureServer } from './setup/tree.mjs';
 import { ensureWorker } from './setup/worker.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -26,21 +26,27 @@ const rehearse = (args) => script('scripts/rehearse.ts', ...args);
 
 /** Steps after `node` and `packages`, and the run itself, which resolves with the exit code. */
 const targets = {
-  start: { steps: ['worker', 'pages'], run: start },
-  test: { steps: ['worker', 'chromium', 'pages'], run: test },
-  rehearse: { steps: ['worker', 'chromium', 'pages'], run: rehearse },
-  chaos: { steps: ['worker', 'chromium', 'pages'], run: chaos },
-  server: { steps: ['worker', 'pages'], run: (args) => script('sfu-server/main.ts', ...args) },
+  start: { steps: ['worker', 'pages', 'server'], run: start },
+  test: { steps: ['worker', 'chromium', 'pages', 'server'], run: test },
+  rehearse: { steps: ['worker', 'chromium', 'pages', 'server'], run: rehearse },
+  chaos: { steps: ['worker', 'chromium', 'pages', 'server'], run: chaos },
+  server: { steps: ['worker', 'pages', 'server'], run: (args) => script('dist/server.mjs', ...args) },
   check: {
-    steps: ['worker', 'chromium', 'pages'],
+    steps: ['worker', 'chromium', 'pages', 'server'],
     run: async (args) => {
       const fast = await checkTypesAndStyle();
       return (await test(args)) || fast;
     },
   },
   'check:fast': { steps: [], run: checkTypesAndStyle },
-  bench: { steps: ['worker', 'chromium', 'pages'], run: (args) => script('tests/bench/main.ts', ...args) },
-  shots: { steps: ['worker', 'chromium', 'pages'], run: (args) => script('scripts/shots.ts', ...args) },
+  bench: {
+    steps: ['worker', 'chromium', 'pages', 'server'],
+    run: (args) => script('tests/bench/main.ts', ...args),
+  },
+  shots: {
+    steps: ['worker', 'chromium', 'pages', 'server'],
+    run: (args) => script('scripts/shots.ts', ...args),
+  },
   package: {
     steps: ['worker', 'pages'],
     run: (args) => tool('@electron-forge/cli', 'electron-forge', 'make', ...args),
@@ -63,6 +69,10 @@ const steps = {
       describe: (path) => path,
     });
   },
+  server: () =>
+    step('server', (report) => ensureServer(root, report), {
+      describe: (built) => (built ? 'built' : 'up to date'),
+    }),
   pages: () =>
     step('pages', (report) => ensurePages(root, report), {
       describe: (built) => (built ? 'built' : 'up to date'),

@@ -3,7 +3,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import pino, { type Logger } from 'pino';
 import * as z from 'zod/mini';
 import { parseSecrets, takeSecrets, withoutSecrets } from './access/secrets.ts';
@@ -59,9 +58,8 @@ const start = async () => {
     ),
   );
 
-  const entry = process.env.LIVE_DROP_NODE_ENTRY
-    ? pathToFileURL(process.env.LIVE_DROP_NODE_ENTRY)
-    : new URL('./media/node.ts', import.meta.url);
+  const built = import.meta.url.endsWith('.mjs');
+  const entry = new URL(built ? './media-node.mjs' : './media/node.ts', import.meta.url);
   const clips = shutdown.add(
     createClips({
       store,

@@ -39,7 +39,7 @@ export async function startAppWindow({ root, chromium, args }) {
   const { data } = parseConfig(args, process.env);
   const stopped = stopSignal();
   const server = keepServer((more) =>
-    spawn(process.execPath, [join(root, 'sfu-server', 'main.ts'), ...args, ...more], {
+    spawn(process.execPath, [join(root, 'dist', 'server.mjs'), ...args, ...more], {
       cwd: root,
       env: { ...process.env, LIVE_DROP_READY_KEY: 'shown' },
       stdio: ['ignore', 'pipe', 'inherit'],

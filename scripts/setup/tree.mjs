@@ -1,4 +1,4 @@
-// The tree's own needs: a Node new enough, the packages of the lockfile, the built pages. Each is done only when a stamp
+// The tree's own needs: a Node new enough, the packages of the lockfile, the built pages and server. Each is done only when a stamp
 // says that what it was made from has changed. Runs on Node 20 and later, before any package is installed.
 
 import { createHash } from 'node:crypto';
@@ -116,38 +116,59 @@ function npmCli() {
   return undefined;
 }
 
-const pageSources = ['renderer', 'sfu-server/protocol', 'package-lock.json'];
+const builds = {
+  pages: {
+    sources: ['renderer', 'sfu-server/protocol', 'package-lock.json'],
+    config: 'renderer/vite.config.ts',
+    stamp: 'dist/renderer/.stamp',
+  },
+  server: {
+    sources: ['sfu-server', 'package-lock.json'],
+    config: 'sfu-server/vite.config.ts',
+    stamp: 'dist/server.stamp',
+  },
+};
 
 /** Builds the browser pages when their sources changed. Returns whether it had to. */
-export async function ensurePages(root, report) {
-  const stampFile = join(root, 'dist', 'renderer', '.stamp');
+export const ensurePages = (root, report) =>
+  ensureBuilt(root, builds.pages, () => report('building the pages'));
+
+/** Builds `dist/server.mjs` when its sources changed. Returns whether it had to. */
+export const ensureServer = (root, report) =>
+  ensureBuilt(root, builds.server, () => report('building the server'));
+
+async function ensureBuilt(root, { sources, config, stamp }, report) {
+  const stampFile = join(root, stamp);
   const known = parseStamp(readIfThere(stampFile));
-  const files = pageSources.flatMap((source) => sourceFiles(root, source));
+  const files = sources.flatMap((source) => sourceFiles(root, source));
   // Sizes and times are enough to know that nothing changed; when they differ, contents decide.
   const quick = digest(files.map(({ path, size, mtimeMs }) => `${path} ${size} ${mtimeMs}`));
   if (known?.quick === quick) return false;
   const content = digest(files.map(({ path }) => `${path} ${digest([readFileSync(join(root, path))])}`));
   if (known?.content !== content) {
-    report('building the pages');
-    await buildPages(root);
+    report();
+    await buildWithVite(root, config);
   }
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, JSON.stringify({ quick, content }));
   return known?.content !== content;
 }
 
-async function buildPages(root) {
-  const config = join(root, 'renderer', 'vite.config.ts');
+async function buildWithVite(root, config) {
   try {
     await runCommand(
       process.execPath,
-      [binOf(root, 'vite'), 'build', '--config', config, '--logLevel', 'warn'],
+      [binOf(root, 'vite'), 'build', '--config', join(root, config), '--logLevel', 'warn'],
       { cwd: root },
     );
   } catch (error) {
-    throw new SetupError(`The pages do not build. ${error.message}`, 'Mend the source the message names.', {
-      cause: error,
-    });
+    throw new SetupError(
+      `${dirname(config)} does not build. ${error.message}`,
+      'Mend the source the message names.',
+      {
+        cause: error,
+      },
+    );
   }
 }
 

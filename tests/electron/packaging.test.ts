@@ -177,7 +177,6 @@ test('carries a server that needs nothing outside the package', async () => {
         LIVE_DROP_LOG: 'warn',
         LIVE_DROP_READY_KEY: 'shown',
         LIVE_DROP_EDGES: '1',
-        LIVE_DROP_NODE_ENTRY: join(build, 'media-node.mjs'),
         LIVE_DROP_PAGES: join(resources, 'renderer'),
         LIVE_DROP_ASSETS: join(resources, 'assets'),
         MEDIASOUP_WORKER_BIN: join(resources, 'mediasoup-worker'),

@@ -47,6 +47,8 @@ declare module '*/scripts/setup/steps.mjs' {
 declare module '*/scripts/setup/tree.mjs' {
   type Npm = (args: string[], where: { cwd: string; node: string }) => Promise<void>;
   export function ensurePackages(root: string, report: (text: string) => void, npm: Npm): Promise<boolean>;
+  /** Builds `dist/server.mjs` when its sources changed. */
+  export function ensureServer(root: string, report: (text: string) => void): Promise<boolean>;
   export function packagesStamp(root: string, major?: number): string;
 }
 

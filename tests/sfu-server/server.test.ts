@@ -281,7 +281,7 @@ describe('process', () => {
     await rm(data, { recursive: true, force: true });
   });
 
-  const main = fileURLToPath(new URL('../../sfu-server/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../dist/server.mjs', import.meta.url));
   const failedStart = (args: string[]): Promise<string> =>
     new Promise((resolve, reject) => {
       execFile(process.execPath, [main, ...args], { timeout: 30_000 }, (error, _stdout, stderr) => {

@@ -1,13 +1,16 @@
 // Starts the real server for a test: its own process, data folder and ports, stopped as the system would stop it.
-// Not its job: building the pages (`npm test` has) or driving a browser (browser.ts).
+// Not its job: building the pages (`npm test` has), or driving a browser (browser.ts).
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { ensureServer } from '../../scripts/setup/tree.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Built at the first start of a process; `npm test` has done it before, a single test file run by hand may not have. */
+let upToDate: Promise<boolean> | undefined;
 const readyMark = 'LIVE_DROP_READY ';
 const readyLine = z.object({
   origin: z.string(),
@@ -59,9 +62,10 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 /** Resolves when the server is ready; rejects with what it logged when it ends before. */
 export const startServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'live-drop-test-')));
+  await (upToDate ??= ensureServer(root, () => {}));
   const command = [
     process.execPath,
-    join(root, 'sfu-server/main.ts'),
+    join(root, 'dist/server.mjs'),
     `--data=${data}`,
     `--port=${options.port ?? 0}`,
     '--announced-address=127.0.0.1',
