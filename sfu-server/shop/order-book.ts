@@ -76,6 +76,8 @@ const refundRow = z.object({
   amount_minor: z.int(),
   reason: z.string(),
   lines: json(refundWhat),
+  /** The provider's name for it, once it has taken the order. */
+  provider_ref: z.nullable(z.string()),
   created_ms: z.int(),
 });
 export type RefundRow = z.infer<typeof refundRow>;
@@ -165,7 +167,7 @@ export const createOrderBook = ({ query, command }: Store) => {
   const endPayment = command('UPDATE payments SET stage = ?, ended_ms = ?, redirect_url = NULL WHERE id = ?');
 
   const refundColumns = `r.id, r.order_id, r.payment_id, p.provider, p.currency, r.idempotency_key, r.stage, r.amount_minor, r.reason,
-    r.lines, r.created_ms`;
+    r.lines, r.provider_ref, r.created_ms`;
   const refundById = query(
     refundRow,
     `SELECT ${refundColumns} FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = ?`,
@@ -183,6 +185,7 @@ export const createOrderBook = ({ query, command }: Store) => {
     `INSERT INTO refunds (id, order_id, payment_id, idempotency_key, stage, amount_minor, reason, lines, created_ms)
      VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)`,
   );
+  const refundTaken = command(`UPDATE refunds SET provider_ref = ? WHERE id = ? AND stage = 'open'`);
   const endRefund = command('UPDATE refunds SET stage = ?, provider_ref = ?, ended_ms = ? WHERE id = ?');
 
   /** Changes nothing when this money is in the books already. */
@@ -257,6 +260,7 @@ export const createOrderBook = ({ query, command }: Store) => {
     refundsOf,
     openRefunds,
     insertRefund,
+    refundTaken,
     endRefund,
     insertLedger,
     chargesOf,

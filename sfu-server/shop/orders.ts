@@ -86,6 +86,7 @@ export const createOrders = (options: OrdersOptions) => {
     openRefunds,
     insertRefund,
     endRefund,
+    refundTaken,
     insertLedger,
     chargesOf,
     totals,
@@ -523,16 +524,20 @@ export const createOrders = (options: OrdersOptions) => {
         return id;
       });
     },
-    /** What became of it at the provider. Pieces go back on sale now, when chosen. */
+    /** What became of it at the provider; `pending` leaves it open. Pieces go back on sale when it is done, where chosen. */
     refundEnded: (refundId: string, outcome: RefundOutcome) => {
       changing(() => {
         const refund = refundById.one(refundId);
         if (!refund) throw new Error('a refund that is not there');
         const { order_id: id, lines: what, amount_minor: amountMinor } = refund;
         if (refund.stage !== 'open') return id;
+        if (outcome.kind === 'pending') {
+          refundTaken(outcome.refundRef, refundId);
+          return id;
+        }
         const at = now();
         if (outcome.kind === 'refused') {
-          endRefund('failed', null, at, refundId);
+          endRefund('failed', refund.provider_ref, at, refundId);
           if (!what.surplus) moveRefunded(-amountMinor, at, id);
           for (const { lineId, quantity } of what.lines) moveReturned(-quantity, lineId, id);
           flag(id, `Giving back the money did not work. ${outcome.reason}`);

@@ -8,12 +8,20 @@ import type { OrderId, ShopSettings } from '../protocol/shop.ts';
 import type { PaymentRow, RefundRow } from './order-book.ts';
 import { actorName, type Orders, type VoidReason } from './orders.ts';
 import type { CounterTender } from './payments/own.ts';
-import type { PaymentNotice, PaymentOutcome, PaymentProvider, ProviderName } from './payments/provider.ts';
+import type {
+  PaymentNotice,
+  PaymentOutcome,
+  PaymentProvider,
+  ProviderName,
+  RefundOutcome,
+} from './payments/provider.ts';
 import { minSessionLifeMs } from './payments/stripe.ts';
 
 const roundMs = 1_000;
 /** How often the provider is asked, by how eagerly the buyer waits. */
 const askEveryMs = { confirming: 2_000, awaitingPayment: 8_000 } as const;
+/** A bank takes its time over a refund. */
+const refundPollMs = 60_000;
 /** After an answer that did not come: doubled from the first to the last. */
 const firstRetryMs = 2_000;
 const lastRetryMs = 60_000;
@@ -124,17 +132,23 @@ export const createTill = (options: TillOptions) => {
     orders.settle(payment.id, await provider.poll(payment.provider_ref));
   };
 
+  const askForRefund = (row: RefundRow): Promise<RefundOutcome> => {
+    const provider = providerOf(row);
+    // Taken before: asking again by the same key would only bring the first answer again.
+    if (row.provider_ref !== null && provider.pollRefund) return provider.pollRefund(row.provider_ref);
+    return provider.refund({
+      chargeRef: row.lines.chargeRef,
+      amountMinor: row.amount_minor,
+      currency: row.currency,
+      key: row.idempotency_key,
+    });
+  };
+
   const refund = async (row: RefundRow): Promise<void> => {
-    const { chargeRef } = row.lines;
     const outcome =
       row.amount_minor === 0
         ? ({ kind: 'done', refundRef: row.idempotency_key } as const)
-        : await providerOf(row).refund({
-            chargeRef,
-            amountMinor: row.amount_minor,
-            currency: row.currency,
-            key: row.idempotency_key,
-          });
+        : await askForRefund(row);
     orders.refundEnded(row.id, outcome);
   };
 
@@ -184,7 +198,9 @@ export const createTill = (options: TillOptions) => {
       ...payments.map((open) => () => follow(open)),
       ...refunds.map(
         (row) => () =>
-          attempt(row.id, firstRetryMs, () => inTurn(row.order_id, () => refundAll(row.order_id))),
+          attempt(row.id, row.provider_ref === null ? firstRetryMs : refundPollMs, () =>
+            inTurn(row.order_id, () => refundAll(row.order_id)),
+          ),
       ),
     ];
     for (let at = 0; at < work.length; at += maxAsking) {

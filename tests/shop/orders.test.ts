@@ -356,6 +356,40 @@ describe('giving back', () => {
   });
 });
 
+describe('a refund that the bank takes its time over', () => {
+  it('[ORDER10] is open until the bank has answered, also over a restart, and flagged when the bank says no', async () => {
+    const tee = rig.sell({ name: 'Tee' });
+    const id = rig.order(ada, tee);
+    await pay(id);
+    rig.fake.pay(id);
+    const { order } = await rig.checkout().status({ orderId: id, returned: true });
+    const lines = [{ lineId: order.lines[0]?.id ?? '', quantity: 1, restock: true }];
+    const give = () => rig.checkout().refund({ orderId: id, lines, shippingMinor: 0, reason: 'Sorry' });
+    const refunded = () => rig.rows(`SELECT amount_minor FROM ledger WHERE kind = 'refund'`);
+    const bankSaysNo = rig.fake.delayRefunds();
+    expect((await give()).refunds).toMatchObject([{ stage: 'open' }]);
+    await rig.pass(130_000, 5_000);
+    expect((await receipt(id)).refunds).toMatchObject([{ stage: 'open' }]);
+    expect([refunded(), rig.stock(tee).sold]).toEqual([[], 1]);
+    bankSaysNo('failed');
+    await rig.restart();
+    await rig.pass(65_000, 5_000);
+    expect(await receipt(id)).toMatchObject({
+      order: { state: { kind: 'paid' }, refundedMinor: 0 },
+      refunds: [{ stage: 'failed' }],
+    });
+    expect(rig.checkout().inspect(id).flag).toContain('did not work');
+    balanced();
+    const bankSaysYes = rig.fake.delayRefunds();
+    await give();
+    bankSaysYes('succeeded');
+    await rig.pass(65_000, 5_000);
+    expect(await receipt(id)).toMatchObject({ order: { state: { kind: 'refunded' } } });
+    expect([refunded(), rig.stock(tee).sold]).toEqual([[{ amount_minor: 2500 }], 0]);
+    balanced();
+  });
+});
+
 describe('delivery', () => {
   it('[ORDER12] has room in pickup windows for as many as fit, and hands out once', async () => {
     const at = rig.clock.now();

@@ -28,7 +28,7 @@ type FakeEvent = { id: string; body: string };
 
 /** What happens to the next request of this kind: lost before or after it took effect, or answered 500 without effect. */
 type Fault = 'lostBefore' | 'lostAfter' | 'error500';
-type Operation = 'create' | 'retrieve' | 'expire' | 'refund';
+type Operation = 'create' | 'retrieve' | 'expire' | 'refund' | 'retrieveRefund';
 
 export type StripeFake = Awaited<ReturnType<typeof startStripeFake>>;
 
@@ -47,10 +47,17 @@ export const startStripeFake = async () => {
   const remembered = new Map<string, { params: string; answer: Answer }>();
   const events: FakeEvent[] = [];
   const faults: { operation: Operation; fault: Fault }[] = [];
-  const calls: Record<Operation, number> = { create: 0, retrieve: 0, expire: 0, refund: 0 };
+  const calls: Record<Operation, number> = {
+    create: 0,
+    retrieve: 0,
+    expire: 0,
+    refund: 0,
+    retrieveRefund: 0,
+  };
   let serial = 0;
   let payOnCreate = false;
   let frozen = false;
+  let slowRefunds = false;
   const name = (prefix: string) => `${prefix}_${(serial += 1)}${randomBytes(6).toString('hex')}`;
   const signer = new Stripe(stripeKey);
 
@@ -120,7 +127,7 @@ export const startStripeFake = async () => {
     const made: Refund = {
       id: name('re'),
       object: 'refund',
-      status: 'succeeded',
+      status: slowRefunds ? 'pending' : 'succeeded',
       amount,
       payment_intent: intent.id,
     };
@@ -169,6 +176,15 @@ export const startStripeFake = async () => {
       },
     },
     { operation: 'refund', method: 'POST', path: /^\/v1\/refunds$/, run: (_, form) => refund(form) },
+    {
+      operation: 'retrieveRefund',
+      method: 'GET',
+      path: /^\/v1\/refunds\/(\w+)$/,
+      run: (id) => {
+        const made = refunds.get(id);
+        return made ? { status: 200, body: { ...made } } : refusal(404, 'No such refund.');
+      },
+    },
   ];
 
   const answerOnce = (request: IncomingMessage, text: string, run: () => Answer): Answer => {
@@ -243,6 +259,19 @@ export const startStripeFake = async () => {
       frozen = true;
       return () => {
         frozen = false;
+      };
+    },
+    /** From now on refunds are taken and stay pending, as with some banks, until the function given says what became of them. */
+    delayRefunds: () => {
+      slowRefunds = true;
+      return (how: 'succeeded' | 'failed') => {
+        slowRefunds = false;
+        for (const made of refunds.values()) {
+          if (made.status !== 'pending') continue;
+          made.status = how;
+          const intent = intents.get(made.payment_intent);
+          if (how === 'failed' && intent) intent.refunded -= made.amount;
+        }
       };
     },
     /** From now on every session is paid in the moment it is made, as if by a very quick buyer. */

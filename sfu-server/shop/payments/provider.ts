@@ -55,7 +55,7 @@ export type RefundRequest = {
   key: string;
 };
 
-/** `pending`: the provider has taken the order and will do it. */
+/** `pending`: the provider has taken the order; `pollRefund` tells what becomes of it, which may be that it fails. */
 export type RefundOutcome =
   { kind: 'done' | 'pending'; refundRef: string } | { kind: 'refused'; reason: string };
 
@@ -73,6 +73,8 @@ export interface PaymentProvider {
   /** Makes sure that nobody can pay any more. The answer may be `paid` or `processing`: somebody was faster. */
   expire(paymentRef: string): Promise<PaymentOutcome>;
   refund(request: RefundRequest): Promise<RefundOutcome>;
+  /** What has become of a `pending` refund. Absent where none is ever pending. */
+  pollRefund?(refundRef: string): Promise<RefundOutcome>;
   /**
    * Reads a callback from its raw bytes. Null: genuine but of no interest. Throws `badToken` for a forged or stale one.
    * Absent where the provider sends none.

@@ -4,7 +4,13 @@
 import { Stripe } from 'stripe';
 import * as z from 'zod/mini';
 import { AppError } from '../../protocol/errors.ts';
-import type { BegunPayment, PaymentNotice, PaymentOutcome, PaymentProvider } from './provider.ts';
+import type {
+  BegunPayment,
+  PaymentNotice,
+  PaymentOutcome,
+  PaymentProvider,
+  RefundOutcome,
+} from './provider.ts';
 
 export type StripeOptions = {
   secretKey: string;
@@ -76,6 +82,14 @@ const outcomeOf = (raw: unknown): PaymentOutcome => {
     return { kind: dead ? 'void' : 'processing' };
   }
   return { kind: 'open' };
+};
+
+/** Some banks take days, and may say no after all. */
+const refundOutcomeOf = ({ id, status, failure_reason: why }: Stripe.Refund): RefundOutcome => {
+  if (status === 'failed' || status === 'canceled') {
+    return { kind: 'refused', reason: `Stripe says: ${why ?? status}.` };
+  }
+  return { kind: status === 'succeeded' ? 'done' : 'pending', refundRef: id };
 };
 
 /** What Stripe's refusal means for the caller. Its own words may name the key, so they go into `cause` only. */
@@ -174,10 +188,7 @@ export const createStripePayments = (options: StripeOptions): PaymentProvider =>
           { payment_intent: chargeRef, amount: toStripe(amountMinor, currency) },
           { idempotencyKey: key },
         );
-        if (refund.status === 'failed' || refund.status === 'canceled') {
-          return { kind: 'refused', reason: `Stripe says: ${refund.failure_reason ?? refund.status}.` };
-        }
-        return { kind: refund.status === 'succeeded' ? 'done' : 'pending', refundRef: refund.id };
+        return refundOutcomeOf(refund);
       } catch (error) {
         if (error instanceof Stripe.errors.StripeInvalidRequestError) {
           return { kind: 'refused', reason: `Stripe says: ${error.message.slice(0, 200)}` };
@@ -186,6 +197,7 @@ export const createStripePayments = (options: StripeOptions): PaymentProvider =>
         throw error;
       }
     },
+    pollRefund: (refundRef) => attempt(async () => refundOutcomeOf(await stripe.refunds.retrieve(refundRef))),
     readNotice: (raw, signature): PaymentNotice | null => {
       if (options.webhookSecret === undefined || signature === undefined) throw new AppError('badToken');
       let event: unknown;
