@@ -60,7 +60,8 @@ const stallMs = 80;
 const senderReportMs = 500;
 /**
  * Key frames cost bandwidth: requests closer together than this are answered by one. Chromium ignores those less than
- * 300 ms after its last key frame (its `EncoderRtcpFeedback`), and mediasoup then asks again only after a second.
+ * 300 ms after its last key frame (its `EncoderRtcpFeedback`), and mediasoup then asks again only after a second: a switch
+ * would take that second. So none is asked for that soon after one was asked for, nor after one came.
  */
 const keyFrameIntervalMs = 330;
 /** Sound and picture captured together never arrive further apart than this; beyond it a clock is wrong. */
@@ -107,6 +108,7 @@ export class ProgramBus {
   #studioMedia: StudioMediaState = 'absent';
   #watchedMs = performance.now();
   #keyFrameAskedMs = -Infinity;
+  #studioKeyFrameMs = -Infinity;
   #keyFrameTimer: NodeJS.Timeout | undefined;
   #gatheringUntilMs = -Infinity;
   #skippedMs = -Infinity;
@@ -273,8 +275,10 @@ export class ProgramBus {
     const isKeyFrame = startsKeyFrame(codec, packet.subarray(header.payloadAt, header.payloadEnd));
     noteArrival(feed, header, nowMs);
     if (feed.source === 'studio') {
-      if (feed.kind === 'video' && isKeyFrame) this.#chooser.keyFrame(nowMs);
-      else this.#chooser.heard(feed.kind, nowMs);
+      if (feed.kind === 'video' && isKeyFrame) {
+        this.#studioKeyFrameMs = nowMs;
+        this.#chooser.keyFrame(nowMs);
+      } else this.#chooser.heard(feed.kind, nowMs);
     }
     for (const layer of layers) {
       if (isKeyFrame && layer.owner !== feed && this.#mayTakeOver(layer, feed)) {
@@ -503,7 +507,8 @@ export class ProgramBus {
 
   /** Asks the studio for a key frame now, or as soon as the rate limit allows. */
   #askForKeyFrame(): void {
-    const waitMs = this.#keyFrameAskedMs + keyFrameIntervalMs - performance.now();
+    const lastMs = Math.max(this.#keyFrameAskedMs, this.#studioKeyFrameMs);
+    const waitMs = lastMs + keyFrameIntervalMs - performance.now();
     if (waitMs > 0) {
       this.#keyFrameTimer ??= setTimeout(() => {
         this.#keyFrameTimer = undefined;

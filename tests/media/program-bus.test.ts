@@ -115,6 +115,8 @@ describe.each([
       const lockedMs = performance.now();
       rig.bus.setLock('standby');
       expect((await locked).atMs - lockedMs).toBeLessThan(60);
+      // An encoder that has just made a key frame is a case of its own, below.
+      while (performance.now() - studio.keyFrameMs < 400) await watchFor(20);
       const unlocked = rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'studio');
       const unlockedMs = performance.now();
       rig.bus.setLock('none');
@@ -298,6 +300,36 @@ describe('the program', () => {
       expect(frames.size).toBeGreaterThan(22);
     } finally {
       browser.close();
+      studio.close();
+      rig.close();
+    }
+  });
+
+  it('asks again in time when a switch comes right after a key frame, which encoders do not repeat at once', async () => {
+    const rig = await openRig('VP8', 2);
+    const studio = await StudioStandIn.open(router, await shortClip('VP8'), 2);
+    try {
+      studio.start();
+      await rig.bus.attachStudio({ video: studio.video, audio: studio.audio });
+      rig.bus.setOnAir(true);
+      await rig.shows('studio');
+      await rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'studio');
+      for (let round = 0; round < 3; round += 1) {
+        rig.bus.setLock('standby');
+        await rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'standby');
+        // Goes back the moment the studio has made one by itself.
+        const before = studio.keyFrameMs;
+        while (studio.keyFrameMs === before) await watchFor(10);
+        const asked = rig.bus.snapshot().counts.keyFramesAsked;
+        const back = rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'studio');
+        rig.bus.setLock('none');
+        // A request in vain is repeated by mediasoup after a second; one that waited for the encoder is answered.
+        await back;
+        expect(rig.bus.snapshot().counts.keyFramesAsked - asked).toBe(1);
+        expect(performance.now() - studio.keyFrameMs).toBeLessThan(300);
+        await watchFor(400);
+      }
+    } finally {
       studio.close();
       rig.close();
     }

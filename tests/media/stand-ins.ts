@@ -45,6 +45,8 @@ export class StudioStandIn {
   readonly video: types.Producer;
   readonly audio: types.Producer;
   keyFrameRequests = 0;
+  /** When the last one was sent. */
+  keyFrameMs = -Infinity;
   /** Layers that are not sent, as by a laptop that is too busy. */
   readonly pausedLayers = new Set<number>();
   /** Marks VP8 frames as three temporal layers, as browsers send simulcast: 0 2 1 2. */
@@ -101,6 +103,9 @@ export class StudioStandIn {
       if (stream.kind === 'video' && this.pausedLayers.has(stream.layer)) return;
       const out = Buffer.concat([packet, studioMark]);
       const codec: ProgramCodec = clip.codec === 'VP8' ? 'vp8' : 'h264';
+      const header = readRtpHeader(packet);
+      const payload = packet.subarray(header?.payloadAt, header?.payloadEnd);
+      if (stream.kind === 'video' && startsKeyFrame(codec, payload)) this.keyFrameMs = performance.now();
       const type = programPayloadType[stream.kind === 'audio' ? 'opus' : codec];
       if (this.temporalLayers && codec === 'vp8' && stream.kind === 'video') markTemporalLayer(out);
       out.writeUInt8((packet.readUInt8(1) & 0x80) | type, 1);
@@ -112,11 +117,13 @@ export class StudioStandIn {
       video: new StandbyPlayer({ ...clip, layers: clip.layers.slice(0, layers), audio: [] }, send),
       audio: new StandbyPlayer({ ...clip, layers: [] }, send),
     };
-    // An encoder answers a key frame request at once: so does starting the clip anew.
+    // An encoder answers a key frame request at once: so does starting the clip anew. Like Chromium it ignores those that come
+    // less than 300 ms after its last key frame.
     transport.on('rtcp', (packet) => {
       const requests = readRtcp(packet).keyFrameRequests.length;
       this.keyFrameRequests += requests;
-      if (requests > 0 && this.#players.video.isPlaying) this.#players.video.start();
+      const isDeaf = performance.now() < this.keyFrameMs + 300;
+      if (requests > 0 && !isDeaf && this.#players.video.isPlaying) this.#players.video.start();
     });
     this.#reports = setInterval(() => this.#report(layers), 250);
   }
