@@ -6,7 +6,7 @@ const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
-  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,session,session-playback,studio-words}.test.ts',
+  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,session,session-playback,studio-frame,studio-log,studio-words}.test.ts',
   'tests/sfu-server/{config,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
   'tests/studio-media/i420.test.ts',

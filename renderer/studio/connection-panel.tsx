@@ -1,4 +1,4 @@
-// The connection test on one line of the desk: what it found, the one thing to fix, and the button that runs it.
+// The connection test: what it found, the one thing to fix, and the button that runs it.
 // Not its job: measuring or judging (connection.ts).
 import { useStore } from 'zustand';
 import type { LoopReport } from '../session/session.ts';
@@ -6,6 +6,8 @@ import { Button } from '../ui/controls.tsx';
 import { formatRate } from '../ui/format.ts';
 import { connectionWords, factsOf, type ConnectionReport } from './connection.ts';
 import { useInputs, useShow, useStudio } from './hooks.ts';
+import { keyHint } from './key-map.ts';
+import './connection-panel.css';
 
 const wayNames = { udp: 'UDP', tcp: 'TCP' } as const;
 
@@ -28,7 +30,7 @@ export const ConnectionPanel = () => {
         {test.kind === 'done' && <Result report={test.report} />}
       </div>
       <Button
-        keyHint="C"
+        keyHint={keyHint('testConnection')}
         disabled={live || test.kind === 'running'}
         title={live ? 'The test would take bandwidth from the fans' : ''}
         onPress={() => void studio.connection.run('full')}

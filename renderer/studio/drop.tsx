@@ -10,10 +10,12 @@ import { pictureSources } from '../ui/product-picture.ts';
 import { CataloguePanel } from './catalogue.tsx';
 import { DropForm } from './drop-form.tsx';
 import { useServerNow, useShopDesk, useShow, useStudio } from './hooks.ts';
+import { keyHint } from './key-map.ts';
 import { OrdersPanel } from './orders.tsx';
 import { ProductForm } from './product-form.tsx';
 import { currentDrop } from './shop-desk.ts';
 import { ShopSetup } from './shop-setup.tsx';
+import './drop.css';
 
 const tabs = ['Drop', 'Products', 'Orders', 'Setup'] as const;
 type Tab = (typeof tabs)[number];
@@ -116,7 +118,7 @@ const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void
           −1
         </Button>
         <Button
-          keyHint="B"
+          keyHint={keyHint('sold')}
           title="Record one sale at the table"
           disabled={stock.left === 0}
           onPress={() => void shop.recordSale(1)}
@@ -204,25 +206,33 @@ const DropControl = (props: { drop: Drop | null; onNew: () => void; onEdit: () =
       <div className="button-row">
         <Button
           kind={state.kind === 'running' ? 'plain' : 'action'}
-          keyHint="⇧D"
+          keyHint={keyHint('drop')}
           onPress={() => void shop.startOrPause()}
         >
           {mainWords[state.kind]}
         </Button>
         {on && (
-          <Button keyHint="⇧M" disabled={drop.lengthMs === null} onPress={() => void shop.extend()}>
+          <Button
+            keyHint={keyHint('extendDrop')}
+            disabled={drop.lengthMs === null}
+            onPress={() => void shop.extend()}
+          >
             +1 min
           </Button>
         )}
         {(on || state.kind === 'scheduled' || state.kind === 'countdown') && (
-          <Button keyHint="⇧X" kind={endArmed ? 'look' : 'plain'} onPress={() => void shop.end()}>
+          <Button
+            keyHint={keyHint('endDrop')}
+            kind={endArmed ? 'look' : 'plain'}
+            onPress={() => void shop.end()}
+          >
             {endArmed ? 'Press again' : on ? 'End' : 'Call off'}
           </Button>
         )}
       </div>
       {waits && (
         <div className="button-row">
-          <Button keyHint="⇧K" onPress={() => void shop.countDown(Number(countdownMs))}>
+          <Button keyHint={keyHint('countDown')} onPress={() => void shop.countDown(Number(countdownMs))}>
             Count down
           </Button>
           <Select

@@ -1,4 +1,5 @@
-// React's thin binding to the studio engine: context, selectors, and a clock tick for running times. No logic.
+// React's thin binding to the studio engine and the page's layout: context, selectors, and a clock tick for running times.
+// No logic.
 import { createContext, use, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { ShowState } from '../../sfu-server/protocol/state.ts';
@@ -6,6 +7,7 @@ import type { SessionState } from '../session/session.ts';
 import type { DeskState, Studio } from './engine.ts';
 import type { GuestFeeds } from './guests.ts';
 import type { InputsState } from './inputs.ts';
+import type { Layout, LayoutState } from './layout.ts';
 import type { ShopDeskState } from './shop-desk.ts';
 
 export const StudioContext = createContext<Studio | null>(null);
@@ -16,6 +18,16 @@ export const useStudio = (): Studio => {
   return studio;
 };
 
+export const LayoutContext = createContext<Layout | null>(null);
+
+export const useLayout = (): Layout => {
+  const layout = use(LayoutContext);
+  if (!layout) throw new Error('This part of the studio page is outside LayoutContext.');
+  return layout;
+};
+
+export const useLayoutState = <T>(select: (state: LayoutState) => T): T =>
+  useStore(useLayout().store, select);
 export const useDesk = <T>(select: (state: DeskState) => T): T => useStore(useStudio().store, select);
 export const useShopDesk = <T>(select: (state: ShopDeskState) => T): T =>
   useStore(useStudio().shop.store, select);
@@ -41,6 +53,12 @@ export const useNow = (everyMs: number | null): number => {
   return nowMs;
 };
 
-/** The same by the server's clock, on which the show's times are. */
+/** What `read` gives, read anew every `everyMs`: for figures that no store tells of. */
+export const useReading = <T>(everyMs: number, read: () => T): T => {
+  useNow(everyMs);
+  return read();
+};
+
+/** The same as `useNow` by the server's clock, on which the show's times are. */
 export const useServerNow = (everyMs: number | null): number =>
   useNow(everyMs) + useStudio().session.clockOffsetMs();

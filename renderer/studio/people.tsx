@@ -5,6 +5,7 @@ import type { Guest } from '../../sfu-server/protocol/state.ts';
 import { Button, CopyLink, Field } from '../ui/controls.tsx';
 import { Picture, QrCode } from '../ui/picture.tsx';
 import { useDesk, useGuestFeeds, useSession, useShow, useStudio } from './hooks.ts';
+import './people.css';
 
 export const PeoplePanel = () => {
   const guests = useShow((show) => show?.guests ?? noGuests);

@@ -6,6 +6,7 @@ import { guestSourceId } from './guests.ts';
 import { useDesk, useInputs, useNow, useShow, useStudio } from './hooks.ts';
 import { cameraRole, micRoles, studioSettings, type InputRole, type MicRole } from './inputs.ts';
 import type { DeviceIdentity, SlotState } from '../ui/devices.ts';
+import './sources.css';
 
 const none = '';
 

@@ -7,6 +7,8 @@ import type { Tracks } from '../session/session.ts';
 import { Button, Field } from '../ui/controls.tsx';
 import { Picture, QrCode, type Frame } from '../ui/picture.tsx';
 import { useDesk, useInputs, useSession, useShow, useStudio } from './hooks.ts';
+import { keyHint } from './key-map.ts';
+import './stage.css';
 
 export const Stage = () => (
   <>
@@ -66,7 +68,13 @@ const ResumeOffer = () => {
       <p>
         <strong>The show is still on.</strong> Fans see the standby clip.
       </p>
-      <Button kind="action" large keyHint="Enter" disabled={!ready} onPress={() => studio.resume()}>
+      <Button
+        kind="action"
+        large
+        keyHint={keyHint('resume')}
+        disabled={!ready}
+        onPress={() => studio.resume()}
+      >
         Resume the show
       </Button>
       {!ready && <p>Waiting for the camera’s picture.</p>}
@@ -155,11 +163,15 @@ const PictureControls = () => {
   return (
     <section className="picture-controls" aria-label="Picture">
       <div className="button-row" role="group" aria-label="View">
-        <Button keyHint="1" pressed={view === 'camera'} onPress={() => studio.setView('camera')}>
+        <Button
+          keyHint={keyHint('camera')}
+          pressed={view === 'camera'}
+          onPress={() => studio.setView('camera')}
+        >
           Camera
         </Button>
         <Button
-          keyHint="2"
+          keyHint={keyHint('sideBySide')}
           pressed={view === 'sideBySide'}
           disabled={!guestHere}
           title={noGuest}
@@ -168,7 +180,7 @@ const PictureControls = () => {
           Side by side
         </Button>
         <Button
-          keyHint="3"
+          keyHint={keyHint('guest')}
           pressed={view === 'guest'}
           disabled={!guestHere}
           title={noGuest}
@@ -179,7 +191,7 @@ const PictureControls = () => {
       </div>
       <div className="button-row overlays" role="group" aria-label="Overlays">
         <Button
-          keyHint="Q"
+          keyHint={keyHint('qr')}
           pressed={scene.qrVisible && product}
           disabled={!product}
           title={product ? undefined : 'There is nothing to sell yet. Add a product under Drop.'}
@@ -188,7 +200,7 @@ const PictureControls = () => {
           QR code
         </Button>
         <Button
-          keyHint="T"
+          keyHint={keyHint('lowerThird')}
           pressed={scene.lowerThird !== null}
           onPress={() => studio.setLowerThird(scene.lowerThird === null)}
         >

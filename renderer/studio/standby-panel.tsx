@@ -1,40 +1,47 @@
-// The standby clip on one line of the desk, and a sheet over the side panels with all clips: import, look at, use, remove.
+// The standby clip in use, and a sheet over the side panels with all clips: import, look at, use, remove.
 // Not its job: what any of it does (standby.ts).
-import { useEffect, useRef, useState, type DragEvent } from 'react';
+import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { clipPath, type ClipId, type Standby, type StoredClip } from '../../sfu-server/protocol/standby.ts';
-import { Button } from '../ui/controls.tsx';
-import { useSession, useShow, useStudio } from './hooks.ts';
+import { Button, TwiceButton } from '../ui/controls.tsx';
+import { Sheet } from './frame.tsx';
+import { useLayout, useSession, useShow, useStudio } from './hooks.ts';
+import { keyHint } from './key-map.ts';
 import type { ImportProgress } from './standby.ts';
+import './standby-panel.css';
 
 const accepted = 'video/*,.mp4,.m4v,.mov,.webm,.mkv';
 
 export const StandbyPanel = () => {
   const studio = useStudio();
+  const layout = useLayout();
   const standby = useShow((show) => show?.standby ?? null);
   const live = useShow((show) => show?.phase.kind === 'live');
   const { importing, rehearsal } = useStore(studio.standby.store);
-  const [open, setOpen] = useState(false);
   if (!standby) return null;
   const rehearsing = rehearsal !== null;
   return (
     <section className="panel standby" aria-labelledby="standby-head">
-      <Still standby={standby} />
-      <div className="standby-words">
-        <h2 id="standby-head">Standby</h2>
-        {importing ? <Progress importing={importing} /> : <p title={standby.name}>{standby.name}</p>}
+      <h2 id="standby-head">Standby</h2>
+      <div className="standby-now">
+        <Still standby={standby} />
+        <div className="standby-words">
+          {importing ? <Progress importing={importing} /> : <p title={standby.name}>{standby.name}</p>}
+          <p className="hint">Fans see it whenever your picture is gone.</p>
+          <div className="button-row">
+            <Button onPress={() => layout.toggleSheet('clips')}>Clips</Button>
+            <Button
+              keyHint={keyHint('rehearse')}
+              pressed={rehearsing}
+              disabled={live}
+              title={live ? 'The show is live: Standby (⇧S) shows it to fans' : 'Only you see and hear it'}
+              onPress={() => void studio.standby.rehearse()}
+            >
+              {rehearsing ? 'Stop' : 'Rehearse'}
+            </Button>
+          </div>
+        </div>
       </div>
-      <Button onPress={() => setOpen(true)}>Clips</Button>
-      <Button
-        keyHint="R"
-        pressed={rehearsing}
-        disabled={live}
-        title={live ? 'The show is live: Standby (⇧S) shows it to fans' : 'Only you see and hear it'}
-        onPress={() => void studio.standby.rehearse()}
-      >
-        {rehearsing ? 'Stop' : 'Rehearse'}
-      </Button>
-      {open && <ClipSheet standby={standby} live={live} onClose={() => setOpen(false)} />}
     </section>
   );
 };
@@ -67,46 +74,19 @@ const Progress = ({ importing }: { importing: ImportProgress }) => {
 };
 
 /** Over the side panels, never over the program. */
-const ClipSheet = (props: { standby: Standby; live: boolean; onClose: () => void }) => {
-  const { standby, live, onClose } = props;
+export const ClipSheet = ({ onClose }: { onClose: () => void }) => {
   const studio = useStudio();
+  const standby = useShow((show) => show?.standby ?? null);
+  const live = useShow((show) => show?.phase.kind === 'live');
   const { clips, importing, outcome } = useStore(studio.standby.store);
   const [seen, setSeen] = useState<string | null>(null);
-  const sheet = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    sheet.current?.querySelector('button')?.focus();
-    void studio.standby.refresh();
-  }, [studio]);
-  // Of the whole page: the button that was pressed may be gone, and the focus with it.
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key === 'Escape') onClose();
-    };
-    document.addEventListener('keydown', onKey);
-    return () => document.removeEventListener('keydown', onKey);
-  }, [onClose]);
+  useEffect(() => void studio.standby.refresh(), [studio]);
   const take = (file: File | undefined) => {
     if (file) void studio.standby.importFile(file);
   };
-  const onDrop = (event: DragEvent) => {
-    event.preventDefault();
-    take(event.dataTransfer.files[0]);
-  };
+  if (!standby) return null;
   return (
-    <div
-      ref={sheet}
-      className="keys clip-sheet"
-      role="dialog"
-      aria-label="Standby clips"
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={onDrop}
-    >
-      <div className="panel-head">
-        <h2>Standby clips</h2>
-        <Button kind="quiet" onPress={onClose}>
-          Close
-        </Button>
-      </div>
+    <Sheet label="Standby clips" className="clip-sheet" onClose={onClose} onDrop={take}>
       <p className="hint">
         Fans see this clip whenever your picture is gone. It plays in a loop, up to a minute, and gets a code
         that leads to your shop.
@@ -161,7 +141,7 @@ const ClipSheet = (props: { standby: Standby; live: boolean; onClose: () => void
           <ImportedLine key={clip.id} clip={clip} chosen={standby.clipId} onLook={setSeen} />
         ))}
       </ul>
-    </div>
+    </Sheet>
   );
 };
 
@@ -229,9 +209,9 @@ const ClipLine = (props: {
           </Button>
         )}
         {props.onRemove && !props.chosen && (
-          <Button kind="quiet" label={`Remove ${props.name}`} onPress={props.onRemove}>
+          <TwiceButton label={`Remove ${props.name}`} onPress={props.onRemove}>
             Remove
-          </Button>
+          </TwiceButton>
         )}
       </div>
     </div>

@@ -1,0 +1,242 @@
+// Every key of the studio: what it is called, when it counts, what it does. The one place with keys: the page's handler, the
+// list on `?`, the hints on buttons and the desktop app's global hotkeys all come from here.
+// Not its job: listening (key-list.tsx) or doing any of it (engine.ts and the desks beside it).
+import type { Layout } from './layout.ts';
+import type { Studio } from './engine.ts';
+
+/** What a key may reach. */
+export type Desk = { studio: Studio; layout: Layout };
+
+/** `live`: while a show is on air. `offAir`: while none is. Left out: always. */
+export type KeyTime = 'live' | 'offAir';
+
+export type KeyBinding = {
+  id: string;
+  /** As a person writes it: 'Shift+L', 'Q', '1', 'Space', 'Ctrl+Z'. Letters and digits are keys, other signs are what is typed. */
+  keys: string;
+  group: KeyGroup;
+  /** For the list. */
+  words: string;
+  when?: KeyTime;
+  /** Pressed twice within a few seconds before anything happens; the list says so. */
+  twice?: boolean;
+  /** In the desktop app, while another program has the keyboard; with Ctrl or Alt, which on a Mac is Command. */
+  globalKeys?: string;
+  press: (desk: Desk) => void;
+  /** For keys that are held: on letting go, and when the page loses the keyboard. */
+  release?: (desk: Desk) => void;
+};
+
+export const keyGroups = ['Show', 'Picture', 'Sound', 'Drop', 'Desk'] as const;
+export type KeyGroup = (typeof keyGroups)[number];
+
+const isLocked = (studio: Studio): boolean =>
+  studio.session.store.getState().show?.program.lock === 'standby';
+
+// One line or block each, by group. A key that is taken fails tests/renderer/key-map.test.ts.
+const bindings = [
+  {
+    id: 'goLive',
+    keys: 'Shift+L',
+    group: 'Show',
+    words: 'Go live',
+    when: 'offAir',
+    press: ({ studio }) => void studio.goLive(),
+  },
+  {
+    id: 'end',
+    keys: 'Shift+E',
+    group: 'Show',
+    words: 'End the show',
+    when: 'live',
+    twice: true,
+    press: ({ studio }) => void studio.end(),
+  },
+  {
+    id: 'standby',
+    keys: 'Shift+S',
+    group: 'Show',
+    words: 'Lock the standby clip, or unlock it',
+    when: 'live',
+    globalKeys: 'Ctrl+Alt+S',
+    press: ({ studio }) => void studio.lockStandby(!isLocked(studio)),
+  },
+  {
+    id: 'preflight',
+    keys: 'P',
+    group: 'Show',
+    words: 'Pre-flight list',
+    press: ({ layout }) => layout.toggleSheet('preflight'),
+  },
+  {
+    id: 'rehearse',
+    keys: 'R',
+    group: 'Show',
+    words: 'Rehearse the standby clip',
+    when: 'offAir',
+    press: ({ studio }) => void studio.standby.rehearse(),
+  },
+  {
+    id: 'testConnection',
+    keys: 'C',
+    group: 'Show',
+    words: 'Test the connection',
+    when: 'offAir',
+    press: ({ studio, layout }) => {
+      layout.open('connection');
+      void studio.connection.run('full');
+    },
+  },
+  {
+    id: 'camera',
+    keys: '1',
+    group: 'Picture',
+    words: 'Camera alone',
+    press: ({ studio }) => studio.setView('camera'),
+  },
+  {
+    id: 'sideBySide',
+    keys: '2',
+    group: 'Picture',
+    words: 'Camera and guest side by side',
+    press: ({ studio }) => studio.setView('sideBySide'),
+  },
+  {
+    id: 'guest',
+    keys: '3',
+    group: 'Picture',
+    words: 'Guest alone',
+    press: ({ studio }) => studio.setView('guest'),
+  },
+  {
+    id: 'qr',
+    keys: 'Q',
+    group: 'Picture',
+    words: 'QR code on or off',
+    press: ({ studio }) => studio.setQr(!studio.store.getState().scene.qrVisible),
+  },
+  {
+    id: 'lowerThird',
+    keys: 'T',
+    group: 'Picture',
+    words: 'Lower third on or off',
+    press: ({ studio }) => studio.setLowerThird(studio.store.getState().scene.lowerThird === null),
+  },
+  {
+    id: 'resume',
+    keys: 'Enter',
+    group: 'Show',
+    words: 'Resume the show after a reload',
+    press: ({ studio }) => studio.resume(),
+  },
+  {
+    id: 'drop',
+    keys: 'Shift+D',
+    group: 'Drop',
+    words: 'Start the drop, pause it, go on',
+    press: ({ studio }) => void studio.shop.startOrPause(),
+  },
+  {
+    id: 'countDown',
+    keys: 'Shift+K',
+    group: 'Drop',
+    words: 'Count down to the drop',
+    press: ({ studio }) => void studio.shop.countDown(),
+  },
+  {
+    id: 'extendDrop',
+    keys: 'Shift+M',
+    group: 'Drop',
+    words: 'One minute more for the drop',
+    press: ({ studio }) => void studio.shop.extend(),
+  },
+  {
+    id: 'endDrop',
+    keys: 'Shift+X',
+    group: 'Drop',
+    words: 'End the drop; before its start, call it off',
+    twice: true,
+    press: ({ studio }) => void studio.shop.end(),
+  },
+  {
+    id: 'sold',
+    keys: 'B',
+    group: 'Drop',
+    words: 'One sold at the table',
+    press: ({ studio }) => void studio.shop.recordSale(1),
+  },
+  {
+    id: 'health',
+    keys: 'H',
+    group: 'Desk',
+    words: 'Show the health figures',
+    press: ({ layout }) => layout.open('health'),
+  },
+  {
+    id: 'log',
+    keys: 'J',
+    group: 'Desk',
+    words: 'Show the log',
+    press: ({ layout }) => layout.open('log'),
+  },
+  {
+    id: 'keys',
+    keys: '?',
+    group: 'Desk',
+    words: 'Show or hide this list',
+    press: ({ layout }) => layout.toggleSheet('keys'),
+  },
+] as const satisfies readonly KeyBinding[];
+
+export type KeyId = (typeof bindings)[number]['id'];
+export const keyMap: readonly KeyBinding[] = bindings;
+
+const modifierSigns: Readonly<Record<string, string>> = { Shift: '⇧', Ctrl: '⌃', Alt: '⌥' };
+const keySigns: Readonly<Record<string, string>> = { Space: '␣', Enter: '⏎' };
+
+/** For the face of a button: "⇧S". */
+export const keyHint = (id: KeyId): string => hintOf(keyMap.find((binding) => binding.id === id)?.keys ?? '');
+
+const hintOf = (keys: string): string =>
+  keys
+    .split('+')
+    .map((part) => modifierSigns[part] ?? keySigns[part] ?? part)
+    .join('');
+
+/** The name of the key that was pressed, as the table writes it; null for a modifier alone. */
+export const keyName = (
+  event: Pick<KeyboardEvent, 'key' | 'code' | 'shiftKey' | 'ctrlKey' | 'metaKey' | 'altKey'>,
+): string | null => {
+  if (['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'Dead'].includes(event.key)) return null;
+  // With Shift a digit's key types something else, on some layouts without it too: its place counts.
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
+  const isLetter = /^\p{L}$/u.test(event.key);
+  const name = digit ?? (event.key === ' ' ? 'Space' : isLetter ? event.key.toUpperCase() : event.key);
+  // Of a sign such as "?" it is the layout's business whether Shift makes it.
+  const isSign = digit === undefined && !isLetter && name.length === 1;
+  const modifiers = [
+    ...(event.ctrlKey || event.metaKey ? ['Ctrl'] : []),
+    ...(event.altKey ? ['Alt'] : []),
+    ...(event.shiftKey && !isSign ? ['Shift'] : []),
+  ];
+  return [...modifiers, name].join('+');
+};
+
+export const countsNow = ({ when }: KeyBinding, live: boolean): boolean =>
+  when === undefined || (when === 'live') === live;
+
+/** Null when no key of this name counts now. */
+export const bindingFor = (
+  name: string,
+  live: boolean,
+  map: readonly KeyBinding[] = keyMap,
+): KeyBinding | null => map.find((binding) => binding.keys === name && countsNow(binding, live)) ?? null;
+
+/** Pairs of ids that one key would mean at the same time. */
+export const keyConflicts = (map: readonly KeyBinding[] = keyMap): string[] =>
+  map.flatMap((one, at) =>
+    map
+      .slice(at + 1)
+      .filter((other) => other.keys === one.keys && !(one.when && other.when && one.when !== other.when))
+      .map((other) => `${one.keys}: ${one.id}, ${other.id}`),
+  );

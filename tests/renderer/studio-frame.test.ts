@@ -1,0 +1,123 @@
+// The studio page's frame without a page: the table of keys, and the sizes of its panels.
+import { describe, expect, it } from 'vitest';
+import {
+  bindingFor,
+  keyConflicts,
+  keyHint,
+  keyMap,
+  keyName,
+  type KeyBinding,
+} from '../../renderer/studio/key-map.ts';
+import { createLayout as openLayout, edges, usualSizes } from '../../renderer/studio/layout.ts';
+
+const pressed = (key: string, code: string, modifiers: Partial<KeyboardEvent> = {}) =>
+  keyName({ key, code, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...modifiers });
+
+describe('keys', () => {
+  it('mean one thing at a time, and no id is there twice', () => {
+    expect(keyConflicts()).toEqual([]);
+    expect(new Set(keyMap.map(({ id }) => id)).size).toBe(keyMap.length);
+    const press = () => {};
+    const line = (id: string, when?: KeyBinding['when']): KeyBinding => ({
+      id,
+      keys: 'X',
+      group: 'Desk',
+      words: id,
+      press,
+      ...(when && { when }),
+    });
+    expect(keyConflicts([line('a'), line('b', 'live')])).toEqual(['X: a, b']);
+    expect(keyConflicts([line('a', 'offAir'), line('b', 'live')])).toEqual([]);
+  });
+
+  it('are found by every name the table writes', () => {
+    for (const { keys, when } of keyMap) {
+      const parts = keys.split('+');
+      const name = parts.at(-1) ?? '';
+      const typed = {
+        key: name === 'Space' ? ' ' : name,
+        code: /^\d$/.test(name) ? `Digit${name}` : '',
+        shiftKey: parts.includes('Shift'),
+        ctrlKey: parts.includes('Ctrl'),
+        metaKey: false,
+        altKey: parts.includes('Alt'),
+      };
+      expect(keyName(typed)).toBe(keys);
+      expect(bindingFor(keys, when === 'live')?.keys).toBe(keys);
+    }
+  });
+
+  it('are the same on keyboards that type other signs', () => {
+    // A French keyboard types "&" for 1, a German one "!" for Shift+1 and "?" with Shift, an English one too.
+    expect(pressed('&', 'Digit1')).toBe('1');
+    expect(pressed('!', 'Digit1', { shiftKey: true })).toBe('Shift+1');
+    expect(pressed('?', 'Minus', { shiftKey: true })).toBe('?');
+    expect(pressed('z', 'KeyY', { metaKey: true })).toBe('Ctrl+Z');
+    expect(pressed('Q', 'KeyQ')).toBe('Q'); // Caps lock.
+    expect(pressed('Shift', 'ShiftLeft', { shiftKey: true })).toBeNull();
+    expect(keyHint('standby')).toBe('⇧S');
+  });
+
+  it('count only at their time', () => {
+    expect(bindingFor('Shift+L', false)?.id).toBe('goLive');
+    expect(bindingFor('Shift+L', true)).toBeNull();
+    expect(bindingFor('Shift+E', false)).toBeNull();
+    expect(bindingFor('Ctrl+Q', true)).toBeNull();
+  });
+});
+
+const storage = (text: string | null = null) => {
+  let kept = text;
+  return {
+    getItem: () => kept,
+    setItem: (_key: string, next: string) => {
+      kept = next;
+    },
+  };
+};
+
+const room = { innerWidth: 1280, innerHeight: 720 };
+const usual = usualSizes(room);
+const createLayout = (kept: ReturnType<typeof storage>) => openLayout(kept, room);
+
+describe('layout', () => {
+  it('keeps sizes and open panels over a reload, within their bounds', () => {
+    const kept = storage();
+    const layout = createLayout(kept);
+    layout.setSize('side', 400.4);
+    layout.setSize('dock', 9_000);
+    layout.open('health');
+    layout.open('log');
+    layout.open('health');
+    layout.toggleSheet('keys');
+    const again = createLayout(kept).store.getState();
+    expect(again.sizes).toEqual({
+      side: 400,
+      dock: edges.dock.most,
+      dockSplit: usual.dockSplit,
+      sideSplit: usual.sideSplit,
+    });
+    expect(again.opened).toEqual(['health', 'log']);
+    expect(again.sheet).toBeNull();
+    layout.resetSize('side');
+    expect(layout.store.getState().sizes.side).toBe(usual.side);
+  });
+
+  it('starts as usual when what was kept cannot be read', () => {
+    for (const text of ['', '{', '[]', '{"sizes":{"side":"wide"},"opened":[]}']) {
+      expect(createLayout(storage(text)).store.getState().sizes.side).toBe(usual.side);
+    }
+    const tight = createLayout(storage('{"sizes":{"side":1},"opened":[]}'));
+    expect(tight.store.getState().sizes.side).toBe(edges.side.least);
+  });
+
+  it('has one sheet at a time', () => {
+    const layout = createLayout(storage());
+    const sheet = () => layout.store.getState().sheet;
+    layout.toggleSheet('keys');
+    layout.toggleSheet('clips');
+    expect(sheet()).toBe('clips');
+    layout.toggleSheet('clips');
+    expect(sheet()).toBeNull();
+  });
+});
