@@ -159,7 +159,15 @@ export const startHttp = async (options: HttpOptions) => {
   app.get('/watch/:show', page('viewer'));
   app.get('/shop/:show/:product', page('shop'));
   app.get('/order/:show', page('shop'));
-  app.get('/studio', page('studio'));
+  // The field card opens the viewer link for real, under the address fans have.
+  app.get('/studio', (request, reply) => {
+    const policy = String(reply.getHeader('content-security-policy'));
+    reply.header(
+      'content-security-policy',
+      policy.replace("connect-src 'self'", `connect-src 'self' ${publicOrigin()}`),
+    );
+    return page('studio')(request, reply);
+  });
   app.get('/cohost', page('cohost'));
   app.get('/crew', page('crew'));
   app.get('/debug', page('debug'));

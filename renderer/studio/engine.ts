@@ -19,7 +19,12 @@ import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createStandbyDesk, type StandbyDesk } from './standby.ts';
 import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
 import { cameraRole, createInputs, outputFor, programSend, readSettings, type Inputs } from './inputs.ts';
+import { createHotkeys, type Hotkeys } from './hotkeys.ts';
+import { createLog, type Log } from './log.ts';
+import { createUplinkJudge, factsForLog } from './log-facts.ts';
+import { createPreflight, type Preflight } from './preflight-desk.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
+import { reportSources, type Pipeline, type SourceReport } from './source-report.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
 import { createMixer, type MeterReading, type Mixer } from './media/mixer.ts';
 import { layoutScene, type QrCard, type Scene as PictureScene } from './media/scene.ts';
@@ -44,8 +49,11 @@ export type DeskState = {
   fault: string | null;
   /** The browser holds sound back until somebody clicks. */
   soundWaits: boolean;
-  /** On the way to being live. A second press while the connection is tested skips the test. */
-  going: 'no' | 'testingConnection' | 'starting';
+  /**
+   * On the way to being live. A second press while the connection is tested skips the test; while `asking`, because the field
+   * card is not green, it goes live all the same.
+   */
+  going: 'no' | 'testingConnection' | 'asking' | 'starting';
   /** End was pressed once. */
   endArmed: boolean;
   /** Links made since the page opened; a token is shown only once. */
@@ -67,14 +75,24 @@ export interface Studio {
   readonly connection: ConnectionDesk;
   readonly shop: ShopDesk;
   readonly standby: StandbyDesk;
+  /** What happened so far, in words. */
+  readonly log: Log;
+  readonly hotkeys: Hotkeys;
+  readonly preflight: Preflight;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
   /** Levels of one input by id, or of the `program`. The same function for the same id. */
   meterFeed(id: string): (onLevel: (level: { peakDb: number; rmsDb: number }) => void) => () => void;
 
+  /** Every source as it is at this moment. */
+  sources(): SourceReport[];
+  pipeline(): Pipeline;
+
   setTitle(title: string): Promise<Outcome>;
   goLive(): Promise<Outcome>;
+  /** The answer to `asking`: not live yet. */
+  notYet(): void;
   /** The first call arms, a second within a few seconds ends the show. */
   end(): Promise<Outcome>;
   newShow(): Promise<Outcome>;
@@ -140,6 +158,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     tell: (trouble) => store.setState({ trouble }),
   });
   const standby = createStandbyDesk({ session, key: options.key });
+  const log = createLog({ storage: sessionStorage, nowMs: () => Date.now() });
+  const hotkeys = createHotkeys({ desktop: window.desktop, storage: localStorage });
   const awake = keepAwake();
   let closed = false;
 
@@ -313,6 +333,39 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   onSession(session.store.getState());
   if (inputs.setUpBefore) void inputs.openAll();
 
+  // --- Log and field card -------------------------------------------------------------------------------------------------------
+
+  const pipeline = (): Pipeline => ({ picture: compositor.snapshot().stats, sound: mixer.snapshot() });
+  const sources = (): SourceReport[] => reportSources(inputs, pipeline());
+  const uplink = createUplinkJudge();
+  const lookForLog = () => {
+    const state = session.store.getState();
+    log.look(
+      factsForLog({
+        session: state,
+        desk: store.getState(),
+        sources: sources(),
+        uplink: uplink.look(state.health, Date.now()),
+      }),
+    );
+  };
+  unsubscribe.push(
+    session.store.subscribe(lookForLog),
+    inputs.store.subscribe(lookForLog),
+    store.subscribe(lookForLog),
+  );
+
+  const preflight = createPreflight({
+    session,
+    inputs,
+    mixer,
+    connection,
+    sources,
+    pipeline,
+    recording: () => ({ kind: 'off' }),
+    luts: () => ({ wanted: 0, missing: [] }),
+  });
+
   // --- What the director asks --------------------------------------------------------------------------------------
 
   const feeds = new Map<string, ReturnType<Studio['meterFeed']>>();
@@ -358,21 +411,31 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (fix !== null) throw new AppError('mediaUnavailable', `${fix} Go live again to go live as it is.`);
   };
 
+  /** Whether something on the field card is not ready. The uplink has been asked about by its own test. */
+  const cardAsks = async (): Promise<boolean> => {
+    await preflight.check();
+    return preflight.items().some(({ id, tone }) => tone === 'wrong' && id !== 'uplink');
+  };
+
   const goLive = async (): Promise<Outcome> => {
-    if (store.getState().going === 'testingConnection') skipConnectionTest();
-    if (show()?.phase.kind !== 'setup' || store.getState().going !== 'no') return { ok: true };
+    const { going } = store.getState();
+    if (going === 'testingConnection') skipConnectionTest();
+    if (show()?.phase.kind !== 'setup' || (going !== 'no' && going !== 'asking')) return { ok: true };
     store.setState({ going: 'starting' });
     const outcome = await act(async () => {
       await cameraSettled();
       if (!inputs.hasPicture()) {
         throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
       }
-      await connectionTested();
+      if (going !== 'asking') {
+        await connectionTested();
+        if (await cardAsks()) return store.setState({ going: 'asking' });
+      }
       store.setState({ going: 'starting' });
       // The server waits for what it has only just begun to get.
       await session.call('goLive', {});
     });
-    store.setState({ going: 'no' });
+    if (store.getState().going !== 'asking') store.setState({ going: 'no' });
     return outcome;
   };
 
@@ -401,12 +464,20 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     connection,
     shop,
     standby,
+    log,
+    hotkeys,
+    preflight,
     store,
     previewTrack: compositor.track,
     meterFeed,
+    sources,
+    pipeline,
 
     setTitle: (title) => act(() => session.call('setTitle', { title })),
     goLive,
+    notYet: () => {
+      if (store.getState().going === 'asking') store.setState({ going: 'no' });
+    },
     end,
     newShow: () => act(() => session.call('newShow', { title: show()?.title ?? 'Next show' })),
     lockStandby: async (locked) => {
@@ -465,6 +536,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       guests.close();
       shop.close();
       standby.close();
+      preflight.close();
+      hotkeys.close();
       inputs.close();
       session.close();
       compositor.close();

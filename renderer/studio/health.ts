@@ -3,7 +3,9 @@
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
+import type { CompositorStats } from './media/compositor.ts';
 import { formatDuration, formatRate } from '../ui/format.ts';
+import type { SourceReport } from './source-report.ts';
 
 /** `wrong`: fans notice or will soon. `look`: the director should know. `fine`: nothing to do. */
 export type Tone = 'fine' | 'look' | 'wrong';
@@ -35,7 +37,8 @@ const lossToMentionPct = 2;
 const rttToMentionMs = 250;
 const fpsToMention = 20;
 
-const standbyBecause: Record<SwitchReason, string> = {
+/** Why the standby clip came by itself; part of a sentence. */
+export const standbyBecause: Readonly<Record<SwitchReason, string>> = {
   notOnAir: 'the studio has only just gone on air',
   studioHealthy: 'the studio is coming back',
   studioSilent: 'nothing came from this studio',
@@ -199,6 +202,68 @@ const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLin
     tone: 'fine',
     text: seen ? `All well. Fans see you ${Math.round(seen.median)} ms after it happens.` : 'All well.',
   };
+};
+
+/** A source's state in two or three words, for a table. */
+export const sourceState = (source: SourceReport): { tone: Tone | 'off'; text: string } => {
+  const { input, media, muted } = source;
+  switch (input.kind) {
+    case 'off':
+      return { tone: 'off', text: 'off' };
+    case 'opening':
+      return { tone: 'off', text: 'opening' };
+    case 'unplugged':
+      return { tone: 'look', text: `unplugged ${formatDuration(input.forMs)} ago` };
+    case 'failed':
+      return { tone: 'look', text: 'cannot open' };
+    case 'live':
+      if (media !== 'well') return { tone: 'look', text: mediaWords[media] };
+      return muted ? { tone: 'look', text: 'muted' } : { tone: 'fine', text: 'live' };
+  }
+};
+
+const mediaWords: Record<Exclude<SourceReport['media'], 'well'>, string> = {
+  stopped: 'no pictures',
+  frozen: 'stands still',
+  black: 'black',
+  silent: 'silent',
+  clipped: 'too loud',
+};
+
+export type PipelineFigure = Figure & { tone: Tone };
+
+/** What composing costs and how much of it comes late, over the last second. */
+export const pipelineFigures = (picture: CompositorStats | null, fps: number): PipelineFigure[] => {
+  if (!picture) return [];
+  const frameMs = 1000 / fps;
+  const workPct = (picture.meanWorkMs / frameMs) * 100;
+  const latePct = picture.framesOut === 0 ? 0 : (picture.late / picture.framesOut) * 100;
+  return [
+    {
+      name: 'Work per frame',
+      value: `${picture.meanWorkMs.toFixed(1)} ms · ${Math.round(workPct)} %`,
+      detail: `Of the ${frameMs.toFixed(1)} ms a frame has; the longest took ${picture.worstWorkMs.toFixed(1)} ms`,
+      tone: workPct > 70 ? 'look' : 'fine',
+    },
+    {
+      name: 'Out',
+      value: `${picture.framesOut} fps`,
+      detail: `By the ${picture.backend} compositor`,
+      tone: picture.framesOut < fps * 0.9 ? 'look' : 'fine',
+    },
+    {
+      name: 'Late',
+      value: `${latePct.toFixed(1)} %`,
+      detail: `Frames that came late; the longest gap was ${Math.round(picture.worstGapMs)} ms`,
+      tone: latePct > 2 ? 'look' : 'fine',
+    },
+    {
+      name: 'Dropped',
+      value: String(picture.dropped),
+      detail: 'Composed but not sent, because the encoder did not keep up',
+      tone: picture.dropped > 0 ? 'look' : 'fine',
+    },
+  ];
 };
 
 /** One figure of the health line: what it is, its value, and the longer words behind it. */

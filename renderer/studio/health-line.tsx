@@ -1,0 +1,90 @@
+// The foot of the page: what went wrong and what was done about it, in words; the figures for those who want them.
+// Not its job: finding the words (health.ts).
+import { Button } from '../ui/controls.tsx';
+import { healthFigures, healthLines, type HealthFacts } from './health.ts';
+import { useStore } from 'zustand';
+import { useDesk, useInputs, useLayout, useServerNow, useSession, useStudio } from './hooks.ts';
+import { cameraRole, micRoles } from './inputs.ts';
+import { keyHint } from './key-map.ts';
+import { clockTime } from './log.ts';
+
+export const HealthLine = () => {
+  const studio = useStudio();
+  const layout = useLayout();
+  const session = useSession((state) => state);
+  const desk = useDesk((state) => state);
+  const cameraStats = useInputs((inputs) => inputs.cameraStats);
+  const cameraHealth = useInputs((inputs) => inputs.cameraHealth);
+  const micHealth = useInputs((inputs) => inputs.micHealth);
+  const nowMs = useServerNow(1_000);
+  const facts: HealthFacts = {
+    nowMs,
+    connection: session.connection.kind,
+    show: session.show,
+    health: session.health,
+    camera: studio.inputs.report(cameraRole),
+    microphones: micRoles.map((role) => ({
+      role,
+      input: studio.inputs.report(role),
+      sound: micHealth[role],
+    })),
+    picture: cameraHealth,
+    sending: desk.sending.kind,
+    fault: desk.fault,
+  };
+  const [worst, ...others] = healthLines(facts);
+  return (
+    <footer className="health">
+      <div className="health-words" role="status">
+        {desk.trouble !== null && (
+          <p className="health-line" data-tone="wrong">
+            <strong>{desk.trouble}</strong>
+            <Button kind="quiet" onPress={() => studio.dismissTrouble()}>
+              Dismiss
+            </Button>
+          </p>
+        )}
+        {desk.trouble === null && worst && (
+          <p className="health-line" data-tone={worst.tone}>
+            <span className="health-mark" aria-hidden="true" />
+            {worst.text}
+            {others.length > 0 && (
+              <span className="health-more" title={others.map(({ text }) => text).join('\n')}>
+                {' '}
+                {others[0]?.text}
+                {others.length > 1 && ` (and ${others.length - 1} more)`}
+              </span>
+            )}
+          </p>
+        )}
+      </div>
+      <LatestInLog besides={[desk.trouble, worst?.text]} />
+      <dl className="health-figures">
+        {healthFigures(session.health, cameraStats?.framesPerSecond ?? null).map(
+          ({ name, value, detail }) => (
+            <div key={name} title={detail}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+        )}
+      </dl>
+      <Button kind="quiet" keyHint={keyHint('keys')} onPress={() => layout.toggleSheet('keys')}>
+        Keys
+      </Button>
+    </footer>
+  );
+};
+
+/** The newest line of the log, unless it stands beside it already, and the way to the rest of it. */
+const LatestInLog = ({ besides }: { besides: readonly (string | null | undefined)[] }) => {
+  const { log } = useStudio();
+  const layout = useLayout();
+  const latest = useStore(log.store, ({ lines }) => lines.at(-1));
+  if (!latest || besides.includes(latest.text)) return null;
+  return (
+    <button type="button" className="health-latest" title="Open the log" onClick={() => layout.open('log')}>
+      <time>{clockTime(latest.atMs)}</time> {latest.text}
+    </button>
+  );
+};

@@ -1,0 +1,78 @@
+// Every source of the studio in one list, as log, health panel and field card speak of it: what its device does, what its
+// media say, and its figures. The one place that knows where these are kept.
+// Not its job: words (log.ts, health-panel.tsx, field-card.ts).
+import type { CompositorStats } from './media/compositor.ts';
+import type { MixerSnapshot } from './media/mixer.ts';
+import type { PictureHealth, SoundHealth } from './media/source-health.ts';
+import type { InputReport } from './health.ts';
+import { cameraRole, micRoles, type Inputs } from './inputs.ts';
+
+export type MediaCondition = 'well' | 'stopped' | 'frozen' | 'black' | 'silent' | 'clipped';
+
+export type SourceReport = {
+  id: string;
+  name: string;
+  medium: 'picture' | 'sound';
+  input: InputReport;
+  /** What the pictures or the sound say; `well` too while nothing is known. */
+  media: MediaCondition;
+  /** What is shown or heard in its place, by name; null: nothing is. */
+  instead: string | null;
+  /** Pictures only; null while unknown. */
+  framesPerSecond: number | null;
+  lastFrameAgeMs: number | null;
+  size: { width: number; height: number } | null;
+  /** Sound only: delay by buffering and times the buffer ran dry in the last second; null while unknown. */
+  bufferedMs: number | null;
+  underruns: number | null;
+  /** How far the device's clock is from the program's; null while unknown. */
+  driftPpm: number | null;
+  muted: boolean;
+};
+
+/** What the pipeline says of itself, once a second. */
+export type Pipeline = { picture: CompositorStats | null; sound: MixerSnapshot };
+
+const ofPicture = (health: PictureHealth): MediaCondition =>
+  health.kind === 'waiting' || health.kind === 'moving' ? 'well' : health.kind;
+const ofSound = (health: SoundHealth): MediaCondition =>
+  health.kind === 'waiting' || health.kind === 'alive' ? 'well' : health.kind;
+
+export const reportSources = (inputs: Inputs, { picture, sound }: Pipeline): SourceReport[] => {
+  const state = inputs.store.getState();
+  const stats = picture?.sources[cameraRole];
+  const camera: SourceReport = {
+    id: cameraRole,
+    name: cameraRole,
+    medium: 'picture',
+    input: inputs.report(cameraRole),
+    media: ofPicture(state.cameraHealth),
+    instead: null,
+    framesPerSecond: stats?.framesPerSecond ?? null,
+    lastFrameAgeMs: stats?.lastFrameAgeMs ?? null,
+    size: stats && stats.width > 0 ? { width: stats.width, height: stats.height } : null,
+    bufferedMs: null,
+    underruns: null,
+    driftPpm: null,
+    muted: false,
+  };
+  const microphones = micRoles.map((role): SourceReport => {
+    const mixed = sound.inputs[role];
+    return {
+      id: role,
+      name: role,
+      medium: 'sound',
+      input: inputs.report(role),
+      media: ofSound(state.micHealth[role]),
+      instead: null,
+      framesPerSecond: null,
+      lastFrameAgeMs: null,
+      size: null,
+      bufferedMs: mixed?.bufferedMs ?? null,
+      underruns: mixed?.underruns ?? null,
+      driftPpm: null,
+      muted: state.settings.mics[role].muted,
+    };
+  });
+  return [camera, ...microphones];
+};
