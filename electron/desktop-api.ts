@@ -4,6 +4,15 @@
 import * as z from 'zod/mini';
 import { secrets } from '../sfu-server/protocol/secrets.ts';
 
+/** In Electron's words. At least Control or Alt: a page never gets letters that are typed elsewhere. */
+const accelerator = z
+  .string()
+  .check(z.regex(/^(?:CommandOrControl|Alt)(?:\+(?:Alt|Shift))*\+[A-Z0-9]$/, 'keys such as Alt+Shift+S'));
+const hotkey = z.strictObject({
+  id: z.string().check(z.regex(/^[A-Za-z]{1,24}$/)),
+  accelerator,
+});
+
 /** What the page may ask of the shell. Each takes one object and answers with one. */
 export const desktopRequests = {
   /** While live the machine neither sleeps nor dims, and closing the window asks first. */
@@ -24,6 +33,14 @@ export const desktopRequests = {
   },
   /** Which keys there are, never their values. `safe` false: this system has no safe storage, so none are kept. */
   keysSet: { params: z.object({}), result: z.object({ safe: z.boolean(), names: z.array(z.string()) }) },
+  /**
+   * Keys that reach the studio while another program has the keyboard; they replace those set before, none: no keys. `taken`: ids
+   * whose keys belong to another program.
+   */
+  setHotkeys: {
+    params: z.strictObject({ hotkeys: z.array(hotkey).check(z.maxLength(8)) }),
+    result: z.object({ taken: z.array(z.string()) }),
+  },
 } as const satisfies Record<string, { params: z.ZodMiniType; result: z.ZodMiniType }>;
 
 /** What the shell tells the page. */
@@ -35,6 +52,8 @@ export const desktopEvents = {
     restarts: z.int(),
     text: z.string(),
   }),
+  /** A key set by `setHotkeys` was pressed. */
+  hotkey: z.object({ id: z.string() }),
 } as const satisfies Record<string, z.ZodMiniType>;
 
 export type DesktopRequest = keyof typeof desktopRequests;
@@ -50,6 +69,8 @@ export const desktopSpecs: {
     readonly result: z.ZodMiniType<DesktopResult<N>>;
   };
 } = desktopRequests;
+
+const eventSpecs: { readonly [N in DesktopEvent]: z.ZodMiniType<DesktopPayload<N>> } = desktopEvents;
 
 /** One handler for every request: a forgotten one does not compile. */
 export type DesktopHandlers = {
@@ -73,6 +94,10 @@ export interface DesktopApi {
   /** Keeps them and hands them to the server at once. Rejects where the system has no safe storage. */
   setKeys(keys: DesktopParams<'setKeys'>): Promise<void>;
   keysSet(): Promise<DesktopResult<'keysSet'>>;
+  /** Resolves with the ids whose keys another program has. */
+  setHotkeys(hotkeys: DesktopParams<'setHotkeys'>['hotkeys']): Promise<readonly string[]>;
+  /** Calls back with the id of a hotkey that was pressed. Returns the way to stop. */
+  onHotkey(listener: (id: string) => void): () => void;
   /** Calls back on every change of the bundled server's phase. Returns the way to stop. */
   onServerState(listener: (state: DesktopPayload<'serverState'>) => void): () => void;
 }
@@ -94,6 +119,12 @@ export const createDesktopApi = (ipc: RendererIpc): DesktopApi => {
     if (!reply.ok) throw new Error(reply.text);
     return desktopSpecs[name].result.parse(reply.value);
   };
+  const listen = <N extends DesktopEvent>(name: N, heard: (payload: DesktopPayload<N>) => void) => {
+    const channel = desktopChannel(name);
+    const receive = (_event: unknown, payload: unknown) => heard(eventSpecs[name].parse(payload));
+    ipc.on(channel, receive);
+    return () => void ipc.off(channel, receive);
+  };
   return {
     setLive: async (live) => {
       await call('setLive', { live });
@@ -103,12 +134,8 @@ export const createDesktopApi = (ipc: RendererIpc): DesktopApi => {
       await call('setKeys', keys);
     },
     keysSet: () => call('keysSet', {}),
-    onServerState: (listener) => {
-      const channel = desktopChannel('serverState');
-      const receive = (_event: unknown, payload: unknown) =>
-        listener(desktopEvents.serverState.parse(payload));
-      ipc.on(channel, receive);
-      return () => void ipc.off(channel, receive);
-    },
+    setHotkeys: async (hotkeys) => (await call('setHotkeys', { hotkeys })).taken,
+    onHotkey: (listener) => listen('hotkey', ({ id }) => listener(id)),
+    onServerState: (listener) => listen('serverState', listener),
   };
 };

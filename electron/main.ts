@@ -1,7 +1,18 @@
 // The desktop app, wired: one window, one bundled server, one bridge between them. Every part has its own file.
 import { join } from 'node:path';
-import { app, dialog, ipcMain, Menu, powerSaveBlocker, safeStorage, session, utilityProcess } from 'electron';
+import {
+  app,
+  dialog,
+  globalShortcut,
+  ipcMain,
+  Menu,
+  powerSaveBlocker,
+  safeStorage,
+  session,
+  utilityProcess,
+} from 'electron';
 import type { Secrets } from '../sfu-server/protocol/secrets.ts';
+import { createHotkeys } from './hotkeys.ts';
 import { serveDesktop } from './ipc.ts';
 import { RemoteServer } from './remote-server.ts';
 import { createKeyring } from './keyring.ts';
@@ -35,6 +46,7 @@ async function run(): Promise<void> {
     changed: handKeys,
     log,
   });
+  const hotkeys = createHotkeys({ globalShortcut, onPress: (id) => studio?.send('hotkey', { id }) });
   let studio: StudioWindow | undefined;
 
   guardNavigation({ app, origin, serverOrigins, log });
@@ -56,6 +68,7 @@ async function run(): Promise<void> {
         return {};
       },
       keysSet: () => ({ safe: keyring.isSafe(), names: keyring.names() }),
+      setHotkeys: (params) => ({ taken: hotkeys.set(params.hotkeys) }),
     },
     logBug: (message, error) => log(`${message} ${error instanceof Error ? error.stack : String(error)}`),
   });
@@ -66,6 +79,7 @@ async function run(): Promise<void> {
     // Electron does not wait for promises here: hold the quit, stop the server, quit again.
     event.preventDefault();
     desktop.close();
+    hotkeys.close();
     live.set(false);
     server.close().then(
       () => app.quit(),

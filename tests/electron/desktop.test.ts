@@ -120,7 +120,9 @@ describe(`desktop app in ${driver.name}`, slow, () => {
     expect(await studio.evaluate(() => Object.keys(window.desktop ?? {}).sort())).toEqual([
       'appInfo',
       'keysSet',
+      'onHotkey',
       'onServerState',
+      'setHotkeys',
       'setKeys',
       'setLive',
     ]);
@@ -139,6 +141,44 @@ describe(`desktop app in ${driver.name}`, slow, () => {
     expect(await awake()).toBe(true);
     await studio.evaluate(() => window.desktop?.setLive(false));
     expect(await awake()).toBe(false);
+  });
+
+  test('passes global hotkeys on to the page while they are set, and says which another program has', async () => {
+    await app.main(({ globalShortcut }) => {
+      const keys = new Map<string, () => void>();
+      Reflect.set(globalThis, 'keys', keys);
+      globalShortcut.register = (accelerator, pressed) => {
+        if (accelerator === 'Alt+T') return false;
+        keys.set(accelerator, pressed);
+        return true;
+      };
+      globalShortcut.unregister = (accelerator) => void keys.delete(accelerator);
+    }, null);
+    /** As the system would: the keys held, after pressing them all. */
+    const pressAll = () =>
+      app.main(() => {
+        const keys: unknown = Reflect.get(globalThis, 'keys');
+        if (!(keys instanceof Map)) throw new Error('no keys');
+        for (const pressed of keys.values()) Reflect.apply(pressed, undefined, []);
+        return [...keys.keys()].map(String);
+      }, null);
+    await studio.evaluate(() => {
+      window.states = [];
+      window.desktop?.onHotkey((id) => window.states?.push(id));
+    });
+    const set = (hotkeys: { id: string; accelerator: string }[]) =>
+      studio.evaluate((hotkeys) => window.desktop?.setHotkeys(hotkeys), hotkeys);
+    expect(
+      await set([
+        { id: 'standby', accelerator: 'CommandOrControl+Alt+S' },
+        { id: 'take', accelerator: 'Alt+T' },
+      ]),
+    ).toEqual(['take']);
+    expect(await pressAll()).toEqual(['CommandOrControl+Alt+S']);
+    await expect.poll(() => studio.evaluate(() => window.states)).toEqual(['standby']);
+    await expect(set([{ id: 'spy', accelerator: 'A' }])).rejects.toThrow('setHotkeys');
+    expect(await set([])).toEqual([]);
+    expect(await pressAll()).toEqual([]);
   });
 
   test('grants camera and microphone to the studio page, and nothing else to anybody', async () => {

@@ -34,6 +34,7 @@ const serve = (
       appInfo: () => ({ version: '1.2.3', electron: '45', platform: 'linux' }),
       setKeys: () => ({}),
       keysSet: () => ({ safe: true, names: [] }),
+      setHotkeys: () => ({ taken: [] }),
       ...handlers,
     },
     logBug: (_message, error) => bugs.push(error),

@@ -235,6 +235,12 @@ export const utilityProcess = {
 
 const blockers = new Map<number, string>();
 let lastBlocker = 0;
+/** The system's keys; none of them is ever pressed here. */
+export const globalShortcut = {
+  register: (_accelerator: string, _pressed: () => void): boolean => true,
+  unregister: (_accelerator: string): void => {},
+};
+
 export const powerSaveBlocker = {
   start: (type: string): number => {
     lastBlocker += 1;
