@@ -179,7 +179,18 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.getByLabel('Lower third, name').fill('Mara Voss');
   await studio.getByLabel('Lower third, second line').fill('Screen prints, two nights only');
   await studio.getByRole('button', { name: 'Lower third', exact: false }).first().click();
-  await studio.getByRole('button', { name: 'Go live' }).click();
+  await studio.locator('body').click({ position: { x: 5, y: 5 } });
+  await studio.keyboard.press('p');
+  await studio.getByText(/opens\.$/).waitFor();
+  await shoot(studio, 'studio-preflight', 'small');
+  await studio.emulateMedia({ media: 'print' });
+  await studio.setViewportSize({ width: 794, height: 1123 });
+  await studio.screenshot({ path: join(folder, 'field-card-print.png'), fullPage: true });
+  await studio.pdf({ path: join(folder, 'field-card.pdf'), format: 'A4', printBackground: false });
+  await studio.emulateMedia({ media: null });
+  await studio.setViewportSize(sizes.laptop);
+  await studio.keyboard.press('Escape');
+  await studio.getByRole('button', { name: /^Go live/ }).click();
   await studio.getByRole('button', { name: /^End/ }).waitFor();
 
   await studio.getByLabel('Guest’s name').fill('Ada');
@@ -214,6 +225,11 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.keyboard.press('?');
   await shoot(studio, 'studio-keys', 'laptop');
   await studio.keyboard.press('?');
+  await studio.keyboard.press('h');
+  await shoot(studio, 'studio-health', 'small');
+  await studio.keyboard.press('j');
+  await shoot(studio, 'studio-log', 'wide');
+  await studio.getByRole('tab', { name: 'Sound' }).click();
 
   await studio.keyboard.press('Shift+S');
   await viewer.getByText('Back in a moment').first().waitFor();

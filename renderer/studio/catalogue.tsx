@@ -1,7 +1,7 @@
 // Everything the shop has: which product fans see, each with its stock, and the whole list as a table file, both ways.
 import { useState } from 'react';
 import type { Product } from '../../sfu-server/protocol/shop.ts';
-import { Button } from '../ui/controls.tsx';
+import { Button, TwiceButton } from '../ui/controls.tsx';
 import { formatCounts, formatMoney, formatStock } from '../ui/format.ts';
 import { useShow, useStudio } from './hooks.ts';
 import { ProductForm } from './product-form.tsx';
@@ -54,7 +54,12 @@ export const CataloguePanel = () => {
               <Button label={`Edit ${product.name}`} onPress={() => setEditing(product.id)}>
                 Edit
               </Button>
-              <RemoveButton product={product} />
+              <TwiceButton
+                label={`Remove ${product.name}`}
+                onPress={() => void shop.press('removeProduct', { productId: product.id })}
+              >
+                Remove
+              </TwiceButton>
             </div>
             {product.kind === 'digital' && <DigitalGoods product={product} />}
           </li>
@@ -68,23 +73,6 @@ export const CataloguePanel = () => {
       </div>
       <ImportButton />
     </>
-  );
-};
-
-const RemoveButton = ({ product }: { product: Product }) => {
-  const { shop } = useStudio();
-  const [armed, setArmed] = useState(false);
-  return (
-    <Button
-      kind={armed ? 'look' : 'quiet'}
-      label={armed ? `Press again to remove ${product.name}` : `Remove ${product.name}`}
-      onPress={() => {
-        setArmed(!armed);
-        if (armed) void shop.press('removeProduct', { productId: product.id });
-      }}
-    >
-      {armed ? 'Really?' : 'Remove'}
-    </Button>
   );
 };
 

@@ -4,7 +4,7 @@ import { useState, type SyntheticEvent } from 'react';
 import type { DropDraft } from '../../sfu-server/protocol/shop-messages.ts';
 import type { Drop, Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
-import { Button, Field, Select } from '../ui/controls.tsx';
+import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
 import { moneyForField, parseMoney } from '../ui/format.ts';
 import { useShow, useStudio } from './hooks.ts';
 
@@ -236,8 +236,8 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
       )}
       <div className="form-row form-end">
         {drop && !begun && (
-          <Button
-            kind="quiet"
+          <TwiceButton
+            label={`Remove ${drop.name}`}
             onPress={() =>
               void shop
                 .ask('removeDrop', { dropId: drop.id })
@@ -245,7 +245,7 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
             }
           >
             Remove
-          </Button>
+          </TwiceButton>
         )}
         <Button kind="quiet" onPress={onDone}>
           Cancel

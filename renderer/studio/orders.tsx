@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'react';
 import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/messages.ts';
 import type { Order, OrderId, OrderState } from '../../sfu-server/protocol/shop.ts';
-import { Button, Field, Select } from '../ui/controls.tsx';
+import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
 import { formatMoney, moneyForField, parseMoney } from '../ui/format.ts';
 import { useShow, useStudio } from './hooks.ts';
 import type { Answer } from './shop-desk.ts';
@@ -295,9 +295,13 @@ const OneOrder = (props: { id: OrderId; onClose: () => void; onChange: () => voi
         <div className="button-row">
           {isPaid && <Button onPress={() => setRefunding(true)}>Refund</Button>}
           {(kind === 'details' || kind === 'awaitingPayment') && (
-            <Button onPress={() => void act(shop.ask('cancelOrderByCrew', { orderId: id }))}>
+            <TwiceButton
+              kind="plain"
+              label="Cancel it: the order"
+              onPress={() => void act(shop.ask('cancelOrderByCrew', { orderId: id }))}
+            >
               Cancel it
-            </Button>
+            </TwiceButton>
           )}
           {isPaid && (
             <Button onPress={() => void act(shop.ask('sendReceipt', { orderId: id }))}>Mail receipt</Button>

@@ -1,13 +1,13 @@
 // How the shop works: test or real money, ways to pay, pickup and shipping, links for the crew. Keys of payment services are typed in
-// keys.tsx (desktop app) or set at the server, and never shown here.
+// provider-keys.tsx (desktop app) or set at the server, and never shown here.
 import { useCallback, useEffect, useState, type SyntheticEvent } from 'react';
 import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/messages.ts';
 import type { CrewMember, ShopSettings } from '../../sfu-server/protocol/shop.ts';
-import { Button, CopyLink, Field, Select } from '../ui/controls.tsx';
+import { Button, CopyLink, Field, Select, TwiceButton } from '../ui/controls.tsx';
 import { moneyForField, parseMoney } from '../ui/format.ts';
 import { QrCode } from '../ui/picture.tsx';
 import { useShopDesk, useShow, useStudio } from './hooks.ts';
-import { Keys } from './keys.tsx';
+import { Keys } from './provider-keys.tsx';
 import { currencies } from './product-form.tsx';
 import type { Answer } from './shop-desk.ts';
 
@@ -397,13 +397,12 @@ const CrewRow = ({ member }: { member: CrewMember }) => {
         >
           New link
         </Button>
-        <Button
-          kind="quiet"
+        <TwiceButton
           label={`Withdraw the link of ${member.name}`}
           onPress={() => void shop.press('revokeCrew', { crewId: member.id })}
         >
           Withdraw
-        </Button>
+        </TwiceButton>
       </div>
     </li>
   );

@@ -37,6 +37,37 @@ export const Button = (props: {
   </button>
 );
 
+/** A second press counts as meant within this time. */
+const armedMs = 4_000;
+
+/** For what cannot be taken back: the first press arms it for a few seconds, the second does it. */
+export const TwiceButton = (props: {
+  children: ReactNode;
+  onPress: () => void;
+  kind?: ButtonKind;
+  /** What it does and to what: "Remove Night tee". */
+  label: string;
+}) => {
+  const [armed, setArmed] = useState(false);
+  useEffect(() => {
+    if (!armed) return;
+    const timer = setTimeout(() => setArmed(false), armedMs);
+    return () => clearTimeout(timer);
+  }, [armed]);
+  return (
+    <Button
+      kind={armed ? 'look' : (props.kind ?? 'quiet')}
+      label={armed ? `Press again: ${props.label}` : props.label}
+      onPress={() => {
+        setArmed(!armed);
+        if (armed) props.onPress();
+      }}
+    >
+      {armed ? 'Press again' : props.children}
+    </Button>
+  );
+};
+
 const FieldLabel = (props: { htmlFor: string; label: string; hidden: boolean }) => (
   <label htmlFor={props.htmlFor} className={props.hidden ? 'visually-hidden' : 'field-label'}>
     {props.label}

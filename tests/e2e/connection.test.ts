@@ -32,6 +32,7 @@ describe('connection test', () => {
   it('sends a picture by UDP and by TCP, and says what they carry and the one thing to fix', async () => {
     const { context, page, errors } = await openPerson(browser, server.studioUrl);
     const panel = page.getByRole('region', { name: 'Connection' });
+    await page.getByRole('tab', { name: 'Connection' }).click();
     await panel.getByText('Not tested yet').waitFor();
     await page.keyboard.press('c');
     await panel.getByRole('progressbar').waitFor();
@@ -55,6 +56,7 @@ describe('connection test', () => {
     await turnOn(page);
     await page.getByRole('button', { name: /^Go live/ }).click();
     await page.getByRole('button', { name: /^Skip the test/ }).waitFor();
+    await page.getByRole('tab', { name: 'Connection' }).click();
     const panel = page.getByRole('region', { name: 'Connection' });
     await panel.getByText('○ UDP shut').waitFor();
     await panel.getByText(/^● TCP \d/).waitFor();

@@ -129,6 +129,33 @@ describe('studio', () => {
     const fan = await openPerson(browser, server.viewerUrl);
     await fan.page.locator('.badge-live').waitFor();
 
+    // The desk is laid out by pointer and by keyboard; the pictures give way, and nothing lies over them.
+    const box = async (selector: string) => {
+      const found = await page.locator(selector).boundingBox();
+      if (!found) throw new Error(`${selector} is not on the page.`);
+      return found;
+    };
+    const side = page.getByRole('separator', { name: 'Width of the side' });
+    const edge = await side.boundingBox();
+    const [wide, program640] = [await box('.side'), await box(program)];
+    await page.mouse.move((edge?.x ?? 0) + 6, 300);
+    await page.mouse.down();
+    await page.mouse.move((edge?.x ?? 0) - 94, 300, { steps: 3 });
+    await page.mouse.up();
+    expect((await box('.side')).width).toBeCloseTo(wide.width + 100, -1);
+    expect((await box(program)).width).toBeLessThan(program640.width);
+    await page.getByRole('separator', { name: 'Height of the panels' }).focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('End');
+    const [pictureBox, dockBox] = [await box(program), await box('.dock')];
+    expect(pictureBox.y + pictureBox.height).toBeLessThan(dockBox.y);
+    await page.keyboard.press('Enter');
+    await page.getByRole('tab', { name: 'Sound' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByRole('region', { name: 'Health' }).getByText('Work per frame').waitFor();
+    await page.keyboard.press('End');
+    await page.getByRole('region', { name: 'Connection' }).waitFor();
+
     await page.reload();
     await fan.page.locator('.badge-standby').waitFor();
     const resume = page.getByRole('button', { name: /^Resume the show/ });
@@ -146,6 +173,12 @@ describe('studio', () => {
       'true',
     );
     expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
+    expect((await box('.side')).width).toBeCloseTo(wide.width + 100, -1);
+    await page.getByRole('region', { name: 'Connection' }).waitFor();
+    await page.keyboard.press('j');
+    const log = page.getByRole('region', { name: 'Log' });
+    await log.getByText('Standby clip on air: ').waitFor();
+    await log.getByText('Program is back on the studio’s picture.').waitFor();
     await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).not.toBeNull();
     await expectNoOverflow(page);
 

@@ -2,7 +2,7 @@
 // Elsewhere they come from the server's environment (docs/payments.md) and there is nothing to type.
 import { useEffect, useState, type SyntheticEvent } from 'react';
 import type { DesktopApi, DesktopParams, DesktopResult } from '../../electron/desktop-api.ts';
-import { Button, Field } from '../ui/controls.tsx';
+import { Field, TwiceButton } from '../ui/controls.tsx';
 
 type KeyName = keyof DesktopParams<'setKeys'>;
 
@@ -94,9 +94,9 @@ const KeyField = (props: {
         Save
       </button>
       {isSet && (
-        <Button kind="quiet" label={`Forget: ${label}`} onPress={() => void change(null)}>
+        <TwiceButton label={`Forget: ${label}`} onPress={() => void change(null)}>
           Forget
-        </Button>
+        </TwiceButton>
       )}
       {wrong !== null && (
         <p className="form-wrong" role="alert">
