@@ -13,6 +13,18 @@ const quiet = [
   'tests/electron/{ipc,keyring}.test.ts',
 ];
 
+/** Real servers, processes and databases, but no media that runs in real time: two files at once, one per core. */
+const servers = [
+  'tests/sfu-server/{clips,server,shutdown}.test.ts',
+  'tests/shop/{order-server,shop-door}.test.ts',
+  'tests/scripts/*.test.ts',
+  'tests/electron/server-process.test.ts',
+  'tests/media/standby.test.ts',
+];
+
+/** When the machine stalls for a moment nobody is to blame; a test that fails three times in a row has a reason. */
+const retry = 2;
+
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
@@ -23,16 +35,18 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'real server', include: servers, maxWorkers: 2, retry, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
         test: {
           name: 'real media',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/bench/**', ...quiet],
-          // Two cores: one file at a time.
+          exclude: ['tests/bench/**', ...quiet, ...servers],
+          // Two cores, and media runs in real time: one file at a time.
           fileParallelism: false,
-          // Media runs in real time: when the machine stalls for a moment, sound or frames are missing and nobody is to blame.
-          // A test that fails three times in a row has a reason.
-          retry: 2,
-          sequence: { groupOrder: 1 },
+          retry,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
