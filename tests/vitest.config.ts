@@ -9,7 +9,9 @@ const quiet = [
   'tests/renderer/{connection-words,feeds,ladder,loudness,offer,session,session-playback,studio-frame,studio-log,studio-words}.test.ts',
   'tests/sfu-server/{config,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
+  'tests/studio-media/colour.test.ts',
   'tests/studio-media/i420.test.ts',
+  'tests/studio-media/scene.test.ts',
   'tests/electron/{ipc,keyring}.test.ts',
 ];
 

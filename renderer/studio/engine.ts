@@ -247,6 +247,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
             : cardStock(offer.stock),
       clockText: saleClock(offer, nowMs),
       soldOut: offer.stock.left === 0,
+      style: 'card',
+      corner: 'topRight',
     };
   };
 
@@ -257,7 +259,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     const guestId = scene.guestId !== null && feed?.video ? guestSourceId(scene.guestId) : null;
     const cameraId = inputs.store.getState().camera.kind === 'empty' ? null : cameraRole;
     return layoutScene({
-      layout: scene.layout === 'sideBySide' ? 'side-by-side' : 'full',
+      layout: scene.layout,
       // A guest alone replaces the camera; while their picture is missing the camera stays.
       cameraId: scene.layout === 'full' && guestId !== null ? null : cameraId,
       guestId,

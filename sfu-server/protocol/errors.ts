@@ -86,6 +86,7 @@ export const errorTable = {
     text: 'This cannot be paid in this way. Choose another way to pay, or ask at the table.',
   },
   badClip: { audience: 'crew', retry: false, text: 'The standby clip cannot be used.' },
+  badLut: { audience: 'crew', retry: false, text: 'This LUT cannot be used.' },
   storeBusy: {
     audience: 'crew',
     retry: true,

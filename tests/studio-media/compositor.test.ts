@@ -83,7 +83,7 @@ test('the layouts put each source where it belongs, and the slate stands in befo
       'guest',
       lab.startCamera({ width: 361, height: 641, picture: one([0, 0, 255]) }).track,
     );
-    compositor.setScene(lab.layoutScene({ layout: 'side-by-side', cameraId: 'cam', guestId: 'guest' }));
+    compositor.setScene(lab.layoutScene({ layout: 'sideBySide', cameraId: 'cam', guestId: 'guest' }));
     const points = [
       [0.1, 0.5],
       [0.48, 0.5],
@@ -95,7 +95,7 @@ test('the layouts put each source where it belongs, and the slate stands in befo
     const beside = (await lab.untilColour(probe, points, 0, [255, 0, 0])).rgb;
     compositor.setScene({
       ...lab.layoutScene({ layout: 'full', cameraId: 'guest', guestId: null }),
-      layers: [{ sourceId: 'guest', rect: { x: 0, y: 0, width: 1, height: 1 }, fit: 'contain' }],
+      layers: [lab.createLayer('guest', { fit: 'contain' })],
     });
     const alone = (await lab.untilColour(probe, points, 2, [0, 0, 255])).rgb;
     compositor.removeSource('guest');
@@ -132,7 +132,9 @@ test('the code is read from a busy 360-line picture at 500 kbit/s, and a new sto
       insteadOfText: '',
       clockText: '',
       soldOut: false,
-    };
+      style: 'card',
+      corner: 'topRight',
+    } as const;
     const scene = lab.layoutScene({
       layout: 'full',
       cameraId: 'cam',
@@ -142,17 +144,18 @@ test('the code is read from a busy 360-line picture at 500 kbit/s, and a new sto
     });
     compositor.setScene(scene);
     // The white of the quiet zone says that the card is on.
-    await lab.untilColour(probe, [[0.96, 0.06]], 0, [255, 255, 255]);
+    await lab.untilColour(probe, [[0.93, 0.085]], 0, [255, 255, 255]);
     await lab.untilStats(compositor, (stats) => stats.sources['cam']?.framesPerSecond !== undefined);
     const viewed = await probe.vp8(500_000, 45);
-    compositor.setScene({ ...scene, qr: { ...qr, stockText: '11 left of 50' } });
+    const { overlays } = scene;
+    compositor.setScene({ ...scene, overlays: { ...overlays, qr: { ...qr, stockText: '11 left of 50' } } });
     // A lower third's bar is easier to see for a machine than a digit, and takes the same way.
-    await lab.untilColour(probe, [[0.035, 0.8]], 0, [91, 140, 255]);
-    compositor.setScene({ ...scene, lowerThird: null });
+    await lab.untilColour(probe, [[0.053, 0.87]], 0, [91, 140, 255]);
+    compositor.setScene({ ...scene, overlays: { ...overlays, lowerThird: null } });
     await probe.pixels([]);
     await probe.pixels([]);
     compositor.setScene(scene);
-    const { tookMs } = await lab.untilColour(probe, [[0.035, 0.8]], 0, [91, 140, 255]);
+    const { tookMs } = await lab.untilColour(probe, [[0.053, 0.87]], 0, [91, 140, 255]);
     return { ...viewed, tookMs };
   }, url);
   expect(result.qrText).toBe(url);
@@ -180,6 +183,8 @@ test('an address too long for a code is said, and the program goes on without th
           insteadOfText: '',
           clockText: '',
           soldOut: false,
+          style: 'card',
+          corner: 'topRight',
         },
       }),
     );
@@ -198,7 +203,7 @@ test('a frozen camera is repeated at the true rate, a fast one is held down, and
     compositor.addSource('cam', camera.track);
     compositor.addSource('guest', lab.startCamera().track);
     compositor.addSource('idle', lab.startCamera().track);
-    compositor.setScene(lab.layoutScene({ layout: 'side-by-side', cameraId: 'cam', guestId: 'guest' }));
+    compositor.setScene(lab.layoutScene({ layout: 'sideBySide', cameraId: 'cam', guestId: 'guest' }));
     const probe = lab.startProbe(compositor.track);
     const fast = await lab.untilStats(
       compositor,

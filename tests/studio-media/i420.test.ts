@@ -4,10 +4,8 @@ import { expect, test } from 'vitest';
 import type { Picture } from '../../renderer/studio/media/i420.ts';
 import {
   applyColour,
-  blendOverlay,
   colourTransform,
   copyPicture,
-  createOverlay,
   createPicture,
   createScaler,
   fillArea,
@@ -15,10 +13,15 @@ import {
   rgbToYuv,
   rotatePicture,
   splitChroma,
+  turnPicture,
   yuvToRgb,
 } from '../../renderer/studio/media/i420.ts';
-import type { Layer } from '../../renderer/studio/media/scene.ts';
-import { checkOutput, layoutScene, placeLayer } from '../../renderer/studio/media/scene.ts';
+import {
+  blendOverlay,
+  blendPicture,
+  createOverlay,
+  wipePicture,
+} from '../../renderer/studio/media/mixing.ts';
 
 /** Repeatable noise. */
 function noise(length: number, seed = 1): Uint8Array {
@@ -137,6 +140,25 @@ test('turning a picture four times by 90° gives it back, and a corner goes wher
   expect(directLeft.data).toEqual(left.data);
 });
 
+test('a mirror swaps sides after the turn, and twice gives the picture back', () => {
+  const picture = noisyPicture(6, 4);
+  const mirrored = createPicture(6, 4);
+  turnPicture(picture, mirrored, 0, true, false);
+  expect([...mirrored.y.subarray(0, 6)]).toEqual([...picture.y.subarray(0, 6)].toReversed());
+  const both = createPicture(6, 4);
+  turnPicture(picture, both, 0, true, true);
+  const half = createPicture(6, 4);
+  rotatePicture(picture, half, 180);
+  expect(both.data).toEqual(half.data);
+  const turned = createPicture(4, 6);
+  turnPicture(picture, turned, 90, true, false);
+  const right = createPicture(4, 6);
+  rotatePicture(picture, right, 90);
+  const rightMirrored = createPicture(4, 6);
+  turnPicture(right, rightMirrored, 0, true, false);
+  expect(turned.data).toEqual(rightMirrored.data);
+});
+
 test('scaling by one copies, by half averages, and in between interpolates', () => {
   const scaler = createScaler();
   const source = noisyPicture(16, 12);
@@ -207,6 +229,47 @@ test('an overlay blends like the formula where it is thin, replaces where it is 
   expect(worstDifference(picture.u, expectedU)).toBeLessThanOrEqual(1.5);
 });
 
+test('an overlay that is partly beside the picture is cut there, and one half faded is half as strong', () => {
+  const rgba = new Uint8ClampedArray(16 * 8 * 4).fill(255);
+  const overlay = createOverlay(rgba, 16, 8);
+  for (const [x, y] of [
+    [-6, -4],
+    [26, 6],
+    [40, 2],
+    [4, -20],
+  ] as const) {
+    const picture = noisyPicture(32, 12);
+    const before = [...picture.y];
+    blendOverlay(overlay, picture, x, y, 0.5);
+    const expected = before.map((value, i) => {
+      const [column, row] = [(i % 32) - x, Math.floor(i / 32) - y];
+      const isUnder = column >= 0 && column < 16 && row >= 0 && row < 8;
+      return isUnder ? (value + 235) / 2 : value;
+    });
+    expect(worstDifference(picture.y, expected)).toBeLessThanOrEqual(1);
+  }
+});
+
+test('a fade is the mean by weight, and a wipe shows the new picture up to its edge', () => {
+  const [from, to] = [noisyPicture(16, 8), createPicture(16, 8)];
+  fillArea(to, { x: 0, y: 0, width: 16, height: 8 }, [200, 90, 60]);
+  const faded = createPicture(16, 8);
+  copyPicture(from, faded, 0, 0);
+  blendPicture(to, faded, 0, 0, 0.25);
+  expect(
+    worstDifference(
+      faded.y,
+      Array.from(from.y, (value) => value * 0.75 + 50),
+    ),
+  ).toBeLessThanOrEqual(1);
+  const wiped = createPicture(16, 8);
+  copyPicture(from, wiped, 0, 0);
+  wipePicture(to, wiped, 0.5);
+  expect([...wiped.y.subarray(16, 24)]).toEqual(Array.from({ length: 8 }, () => 200));
+  expect([...wiped.y.subarray(24, 32)]).toEqual([...from.y.subarray(24, 32)]);
+  expect([...wiped.u.subarray(0, 4)]).toEqual([90, 90, 90, 90]);
+});
+
 test('filling and copying stay inside their area', () => {
   const picture = createPicture(8, 8);
   fillArea(picture, { x: 2, y: 2, width: 4, height: 4 }, [200, 50, 60]);
@@ -217,48 +280,4 @@ test('filling and copying stay inside their area', () => {
   copyPicture(small, picture, 6, 6);
   expect(picture.y.filter((value) => value === 7)).toHaveLength(4);
   expect(picture.u[15]).toBe(7);
-});
-
-test('layers land on even pixels: cover crops the longer side, contain leaves ground', () => {
-  const output = { width: 640, height: 360 };
-  const layer = (fit: Layer['fit'], width = 1): Layer => ({
-    sourceId: 'a',
-    fit,
-    rect: { x: 0, y: 0, width, height: 1 },
-  });
-  expect(placeLayer(layer('cover'), { width: 640, height: 480 }, output)).toEqual({
-    crop: { x: 0, y: 60, width: 640, height: 360 },
-    target: { x: 0, y: 0, width: 640, height: 360 },
-  });
-  expect(placeLayer(layer('contain'), { width: 360, height: 640 }, output)?.target).toEqual({
-    x: 218,
-    y: 0,
-    width: 202,
-    height: 360,
-  });
-  for (const size of [
-    { width: 641, height: 359 },
-    { width: 33, height: 17 },
-    { width: 1, height: 1 },
-  ]) {
-    const placed = placeLayer(layer('cover', 0.333), size, output);
-    const { x, y, width, height } = placed?.target ?? { x: 1, y: 1, width: 1, height: 1 };
-    expect([x % 2, y % 2, width % 2, height % 2]).toEqual([0, 0, 0, 0]);
-  }
-  expect(placeLayer(layer('cover', 0.001), output, output)).toBeNull();
-});
-
-test('side by side needs both; one alone is shown full', () => {
-  const ids = (cameraId: string | null, guestId: string | null) =>
-    layoutScene({ layout: 'side-by-side', cameraId, guestId }).layers.map(({ sourceId }) => sourceId);
-  expect(ids('cam', 'guest')).toEqual(['cam', 'guest']);
-  expect(ids('cam', null)).toEqual(['cam']);
-  expect(ids(null, 'guest')).toEqual(['guest']);
-  expect(ids(null, null)).toEqual([]);
-});
-
-test('an output no encoder takes is refused in words; odd sides are rounded down', () => {
-  expect(checkOutput({ width: 641, height: 361, fps: 30 })).toEqual({ width: 640, height: 360, fps: 30 });
-  expect(() => checkOutput({ width: 0, height: 360, fps: 30 })).toThrow('not possible');
-  expect(() => checkOutput({ width: 640, height: 360, fps: Number.NaN })).toThrow('not possible');
 });

@@ -38,10 +38,11 @@ import type { ClipFile, ImportOptions, ImportedClip } from './clip-import.ts';
 import type { ClipSource } from './clip-source.ts';
 import { openClip } from './clip-source.ts';
 import { toProgramFrame } from './frames.ts';
-import type { Overlay } from './i420.ts';
-import { blendOverlay, copyPicture, createOverlay, createPicture, createScaler } from './i420.ts';
+import { copyPicture, createPicture, createScaler } from './i420.ts';
+import type { Overlay } from './mixing.ts';
+import { blendOverlay, createOverlay } from './mixing.ts';
 import { levelLoudness, type Stereo } from './loudness.ts';
-import { drawShopCard, QrTooLongError } from './overlay.ts';
+import { drawShopCard, QrTooLongError } from './qr-card.ts';
 
 /** One file to be written. */
 type Rendition = {

@@ -22,7 +22,8 @@ import type { Picture } from './i420.ts';
 import { copyPicture, createPicture, createScaler, fillArea, rgbToYuv, rotatePicture } from './i420.ts';
 import type { Stereo } from './loudness.ts';
 import { resample } from './resample.ts';
-import { placeLayer } from './scene.ts';
+import { placeLayer } from './placement.ts';
+import { createLayer } from './scene.ts';
 
 export interface ClipSource {
   /** Of the clip to be made: a multiple of 100 ms. */
@@ -194,11 +195,7 @@ function createPainter(size: ClipSize): (sample: VideoSample | null) => Promise<
     const display = { width: sample.displayWidth, height: sample.displayHeight };
     const kept = (display.width * size.height) / (display.height * size.width);
     const fit = Math.min(kept, 1 / kept) >= 1 - mostCropped ? 'cover' : 'contain';
-    const placement = placeLayer(
-      { sourceId: 'clip', rect: { x: 0, y: 0, width: 1, height: 1 }, fit },
-      display,
-      size,
-    );
+    const placement = placeLayer(createLayer('clip', { fit }), display, size);
     if (placement === null) throw refusal('damaged');
     const { crop, target } = placement;
     // Pixels of some cameras are not square: the placement is in shown pixels, the cut in stored ones.

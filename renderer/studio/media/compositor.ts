@@ -2,10 +2,12 @@
 // Not its job: drawing or timing, which run in compositor.worker.ts so that a busy or hidden page never stops the
 // program; opening cameras (devices.ts); sending the track anywhere.
 
+import type { BackendWish } from './backend-choice.ts';
 import type { CompositorCommand, CompositorReport, CompositorStats } from './compositor.worker.ts';
-import type { Output, Scene } from './scene.ts';
+import type { Lut } from './cube.ts';
+import type { Output, Scene, Size, Transition } from './scene.ts';
 import type { PictureHealth } from './source-health.ts';
-import { checkOutput, layoutScene } from './scene.ts';
+import { checkOutput, createScene } from './scene.ts';
 
 export type { CompositorStats, SourceStats } from './compositor.worker.ts';
 
@@ -16,6 +18,8 @@ export interface CompositorOptions {
   readonly output: Output;
   /** Shown until the first `setScene`; the default slate without one. */
   readonly scene?: Scene;
+  /** `auto` without it: the graphics card where a real one makes frames well in time. */
+  readonly backend?: BackendWish;
 }
 
 export type CompositorState = 'running' | 'failed' | 'closed';
@@ -24,6 +28,8 @@ export interface CompositorSnapshot {
   readonly state: CompositorState;
   readonly output: Output;
   readonly scene: Scene;
+  readonly preview: Scene | null;
+  readonly second: Size | null;
   readonly sourceIds: readonly string[];
   readonly videoDelayMs: number;
   /** The last second; null before the first second is over. */
@@ -33,15 +39,40 @@ export interface CompositorSnapshot {
 export interface Compositor {
   /** The program picture: always running, at `output.fps`, from creation to `close()`. */
   readonly track: MediaStreamVideoTrack;
-  /** Takes effect with the next program frame. */
+  /** The scene that is next, at half the program's size and rate; without one the track rests. */
+  readonly previewTrack: MediaStreamVideoTrack;
+  /** Changes what is on program, with its next frame and without a transition. */
   setScene(scene: Scene): void;
+  /** Makes a scene the program, with its next frames. A transition that still runs ends at once. */
+  take(scene: Scene, transition: Transition): void;
+  setPreview(scene: Scene | null): void;
+  /**
+   * Starts a second output, which shows the program's scene laid out for its own aspect, at the program's rate. Replaces
+   * one that runs. Throws a RangeError for a size no encoder takes.
+   */
+  openSecondOutput(size: Size): MediaStreamVideoTrack;
+  closeSecondOutput(): void;
   /**
    * Adds a source, or replaces its track in place (a replugged camera): the last picture stays until the new track
    * delivers. The track stays the caller's and is not stopped here.
    */
   addSource(sourceId: string, track: MediaStreamTrack): void;
+  /** Adds or replaces a source that does not move: an image, a colour, a test card. The picture is handed over. */
+  addStill(sourceId: string, picture: ImageBitmap): void;
   /** Forgets a source and its last picture. Unknown ids are ignored. */
   removeSource(sourceId: string): void;
+  /** Gives or replaces a table that layers name in their colour. */
+  addLut(lutId: string, lut: Lut): void;
+  removeLut(lutId: string): void;
+  /** Gives or replaces the picture of a logo, which is handed over. */
+  addLogo(logoId: string, picture: ImageBitmap): void;
+  removeLogo(logoId: string): void;
+  /**
+   * Gives or replaces a stinger: a clip with alpha, WebM with VP8 or VP9. It is decoded beside the program; until it is
+   * ready a take with it is a cut. A file that cannot be one is told by `onFault`.
+   */
+  addStinger(stingerId: string, file: Blob): void;
+  removeStinger(stingerId: string): void;
   /** Calls back once a second. Returns the function that ends it. */
   onStats(listener: (stats: CompositorStats) => void): () => void;
   /** Calls back when a source falls ill or recovers, within some 200 ms. Returns the function that ends it. */
@@ -62,12 +93,15 @@ export function createCompositor(options: CompositorOptions): Compositor {
     name: 'compositor',
   });
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
+  const previewGenerator = new MediaStreamTrackGenerator({ kind: 'video' });
+  let second: { readonly generator: MediaStreamVideoTrack; readonly size: Size } | null = null;
   const sourceIds = new Set<string>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
   let state: CompositorState = 'running';
-  let scene = options.scene ?? layoutScene({ layout: 'full', cameraId: null, guestId: null });
+  let scene = options.scene ?? createScene([]);
+  let preview: Scene | null = null;
   let videoDelayMs = 0;
   let stats: CompositorStats | null = null;
 
@@ -96,15 +130,45 @@ export function createCompositor(options: CompositorOptions): Compositor {
     );
   });
 
-  send({ kind: 'start', output, writable: generator.writable }, [generator.writable]);
+  const { writable } = generator;
+  const { writable: previewWritable } = previewGenerator;
+  const { backend = 'auto' } = options;
+  send({ kind: 'start', output, backend, writable, previewWritable }, [writable, previewWritable]);
   send({ kind: 'scene', scene });
 
   return {
     track: generator,
+    previewTrack: previewGenerator,
 
     setScene(next) {
       scene = next;
       send({ kind: 'scene', scene });
+    },
+
+    take(next, transition) {
+      scene = next;
+      send({ kind: 'take', scene, transition });
+    },
+
+    setPreview(next) {
+      preview = next;
+      send({ kind: 'preview', scene: preview });
+    },
+
+    openSecondOutput(wanted) {
+      const { width, height } = checkOutput({ ...wanted, fps: output.fps });
+      second?.generator.stop();
+      const made = new MediaStreamTrackGenerator({ kind: 'video' });
+      second = { generator: made, size: { width, height } };
+      send({ kind: 'openSecond', size: second.size, writable: made.writable }, [made.writable]);
+      return made;
+    },
+
+    closeSecondOutput() {
+      if (second === null) return;
+      second.generator.stop();
+      second = null;
+      send({ kind: 'closeSecond' });
     },
 
     addSource(sourceId, track) {
@@ -115,9 +179,26 @@ export function createCompositor(options: CompositorOptions): Compositor {
       send({ kind: 'source', sourceId, readable }, [readable]);
     },
 
+    addStill(sourceId, picture) {
+      if (state === 'closed') return picture.close();
+      sourceIds.add(sourceId);
+      send({ kind: 'still', sourceId, picture }, [picture]);
+    },
+
     removeSource(sourceId) {
       if (sourceIds.delete(sourceId)) send({ kind: 'remove', sourceId });
     },
+
+    addLut: (lutId, lut) => send({ kind: 'lut', lutId, lut }),
+    removeLut: (lutId) => send({ kind: 'lut', lutId, lut: null }),
+    addLogo(logoId, picture) {
+      if (state === 'closed') return picture.close();
+      send({ kind: 'logo', logoId, picture }, [picture]);
+    },
+    removeLogo: (logoId) => send({ kind: 'logo', logoId, picture: null }),
+
+    addStinger: (stingerId, file) => send({ kind: 'stinger', stingerId, file }),
+    removeStinger: (stingerId) => send({ kind: 'stinger', stingerId, file: null }),
 
     onStats(listener) {
       statsListeners.add(listener);
@@ -144,13 +225,24 @@ export function createCompositor(options: CompositorOptions): Compositor {
       state = 'closed';
       worker.terminate();
       generator.stop();
+      previewGenerator.stop();
+      second?.generator.stop();
       sourceIds.clear();
       statsListeners.clear();
       healthListeners.clear();
       faultListeners.clear();
     },
 
-    snapshot: () => ({ state, output, scene, sourceIds: [...sourceIds], videoDelayMs, stats }),
+    snapshot: () => ({
+      state,
+      output,
+      scene,
+      preview,
+      second: second?.size ?? null,
+      sourceIds: [...sourceIds],
+      videoDelayMs,
+      stats,
+    }),
   };
 }
 

@@ -1,18 +1,46 @@
-// The compositor's thread: reads frames of every source, lets the backend draw the scene, and writes program frames.
-// The primary source's frames are the clock; when they stop, this thread's own timer keeps the program running.
-// Not its job: pixels (cpu-backend.ts), or anything that needs the page, which may be busy or hidden.
+// The compositor's thread: reads frames of every source, keeps the program's clock, and puts frames on the program, the
+// preview and the second output. The primary source's frames are the clock; when they stop, this thread's own timer
+// keeps the program running.
+// Not its job: what a frame shows (stage.ts), pixels (the backends), slow work (preparation.worker.ts), or anything that
+// needs the page, which may be busy or hidden.
 
-import type { Backend } from './cpu-backend.ts';
-import { createCpuBackend } from './cpu-backend.ts';
-import type { Output, Scene } from './scene.ts';
+import type { BackendWish } from './backend-choice.ts';
+import { chooseBackend } from './backend-choice.ts';
+import type { Lut } from './cube.ts';
+import type { Grader } from './grader.ts';
+import { createGrader } from './grader.ts';
+import type { Backend } from './backend.ts';
+import type { Outlet } from './outlet.ts';
+import { createOutlet } from './outlet.ts';
+import type { Preparation } from './preparation.ts';
+import { createPreparation } from './preparation.ts';
+import type { Output, Scene, Size, Transition } from './scene.ts';
+import { aspectOf, turnScene } from './scene.ts';
 import { createPictureJudge, type PictureHealth, type PictureJudge } from './source-health.ts';
+import type { Stage } from './stage.ts';
+import { createStage } from './stage.ts';
+import { createStingerStore } from './stinger-store.ts';
 
-/** From the page. Streams are transferred, not copied. */
+/** From the page. Streams and pictures are transferred, not copied. */
 export type CompositorCommand =
-  | { readonly kind: 'start'; readonly output: Output; readonly writable: WritableStream<VideoFrame> }
+  | {
+      readonly kind: 'start';
+      readonly output: Output;
+      readonly backend: BackendWish;
+      readonly writable: WritableStream<VideoFrame>;
+      readonly previewWritable: WritableStream<VideoFrame>;
+    }
   | { readonly kind: 'scene'; readonly scene: Scene }
+  | { readonly kind: 'take'; readonly scene: Scene; readonly transition: Transition }
+  | { readonly kind: 'preview'; readonly scene: Scene | null }
+  | { readonly kind: 'openSecond'; readonly size: Size; readonly writable: WritableStream<VideoFrame> }
+  | { readonly kind: 'closeSecond' }
   | { readonly kind: 'source'; readonly sourceId: string; readonly readable: ReadableStream<VideoFrame> }
+  | { readonly kind: 'still'; readonly sourceId: string; readonly picture: ImageBitmap }
   | { readonly kind: 'remove'; readonly sourceId: string }
+  | { readonly kind: 'lut'; readonly lutId: string; readonly lut: Lut | null }
+  | { readonly kind: 'stinger'; readonly stingerId: string; readonly file: Blob | null }
+  | { readonly kind: 'logo'; readonly logoId: string; readonly picture: ImageBitmap | null }
   | { readonly kind: 'delay'; readonly delayMs: number };
 
 /** To the page. */
@@ -56,8 +84,12 @@ export interface CompositorStats {
 /** A primary source silent for longer than this is stalled, and the timer takes over. */
 const stallMs = 55;
 
-/** A source off the program is still sampled this often, so that a cut to it has a picture at once. */
+/** A source that nobody sees is still taken in this often, so that a cut to it has a picture at once. */
 const idleIngestMs = 500;
+
+/** The preview and its sources run at a rate a director can judge a picture by. */
+const previewEveryFrames = 2;
+const previewShare = 0.5;
 
 const healthEveryMs = 200;
 
@@ -77,27 +109,35 @@ interface Source {
   nextFrameMs: number;
 }
 
-interface Program {
-  readonly output: Output;
-  readonly backend: Backend;
-  readonly writer: WritableStreamDefaultWriter<VideoFrame>;
+/** One output: what is on it, where its frames go, and which of the program's frames it takes part in. */
+interface Channel {
+  readonly stage: Stage;
+  readonly outlet: Outlet;
+  readonly everyFrames: number;
 }
 
-let program: Program | null = null;
+interface Studio {
+  readonly output: Output;
+  readonly backend: Backend;
+  readonly preparation: Preparation;
+  readonly grader: Grader;
+  readonly program: Channel;
+  readonly preview: Channel;
+}
+
+let studio: Studio | null = null;
+/** Whether a scene is on the preview. */
+let previewIsOn = false;
+let second: Channel | null = null;
 const sources = new Map<string, Source>();
-let primaryId: string | null = null;
-let onScene: ReadonlySet<string> = new Set();
-let delayMs = 0;
-let delayedTimer: ReturnType<typeof setTimeout> | undefined;
-const delayed: { readonly frame: VideoFrame; readonly dueMs: number }[] = [];
+const stills = new Map<string, ImageBitmap>();
 
 let lastOutMs = performance.now();
 let lastTimestampUs = 0;
 let repeatDueMs = 0;
-let openFrames = 0;
-/** Frames handed to the program track that it has not taken yet. */
-let writing = 0;
-const mostWriting = 3;
+let frameNumber = 0;
+/** Frames of sources that are being read. */
+let readingFrames = 0;
 let counts = freshCounts();
 
 function freshCounts() {
@@ -106,7 +146,6 @@ function freshCounts() {
     framesOut: 0,
     repeats: 0,
     late: 0,
-    dropped: 0,
     worstGapMs: 0,
     workMs: 0,
     worstWorkMs: 0,
@@ -123,26 +162,76 @@ function reportFault(what: string, error: unknown): void {
 self.addEventListener('message', ({ data }: MessageEvent<CompositorCommand>) => {
   switch (data.kind) {
     case 'start':
-      start(data.output, data.writable);
+      start(data);
       break;
     case 'scene':
-      showScene(data.scene);
+      changeScene((stage, turn) => stage.show(turn(data.scene)));
+      break;
+    case 'take':
+      changeScene((stage, turn) => stage.take(turn(data.scene), data.transition));
+      break;
+    case 'preview':
+      previewIsOn = data.scene !== null;
+      if (data.scene !== null) studio?.preview.stage.show(data.scene);
+      wantGrades();
+      break;
+    case 'openSecond':
+      openSecond(data.size, data.writable);
+      break;
+    case 'closeSecond':
+      closeSecond();
       break;
     case 'source':
       openSource(data.sourceId, data.readable);
       break;
+    case 'still':
+      void showStill(data.sourceId, data.picture);
+      break;
     case 'remove':
-      removeSource(data.sourceId);
+      closeSource(data.sourceId);
+      closeStill(data.sourceId);
+      studio?.backend.forget(data.sourceId);
+      break;
+    case 'lut':
+      studio?.preparation.setLut(data.lutId, data.lut);
+      studio?.grader.lutChanged(data.lutId);
+      break;
+    case 'logo':
+      studio?.preparation.setLogo(data.logoId, data.picture);
+      for (const { stage } of channels()) stage.redrawLogo();
+      break;
+    case 'stinger':
+      stingers.set(data.stingerId, data.file);
       break;
     case 'delay':
-      delayMs = data.delayMs;
-      releaseDelayed();
+      for (const { outlet } of channels()) outlet.setDelayMs(data.delayMs);
       break;
   }
 });
 
-function start(output: Output, writable: WritableStream<VideoFrame>): void {
-  program = { output, backend: createCpuBackend(output), writer: writable.getWriter() };
+function start({
+  output,
+  backend: wish,
+  writable,
+  previewWritable,
+}: Extract<CompositorCommand, { kind: 'start' }>): void {
+  const backend = chooseBackend(wish, output, () => {
+    for (const [sourceId, picture] of stills) void ingestStill(sourceId, picture);
+  });
+  const preparation = createPreparation();
+  const grader = createGrader(backend, preparation, (error) =>
+    reportFault('A colour cannot be shown', error),
+  );
+  const previewSize = { width: evenHalf(output.width), height: evenHalf(output.height) };
+  const common = { backend, preparation };
+  studio = {
+    output,
+    backend,
+    preparation,
+    grader,
+    program: openChannel(common, output, writable, true, 1),
+    preview: openChannel(common, previewSize, previewWritable, false, previewEveryFrames),
+  };
   lastOutMs = performance.now();
   repeatDueMs = lastOutMs;
   armRepeat();
@@ -150,20 +239,87 @@ function start(output: Output, writable: WritableStream<VideoFrame>): void {
   setInterval(reportHealth, healthEveryMs);
 }
 
-function showScene(scene: Scene): void {
-  primaryId = scene.layers[0]?.sourceId ?? null;
-  onScene = new Set(scene.layers.map(({ sourceId }) => sourceId));
-  try {
-    program?.backend.show(scene);
-  } catch (error) {
-    reportFault('The overlay cannot be drawn', error);
-  }
+const evenHalf = (value: number): number => Math.max(16, Math.round((value * previewShare) / 2) * 2);
+
+function openChannel(
+  { backend, preparation }: Pick<Studio, 'backend' | 'preparation'>,
+  size: Size,
+  writable: WritableStream<VideoFrame>,
+  animated: boolean,
+  everyFrames: number,
+): Channel {
+  const stage = createStage({
+    view: backend.openView(size),
+    size,
+    preparation,
+    stingers,
+    animated,
+    onFault: reportFault,
+  });
+  if (animated) stingers.addSize(size);
+  const outlet = createOutlet(writable, (error) => reportFault('A track took no frame', error));
+  return { stage, outlet, everyFrames };
+}
+
+const stingers = createStingerStore(
+  async (file, size) => {
+    if (studio === null) throw new Error('The compositor has not started.');
+    return studio.preparation.decodeStinger(file, size);
+  },
+  (error) => reportFault('The stinger cannot be used', error),
+);
+
+function channels(): readonly Channel[] {
+  if (studio === null) return [];
+  return second === null ? [studio.program, studio.preview] : [studio.program, studio.preview, second];
+}
+
+/** Does the same to the program and, turned to its aspect, to the second output. */
+function changeScene(change: (stage: Stage, turn: (scene: Scene) => Scene) => void): void {
+  if (studio === null) return;
+  change(studio.program.stage, (scene) => scene);
+  if (second !== null) change(second.stage, (scene) => turnScene(scene, secondAspect));
+  wantGrades();
+}
+
+let secondAspect: ReturnType<typeof aspectOf> = 'portrait';
+
+function openSecond(size: Size, writable: WritableStream<VideoFrame>): void {
+  if (studio === null) return;
+  closeSecond();
+  secondAspect = aspectOf(size);
+  second = openChannel(studio, size, writable, true, 1);
+  second.stage.show(turnScene(studio.program.stage.scene, secondAspect));
+}
+
+function closeSecond(): void {
+  second?.stage.close();
+  second?.outlet.close();
+  second = null;
+}
+
+function wantGrades(): void {
+  studio?.grader.want([...programScenes(), ...previewScenes()]);
+}
+
+const programScenes = (): readonly Scene[] => studio?.program.stage.scenes() ?? [];
+const previewScenes = (): readonly Scene[] =>
+  previewIsOn && studio !== null ? studio.preview.stage.scenes() : [];
+
+const shows = (scenes: readonly Scene[], sourceId: string): boolean =>
+  scenes.some(({ layers }) => layers.some((layer) => layer.sourceId === sourceId));
+
+/** Whose frames are the clock: the first source of the program that runs. */
+function primaryId(): string | null {
+  const layers = studio?.program.stage.scene.layers ?? [];
+  return layers.find(({ sourceId }) => sources.has(sourceId))?.sourceId ?? null;
 }
 
 // Sources
 
 /** Opens a source, or takes over an open one in place: its last picture stays until the new track delivers. */
 function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): void {
+  closeStill(sourceId);
   const before = sources.get(sourceId);
   const source: Source = {
     judge: createPictureJudge(),
@@ -183,12 +339,37 @@ function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): voi
   void readFrames(sourceId, source);
 }
 
-function removeSource(sourceId: string): void {
+function closeSource(sourceId: string): void {
   const source = sources.get(sourceId);
   if (source === undefined) return;
   sources.delete(sourceId);
   stopReading(source);
-  program?.backend.forget(sourceId);
+}
+
+/** A picture that does not move: it has no clock of its own and cannot fall ill. Kept, should the backend be lost. */
+async function showStill(sourceId: string, picture: ImageBitmap): Promise<void> {
+  closeSource(sourceId);
+  closeStill(sourceId);
+  stills.set(sourceId, picture);
+  await ingestStill(sourceId, picture);
+}
+
+async function ingestStill(sourceId: string, picture: ImageBitmap): Promise<void> {
+  const frame = new VideoFrame(picture, { timestamp: 0 });
+  readingFrames++;
+  try {
+    await studio?.backend.ingest(sourceId, frame);
+  } catch (error) {
+    reportFault('An image cannot be shown', error);
+  } finally {
+    frame.close();
+    readingFrames--;
+  }
+}
+
+function closeStill(sourceId: string): void {
+  stills.get(sourceId)?.close();
+  stills.delete(sourceId);
 }
 
 function stopReading(source: Source): void {
@@ -201,7 +382,7 @@ async function readFrames(sourceId: string, source: Source): Promise<void> {
     try {
       frame = (await source.reader.read()).value;
       if (frame === undefined) return;
-      openFrames++;
+      readingFrames++;
       if (sources.get(sourceId) === source) await takeFrame(sourceId, source, frame);
     } catch (error) {
       reportFault(`A picture of ${sourceId} was lost`, error);
@@ -209,7 +390,7 @@ async function readFrames(sourceId: string, source: Source): Promise<void> {
     } finally {
       if (frame !== undefined) {
         frame.close();
-        openFrames--;
+        readingFrames--;
       }
     }
   }
@@ -223,15 +404,20 @@ async function takeFrame(sourceId: string, source: Source, frame: VideoFrame): P
   source.width = frame.visibleRect?.width ?? frame.codedWidth;
   source.height = frame.visibleRect?.height ?? frame.codedHeight;
   source.format = frame.format ?? 'opaque';
-  if (program === null) return;
+  if (studio === null) return;
 
+  const { output, backend } = studio;
   const mediaMs = onOurClock(source, frame.timestamp / 1000, nowMs);
-  const isPrimary = sourceId === primaryId;
-  if (isPrimary && !isDue(source, mediaMs, program.output.fps)) return;
-  if (!onScene.has(sourceId) && nowMs - source.ingestedAtMs < idleIngestMs) return;
+  const isPrimary = sourceId === primaryId();
+  if (shows(programScenes(), sourceId)) {
+    if (!isDue(source, mediaMs, output.fps)) return;
+  } else {
+    const everyMs = shows(previewScenes(), sourceId) ? (previewEveryFrames * 900) / output.fps : idleIngestMs;
+    if (nowMs - source.ingestedAtMs < everyMs) return;
+  }
   source.ingestedAtMs = nowMs;
-  await program.backend.ingest(sourceId, frame);
-  const sample = program.backend.sample(sourceId);
+  await backend.ingest(sourceId, frame);
+  const sample = backend.sample(sourceId);
   if (sample !== null) source.judge.frame(sample, epochMs());
   counts.workMs += performance.now() - nowMs;
   if (isPrimary) emit(mediaMs, performance.now() - nowMs);
@@ -260,47 +446,30 @@ function isDue(source: Source, mediaMs: number, fps: number): boolean {
 // Program
 
 function emit(mediaMs: number, ingestMs: number): void {
-  if (program === null) return;
+  if (studio === null) return;
   const startMs = performance.now();
   // Encoders drop frames that do not advance; a millisecond is the least they all tell apart.
   const timestampUs = Math.max(Math.round(mediaMs * 1000), lastTimestampUs + 1000);
-  const frame = program.backend.compose(timestampUs);
-  openFrames++;
+  const { program, preview, output } = studio;
+  program.outlet.put(program.stage.compose(timestampUs));
   lastTimestampUs = timestampUs;
+  frameNumber++;
 
   const nowMs = performance.now();
   const gapMs = nowMs - lastOutMs;
   lastOutMs = nowMs;
   repeatDueMs = nowMs + stallMs;
   counts.framesOut++;
-  counts.workMs += nowMs - startMs;
-  counts.worstWorkMs = Math.max(counts.worstWorkMs, nowMs - startMs + ingestMs);
   counts.worstGapMs = Math.max(counts.worstGapMs, gapMs);
-  if (gapMs > 1500 / program.output.fps) counts.late++;
-  if (delayMs === 0 && delayed.length === 0) write(frame);
-  else delay(frame, nowMs + delayMs);
-}
-
-function write(frame: VideoFrame): void {
-  if (program === null) return;
-  if (writing >= mostWriting) {
-    // The encoder does not keep up. A picture that waited would make all later ones late for good.
-    frame.close();
-    openFrames--;
-    counts.dropped++;
-    return;
+  if (gapMs > 1500 / output.fps) counts.late++;
+  // After the program's frame is on its way: what helps the director never makes fans wait.
+  if (second !== null) second.outlet.put(second.stage.compose(timestampUs));
+  if (previewIsOn && frameNumber % preview.everyFrames === 0) {
+    preview.outlet.put(preview.stage.compose(timestampUs));
   }
-  writing++;
-  program.writer
-    .write(frame)
-    .catch((error: unknown) => {
-      frame.close();
-      reportFault('The program track took no frame', error);
-    })
-    .finally(() => {
-      writing--;
-      openFrames--;
-    });
+  const workMs = performance.now() - startMs;
+  counts.workMs += workMs;
+  counts.worstWorkMs = Math.max(counts.worstWorkMs, workMs + ingestMs);
 }
 
 /** One timer for as long as the program runs: it wakes when a repeat may be due and looks whether it is. */
@@ -308,39 +477,17 @@ function armRepeat(): void {
   setTimeout(
     () => {
       const nowMs = performance.now();
-      if (program !== null && nowMs >= repeatDueMs - 1) {
+      if (studio !== null && nowMs >= repeatDueMs - 1) {
         const dueMs = repeatDueMs;
         counts.repeats++;
         emit(nowMs, 0);
         // Due from the last due time, so that a late timer does not slow the program down.
-        repeatDueMs = Math.max(dueMs, nowMs - stallMs) + 1000 / program.output.fps;
+        repeatDueMs = Math.max(dueMs, nowMs - stallMs) + 1000 / studio.output.fps;
       }
       armRepeat();
     },
     Math.max(1, Math.min(stallMs, repeatDueMs - performance.now())),
   );
-}
-
-/** Frames wait here while the program picture is held back to meet the sound. */
-function delay(frame: VideoFrame, dueMs: number): void {
-  delayed.push({ frame, dueMs });
-  if (delayed.length === 1) armDelayed();
-}
-
-function armDelayed(): void {
-  clearTimeout(delayedTimer);
-  const first = delayed[0];
-  if (first !== undefined) delayedTimer = setTimeout(releaseDelayed, first.dueMs - performance.now());
-}
-
-function releaseDelayed(): void {
-  const nowMs = performance.now();
-  for (let first = delayed[0]; first !== undefined; first = delayed[0]) {
-    if (first.dueMs > nowMs + 1 && first.dueMs <= nowMs + delayMs) break;
-    delayed.shift();
-    write(first.frame);
-  }
-  armDelayed();
 }
 
 const epochMs = (): number => performance.timeOrigin + performance.now();
@@ -355,7 +502,7 @@ function reportHealth(): void {
 }
 
 function reportStats(): void {
-  if (program === null) return;
+  if (studio === null) return;
   const nowMs = performance.now();
   const bySource: Record<string, SourceStats> = {};
   for (const [sourceId, source] of sources) {
@@ -374,9 +521,10 @@ function reportStats(): void {
     kind: 'stats',
     stats: {
       ...rest,
-      backend: program.backend.name,
+      backend: studio.backend.name,
+      dropped: studio.program.outlet.takeDropped(),
       meanWorkMs: workMs / Math.max(1, counts.framesOut),
-      openFrames,
+      openFrames: channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
       sources: bySource,
     },
   });

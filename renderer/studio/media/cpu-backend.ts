@@ -1,45 +1,21 @@
-// Composes on the CPU: frames become I420 pictures in the program's colours, layers are cut and scaled once per frame,
-// the overlay is blended last. Also states the interface any backend (a WebGL2 one later) has to meet.
+// Composes on the CPU: frames become I420 pictures in the program's colours; layers are cut, scaled, graded and turned
+// once per source frame and kept; drawings are blended last.
 // Not its job: when a picture is due, or where frames come from (compositor.worker.ts).
 
+import type { Backend, BackendView, Composition } from './backend.ts';
+import { emptyRgb, gradeKey, groundRgb, mostGrades } from './backend.ts';
 import type { FrameReader } from './frames.ts';
 import { createFrameReader, toProgramFrame } from './frames.ts';
-import type { Overlay, Picture, Scaler } from './i420.ts';
-import {
-  blendOverlay,
-  copyPicture,
-  createOverlay,
-  createPicture,
-  createScaler,
-  fillArea,
-  rgbToPicture,
-  rgbToYuv,
-} from './i420.ts';
-import { drawOverlay, drawSlate } from './overlay.ts';
-import type { Layer, Output, Scene } from './scene.ts';
-import { defaultSlate, placeLayer } from './scene.ts';
-import { samplePicture, type PictureSample } from './source-health.ts';
-
-/** One way to turn source frames and a scene into program pictures. */
-export interface Backend {
-  readonly name: string;
-  /** Takes the picture out of a frame; the caller still closes the frame. Calls for one source do not overlap. */
-  ingest(sourceId: string, frame: VideoFrame): Promise<void>;
-  /** Forgets a source's picture. */
-  forget(sourceId: string): void;
-  /** True when the source has a picture to show. */
-  has(sourceId: string): boolean;
-  /** A thin sample of the picture taken in last; null before the first. */
-  sample(sourceId: string): PictureSample | null;
-  /**
-   * Makes this the scene to compose and prepares its overlay.
-   * Throws {@link QrTooLongError} when its code cannot be drawn; the scene then shows without the card.
-   */
-  show(scene: Scene): void;
-  /** Draws the scene from the pictures at hand. The frame belongs to the caller. */
-  compose(timestampUs: number): VideoFrame;
-  close(): void;
-}
+import type { BakedGrade } from './grade.ts';
+import { gradePicture } from './grade.ts';
+import type { Picture, Scaler, Yuv } from './i420.ts';
+import { createPicture, createScaler, fillArea, rgbToYuv, turnPicture } from './i420.ts';
+import { blendOverlay, blendPicture, wipePicture } from './mixing.ts';
+import type { Placement } from './placement.ts';
+import { placeLayer, sideways } from './placement.ts';
+import type { Layer, Scene, Size } from './scene.ts';
+import { covers, wholeRect } from './scene.ts';
+import { samplePicture } from './source-health.ts';
 
 /** What a source shows now, and a second picture to be filled while that one is in use. */
 interface SourcePictures {
@@ -49,91 +25,44 @@ interface SourcePictures {
   version: number;
 }
 
-interface CachedLayer {
-  readonly key: string;
-  readonly picture: Picture;
+/** A layer as it was last made ready: cut and scaled as stored, then graded, then turned. */
+interface ReadyLayer {
+  readonly scaled: Picture;
+  /** The same picture as `scaled` where nothing is turned. */
+  readonly upright: Picture;
   version: number;
+  usedInFrame: number;
 }
 
-const groundYuv = roundYuv(rgbToYuv(0x0c, 0x0d, 0x10));
-const emptyYuv = roundYuv(rgbToYuv(0x15, 0x17, 0x1c));
+const groundYuv = roundYuv(rgbToYuv(...groundRgb));
+const emptyYuv = roundYuv(rgbToYuv(...emptyRgb));
 
-function roundYuv([y, u, v]: readonly [number, number, number]): readonly [number, number, number] {
+function roundYuv([y, u, v]: Yuv): Yuv {
   return [Math.round(y), Math.round(u), Math.round(v)];
 }
 
-export function createCpuBackend(output: Output): Backend {
-  const { width, height } = output;
-  const program = createPicture(width, height);
+/** Ready layers that no frame used for this long are let go. */
+const keptFrames = 60;
+
+export function createCpuBackend(): Backend {
   const sources = new Map<string, SourcePictures>();
-  const layerCache = new Map<number, CachedLayer>();
-  const scaler: Scaler = createScaler();
-  let scene: Scene = { layers: [], lowerThird: null, qr: null, slate: defaultSlate };
-  let overlay: { readonly key: string; readonly drawn: Overlay | null } = { key: '', drawn: null };
-  let slate: { readonly key: string; readonly picture: Picture } | null = null;
+  const grades = new Map<string, BakedGrade>();
+  /** What each source was last graded with, to go on with while its next grade is being baked. */
+  const lastGrades = new Map<string, string>();
 
-  const prepareOverlay = ({ lowerThird, qr }: Pick<Scene, 'lowerThird' | 'qr'>): void => {
-    const key = JSON.stringify([lowerThird, qr]);
-    if (overlay.key === key) return;
-    const rgba = drawOverlay(output, { lowerThird, qr });
-    overlay = { key, drawn: rgba === null ? null : createOverlay(rgba, width, height) };
-  };
+  const pictureOf = (sourceId: string): Picture | null => sources.get(sourceId)?.current ?? null;
 
-  // The first words and the first code take a tenth of a second (fonts, cold code): better now than on air.
-  prepareOverlay({
-    lowerThird: { title: 'Live soon', subtitle: '12 left of 50' },
-    qr: {
-      url: 'https://a.example/shop',
-      productName: 'x',
-      priceText: '£1',
-      stockText: '1',
-      insteadOfText: '',
-      clockText: '',
-      soldOut: false,
-    },
-  });
-  if (overlay.drawn !== null) blendOverlay(overlay.drawn, program);
-  prepareOverlay(scene);
-
-  const slatePicture = (): Picture => {
-    const key = JSON.stringify(scene.slate);
-    if (slate?.key !== key) {
-      const picture = createPicture(width, height);
-      const rgba = drawSlate(output, scene.slate);
-      rgbToPicture(new Uint8Array(rgba.buffer, rgba.byteOffset, rgba.length), 'rgb', picture);
-      slate = { key, picture };
+  const gradeFor = ({ sourceId, colour }: Layer): { key: string; grade: BakedGrade } | null => {
+    const wanted = gradeKey(colour);
+    if (wanted === null) {
+      lastGrades.delete(sourceId);
+      return null;
     }
-    return slate.picture;
-  };
-
-  const drawLayer = (index: number, layer: Layer): void => {
-    const source = sources.get(layer.sourceId);
-    const picture = source?.current ?? null;
-    if (source === undefined || picture === null) {
-      const empty = placeLayer({ ...layer, fit: 'cover' }, output, output);
-      if (empty !== null) fillArea(program, empty.target, emptyYuv);
-      return;
-    }
-    const placement = placeLayer(layer, picture, output);
-    if (placement === null) return;
-    const { crop, target } = placement;
-    const untouched =
-      crop.width === target.width && crop.height === target.height && picture.width === crop.width;
-    if (untouched && picture.height === crop.height) {
-      copyPicture(picture, program, target.x, target.y);
-      return;
-    }
-    const key = `${layer.sourceId} ${picture.width}×${picture.height} ${JSON.stringify(placement)}`;
-    let cached = layerCache.get(index);
-    if (cached?.key !== key) {
-      cached = { key, picture: createPicture(target.width, target.height), version: -1 };
-      layerCache.set(index, cached);
-    }
-    if (cached.version !== source.version) {
-      scaler.scale(picture, crop, cached.picture);
-      cached.version = source.version;
-    }
-    copyPicture(cached.picture, program, target.x, target.y);
+    const key = grades.has(wanted) ? wanted : lastGrades.get(sourceId);
+    const grade = key === undefined ? undefined : grades.get(key);
+    if (key === undefined || grade === undefined) return null;
+    if (key === wanted) lastGrades.set(sourceId, key);
+    return { key, grade };
   };
 
   return {
@@ -155,49 +84,149 @@ export function createCpuBackend(output: Output): Backend {
 
     forget(sourceId) {
       sources.delete(sourceId);
+      lastGrades.delete(sourceId);
     },
 
-    has: (sourceId) => (sources.get(sourceId)?.current ?? null) !== null,
+    has: (sourceId) => pictureOf(sourceId) !== null,
 
     sample(sourceId) {
-      const picture = sources.get(sourceId)?.current ?? null;
+      const picture = pictureOf(sourceId);
       return picture === null ? null : samplePicture(picture.y, picture.width, picture.height);
     },
 
-    show(next) {
-      scene = next;
-      try {
-        prepareOverlay(next);
-      } catch (error) {
-        prepareOverlay({ lowerThird: next.lowerThird, qr: null });
-        throw error;
-      }
+    setGrade(key, grade) {
+      grades.delete(key);
+      grades.set(key, grade);
+      const [oldest] = grades.keys();
+      if (grades.size > mostGrades && oldest !== undefined) grades.delete(oldest);
     },
 
-    compose(timestampUs) {
-      const anyPicture = scene.layers.some(
-        ({ sourceId }) => (sources.get(sourceId)?.current ?? null) !== null,
-      );
-      if (anyPicture) {
-        if (!coversAll(scene)) fillArea(program, { x: 0, y: 0, width, height }, groundYuv);
-        scene.layers.forEach((layer, index) => drawLayer(index, layer));
-      } else {
-        copyPicture(slatePicture(), program, 0, 0);
-      }
-      if (overlay.drawn !== null) blendOverlay(overlay.drawn, program);
-      return toProgramFrame(program, timestampUs);
-    },
+    openView: (size) => openView(size, sources, gradeFor),
 
     close() {
       sources.clear();
-      layerCache.clear();
-      slate = null;
+      grades.clear();
+      lastGrades.clear();
     },
   };
 }
 
-function coversAll(scene: Scene): boolean {
-  return scene.layers.some(
-    ({ fit, rect }) => fit === 'cover' && rect.x <= 0 && rect.y <= 0 && rect.width >= 1 && rect.height >= 1,
-  );
+function openView(
+  size: Size,
+  sources: ReadonlyMap<string, SourcePictures>,
+  gradeFor: (layer: Layer) => { key: string; grade: BakedGrade } | null,
+): BackendView {
+  const { width, height } = size;
+  const whole = { x: 0, y: 0, width, height };
+  const program = createPicture(width, height);
+  const ready = new Map<string, ReadyLayer>();
+  const scaler: Scaler = createScaler();
+  /** The other scene of a transition. */
+  let second: Picture | null = null;
+  let frameNumber = 0;
+
+  const drawLayer = (layer: Layer, to: Picture): void => {
+    const source = sources.get(layer.sourceId);
+    const picture = source?.current ?? null;
+    if (source === undefined || picture === null) {
+      const empty = placeLayer({ ...layer, fit: 'cover', crop: wholeRect }, size, size);
+      if (empty !== null && layer.opacity > 0) fillArea(to, empty.target, emptyYuv);
+      return;
+    }
+    const placement = placeLayer(layer, picture, size);
+    if (placement === null || layer.opacity <= 0) return;
+    const { target } = placement;
+    const graded = gradeFor(layer);
+    if (graded === null && isPlain(placement, picture)) {
+      blendPicture(picture, to, target.x, target.y, layer.opacity);
+      return;
+    }
+    const made = readyLayer(layer.sourceId, source, picture, placement, graded);
+    blendPicture(made, to, target.x, target.y, layer.opacity);
+  };
+
+  const readyLayer = (
+    sourceId: string,
+    source: SourcePictures,
+    picture: Picture,
+    placement: Placement,
+    graded: { key: string; grade: BakedGrade } | null,
+  ): Picture => {
+    const { target, crop, rotation, flip } = placement;
+    const key = `${sourceId} ${picture.width}×${picture.height} ${JSON.stringify(placement)} ${graded?.key ?? ''}`;
+    let layer = ready.get(key);
+    if (layer === undefined) {
+      const scaled = sideways(rotation)
+        ? createPicture(target.height, target.width)
+        : createPicture(target.width, target.height);
+      const turns = rotation !== 0 || flip !== 'none';
+      const upright = turns ? createPicture(target.width, target.height) : scaled;
+      layer = { scaled, upright, version: -1, usedInFrame: frameNumber };
+      ready.set(key, layer);
+    }
+    layer.usedInFrame = frameNumber;
+    if (layer.version === source.version) return layer.upright;
+    layer.version = source.version;
+    const { scaled, upright } = layer;
+    if (isUncut(placement, picture) && graded !== null) gradePicture(picture, scaled, graded.grade);
+    else {
+      scaler.scale(picture, crop, scaled);
+      if (graded !== null) gradePicture(scaled, scaled, graded.grade);
+    }
+    if (upright !== scaled) {
+      const mirrored = flip === 'horizontal' || flip === 'both';
+      turnPicture(scaled, upright, rotation, mirrored, flip === 'vertical' || flip === 'both');
+    }
+    return upright;
+  };
+
+  const drawScene = (scene: Scene, slate: Composition['slate'], to: Picture): void => {
+    if (!scene.layers.some(({ sourceId }) => (sources.get(sourceId)?.current ?? null) !== null)) {
+      fillArea(to, whole, groundYuv);
+      if (slate !== null) blendOverlay(slate.planes, to, slate.x, slate.y);
+      return;
+    }
+    if (!coversAll(scene)) fillArea(to, whole, groundYuv);
+    for (const layer of scene.layers) drawLayer(layer, to);
+  };
+
+  const letGo = (): void => {
+    for (const [key, { usedInFrame }] of ready) if (frameNumber - usedInFrame > keptFrames) ready.delete(key);
+  };
+
+  return {
+    compose({ shot, slate, overlays }, timestampUs) {
+      frameNumber++;
+      if (shot.kind === 'scene') drawScene(shot.scene, slate, program);
+      else {
+        second ??= createPicture(width, height);
+        drawScene(shot.from, slate, program);
+        drawScene(shot.to, slate, second);
+        if (shot.kind === 'fade') blendPicture(second, program, 0, 0, shot.amount);
+        else wipePicture(second, program, shot.amount);
+      }
+      for (const { drawing, x, y, opacity } of overlays) blendOverlay(drawing.planes, program, x, y, opacity);
+      if (frameNumber % keptFrames === 0) letGo();
+      return toProgramFrame(program, timestampUs);
+    },
+    close() {
+      ready.clear();
+      second = null;
+    },
+  };
 }
+
+/** True when the whole stored picture has the size it is shown in. */
+const isUncut = ({ crop, target, rotation }: Placement, picture: Size): boolean =>
+  crop.x === 0 &&
+  crop.y === 0 &&
+  crop.width === picture.width &&
+  crop.height === picture.height &&
+  picture.width === (sideways(rotation) ? target.height : target.width) &&
+  picture.height === (sideways(rotation) ? target.width : target.height);
+
+const isPlain = (placement: Placement, picture: Size): boolean =>
+  placement.rotation === 0 && placement.flip === 'none' && isUncut(placement, picture);
+
+const coversAll = (scene: Scene): boolean =>
+  scene.layers.some(({ fit, rect, opacity }) => fit === 'cover' && opacity >= 1 && covers(rect));

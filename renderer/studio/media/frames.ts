@@ -47,11 +47,19 @@ const programColourSpace: VideoColorSpaceInit = {
 };
 
 /** A frame that says what a program picture is; it holds a copy and belongs to the caller. */
-export function toProgramFrame(picture: Picture, timestampUs: number): VideoFrame {
-  return new VideoFrame(picture.data, {
+export const toProgramFrame = (picture: Picture, timestampUs: number): VideoFrame =>
+  programFrameOf(picture.data, picture, timestampUs);
+
+/** The same from the bytes of an I420 picture without padding. */
+export function programFrameOf(
+  data: Uint8Array<ArrayBuffer>,
+  size: { readonly width: number; readonly height: number },
+  timestampUs: number,
+): VideoFrame {
+  return new VideoFrame(data, {
     format: 'I420',
-    codedWidth: picture.width,
-    codedHeight: picture.height,
+    codedWidth: size.width,
+    codedHeight: size.height,
     timestamp: timestampUs,
     colorSpace: programColourSpace,
   });

@@ -1,7 +1,8 @@
 // Pictures as planes: 8-bit luma with chroma at half the width and height (I420), BT.601 limited range, and the
 // operations the compositor needs on them. Plain typed arrays, no allocation on the way of a frame. Every index is in
 // range by construction: `?? 0` is there for the compiler, and costs the loops nothing measurable.
-// Not its job: where a picture comes from or goes to (cpu-backend.ts), or what a scene says (scene.ts).
+// Not its job: where a picture comes from or goes to (cpu-backend.ts), what a scene says (scene.ts), or what lies over
+// pictures (mixing.ts).
 
 /** An I420 picture in one buffer: luma, then U, then V, each without padding. Odd sides round chroma up. */
 export interface Picture {
@@ -16,7 +17,7 @@ export interface Picture {
 }
 
 /** A rectangle in luma pixels. */
-interface Area {
+export interface Area {
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -211,10 +212,10 @@ export function splitChroma(interleaved: Uint8Array, picture: Picture): void {
   }
 }
 
-// BT.601 limited range from 8-bit RGB, in 1/65536.
-const lumaOf = { red: 16829, green: 33039, blue: 6416, start: 16.5 * 65536 } as const;
-const uOf = { red: -9714, green: -19070, blue: 28784 } as const;
-const vOf = { red: 28784, green: -24103, blue: -4681 } as const;
+/** BT.601 limited range from 8-bit RGB, in 1/65536. */
+export const lumaOf = { red: 16829, green: 33039, blue: 6416, start: 16.5 * 65536 } as const;
+export const uOf = { red: -9714, green: -19070, blue: 28784 } as const;
+export const vOf = { red: 28784, green: -24103, blue: -4681 } as const;
 
 /**
  * Converts RGBA (or BGRA) bytes, four per pixel, to the program's colours; chroma is the mean of its four pixels.
@@ -268,28 +269,49 @@ export function rgbToPicture(
 
 /** Turns a picture clockwise by 90, 180 or 270 degrees into one of matching size. */
 export function rotatePicture(from: Picture, to: Picture, degrees: 90 | 180 | 270): void {
-  rotatePlane(from.y, from.width, from.height, to.y, degrees);
-  rotatePlane(from.u, from.chromaWidth, from.chromaHeight, to.u, degrees);
-  rotatePlane(from.v, from.chromaWidth, from.chromaHeight, to.v, degrees);
+  turnPicture(from, to, degrees, false, false);
 }
 
-function rotatePlane(
-  from: Uint8Array,
-  width: number,
-  height: number,
-  to: Uint8Array,
-  degrees: 90 | 180 | 270,
+/** Turns a picture clockwise, then mirrors it, into one of matching size. */
+export function turnPicture(
+  from: Picture,
+  to: Picture,
+  degrees: 0 | 90 | 180 | 270,
+  mirrored: boolean,
+  upsideDown: boolean,
 ): void {
-  if (degrees === 180) {
-    for (let i = 0, last = width * height - 1; i <= last; i++) to[i] = from[last - i] ?? 0;
-    return;
-  }
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const target =
-        degrees === 90 ? column * height + (height - 1 - row) : (width - 1 - column) * height + row;
-      to[target] = from[row * width + column] ?? 0;
-    }
+  const turn = turnOf(degrees, mirrored, upsideDown);
+  turnPlane(from.y, from.width, from.height, to.y, turn);
+  turnPlane(from.u, from.chromaWidth, from.chromaHeight, to.u, turn);
+  turnPlane(from.v, from.chromaWidth, from.chromaHeight, to.v, turn);
+}
+
+/** Every quarter turn with mirrors is: swap the axes or not, then run along each of them forwards or backwards. */
+interface Turn {
+  readonly swaps: boolean;
+  readonly backwardsX: boolean;
+  readonly backwardsY: boolean;
+}
+
+function turnOf(degrees: 0 | 90 | 180 | 270, mirrored: boolean, upsideDown: boolean): Turn {
+  return {
+    swaps: degrees === 90 || degrees === 270,
+    backwardsX: (degrees === 90 || degrees === 180) !== mirrored,
+    backwardsY: (degrees === 180 || degrees === 270) !== upsideDown,
+  };
+}
+
+function turnPlane(from: Uint8Array, width: number, height: number, to: Uint8Array, turn: Turn): void {
+  const newWidth = turn.swaps ? height : width;
+  const newHeight = turn.swaps ? width : height;
+  const alongX = (turn.swaps ? width : 1) * (turn.backwardsX ? -1 : 1);
+  const alongY = (turn.swaps ? 1 : width) * (turn.backwardsY ? -1 : 1);
+  const first =
+    (turn.backwardsX ? -alongX * (newWidth - 1) : 0) + (turn.backwardsY ? -alongY * (newHeight - 1) : 0);
+  for (let row = 0; row < newHeight; row++) {
+    let at = first + row * alongY;
+    const end = (row + 1) * newWidth;
+    for (let target = row * newWidth; target < end; target++, at += alongX) to[target] = from[at] ?? 0;
   }
 }
 
@@ -459,123 +481,6 @@ function bilinear(
       const before = blended[at] ?? 0;
       to[target + column] =
         (before * 256 + ((blended[at + 1] ?? 0) - before) * (weight[column] ?? 0) + half) >> 16;
-    }
-  }
-}
-
-// Overlays
-
-/** A drawing ready to be laid over a picture: colour already multiplied by alpha, and only the runs that show. */
-export interface Overlay {
-  readonly colour: Picture;
-  /** 255 − alpha for each luma sample and each chroma sample. */
-  readonly lumaThrough: Uint8Array;
-  readonly chromaThrough: Uint8Array;
-  /** Runs as start, end (exclusive), opaque (1) or blended (0). */
-  readonly lumaRuns: Int32Array;
-  readonly chromaRuns: Int32Array;
-}
-
-/** Prepares an overlay from straight (not premultiplied) RGBA of the program's size, as `getImageData` gives it. */
-export function createOverlay(rgba: Uint8ClampedArray, width: number, height: number): Overlay {
-  const colour = createPicture(width, height);
-  const { chromaWidth, chromaHeight, y, u, v } = colour;
-  const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, width * height);
-  const lumaThrough = new Uint8Array(width * height).fill(255);
-  const chromaThrough = new Uint8Array(chromaWidth * chromaHeight).fill(255);
-  const block = [0, 0, 0, 0];
-  for (let row = 0; row < chromaHeight; row++) {
-    const down = row * 2 + 1 < height ? width : 0;
-    for (let column = 0; column < chromaWidth; column++) {
-      const a = row * 2 * width + column * 2;
-      const b = column * 2 + 1 < width ? a + 1 : a;
-      if (((pixels[a] ?? 0) | (pixels[b] ?? 0) | (pixels[a + down] ?? 0) | (pixels[b + down] ?? 0)) === 0)
-        continue;
-      block[0] = a;
-      block[1] = b;
-      block[2] = a + down;
-      block[3] = b + down;
-      let alphas = 0;
-      let uSum = 0;
-      let vSum = 0;
-      for (const i of block) {
-        const pixel = pixels[i] ?? 0;
-        const alpha = pixel >>> 24;
-        const red = pixel & 255;
-        const green = (pixel >> 8) & 255;
-        const blue = (pixel >> 16) & 255;
-        const luma = lumaOf.red * red + lumaOf.green * green + lumaOf.blue * blue + 16 * 65536;
-        y[i] = Math.round((luma * alpha) / (255 * 65536));
-        lumaThrough[i] = 255 - alpha;
-        alphas += alpha;
-        uSum += (uOf.red * red + uOf.green * green + uOf.blue * blue + 128 * 65536) * alpha;
-        vSum += (vOf.red * red + vOf.green * green + vOf.blue * blue + 128 * 65536) * alpha;
-      }
-      const i = row * chromaWidth + column;
-      u[i] = Math.round(uSum / (4 * 255 * 65536));
-      v[i] = Math.round(vSum / (4 * 255 * 65536));
-      chromaThrough[i] = 255 - Math.round(alphas / 4);
-    }
-  }
-  return {
-    colour,
-    lumaThrough,
-    chromaThrough,
-    lumaRuns: findRuns(lumaThrough, width),
-    chromaRuns: findRuns(chromaThrough, chromaWidth),
-  };
-}
-
-/** Runs never cross a row, and an opaque run is at least this long: shorter ones cost more than they save. */
-const shortestOpaqueRun = 8;
-
-function findRuns(through: Uint8Array, stride: number): Int32Array {
-  const runs: number[] = [];
-  for (let row = 0; row < through.length; row += stride) {
-    const end = row + stride;
-    let i = row;
-    while (i < end) {
-      if (through[i] === 255) {
-        i++;
-        continue;
-      }
-      const start = i;
-      while (i < end && through[i] === 0) i++;
-      if (i - start >= shortestOpaqueRun) {
-        runs.push(start, i, 1);
-        continue;
-      }
-      while (i < end && through[i] !== 255 && !opaqueAhead(through, i, end)) i++;
-      runs.push(start, i, 0);
-    }
-  }
-  return Int32Array.from(runs);
-}
-
-function opaqueAhead(through: Uint8Array, start: number, end: number): boolean {
-  if (start + shortestOpaqueRun > end) return false;
-  for (let i = start; i < start + shortestOpaqueRun; i++) if (through[i] !== 0) return false;
-  return true;
-}
-
-/** Lays an overlay over a picture of the same size. */
-export function blendOverlay(overlay: Overlay, picture: Picture): void {
-  blendPlane(overlay.colour.y, overlay.lumaThrough, overlay.lumaRuns, picture.y);
-  blendPlane(overlay.colour.u, overlay.chromaThrough, overlay.chromaRuns, picture.u);
-  blendPlane(overlay.colour.v, overlay.chromaThrough, overlay.chromaRuns, picture.v);
-}
-
-function blendPlane(colour: Uint8Array, through: Uint8Array, runs: Int32Array, to: Uint8Array): void {
-  for (let run = 0; run < runs.length; run += 3) {
-    const start = runs[run] ?? 0;
-    const end = runs[run + 1] ?? 0;
-    if ((runs[run + 2] ?? 0) === 1) {
-      to.set(colour.subarray(start, end), start);
-      continue;
-    }
-    // 0x8081 / 2^23 is 1/255 exactly enough for every product of two bytes.
-    for (let i = start; i < end; i++) {
-      to[i] = (colour[i] ?? 0) + ((((to[i] ?? 0) * (through[i] ?? 0) + 127) * 0x8081) >>> 23);
     }
   }
 }

@@ -1,328 +1,255 @@
-// Draws what lies over (or behind) the sources: lower third, QR card, slate. Runs only when their words change, on an
-// OffscreenCanvas held in memory (no GPU round trip), and answers straight RGBA for createOverlay.
-// Not its job: per-frame work, or deciding what the scene says.
+// Draws what lies over (or behind) the sources, each on its own: headline, lower third, pinned message, ticker, logo,
+// slate, and by way of qr-card.ts the code. Runs only when words change, and not on the thread that makes frames.
+// Not its job: motion (overlay-motion.ts), per-frame work, or deciding what the scene says.
 
-import { encodeQR } from 'qr';
-import type { LowerThird, QrCard, Slate } from './scene.ts';
-
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-const colours = {
-  ground: '#0c0d10',
-  panel: 'rgba(21, 23, 28, 0.9)',
-  text: '#f2f4f8',
-  dim: '#c3c9d4',
-  accent: '#5b8cff',
-  amber: '#ffb020',
-} as const;
-
-const fontStack = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
-
-/** The quiet zone ISO/IEC 18004 asks for around a code, in modules. */
-const quietModules = 4;
-
-/** Modules smaller than this do not survive a 360-line VP8 picture at 500 kbit/s. */
-const smallestModulePx = 3;
-
-/** What lies over a standby clip. */
-export interface ShopCard {
-  /** Where the code leads. */
-  readonly url: string;
-  readonly title: string;
-}
-
-/** Thrown when a product's address is too long for a code that a phone can read from the picture. */
-export class QrTooLongError extends Error {
-  override name = 'QrTooLongError';
-}
+import type { Drawing } from './backend.ts';
+import type { OverlayKind } from './overlay-motion.ts';
+import type { OverlayPlan } from './overlay-layout.ts';
+import { planOverlays } from './overlay-layout.ts';
+import type { Box, Pen } from './pen.ts';
+import {
+  dimOf,
+  fillRounded,
+  fitText,
+  fontOf,
+  openCanvas,
+  panelOf,
+  toDrawing,
+  withAlpha,
+  wrapText,
+} from './pen.ts';
+import { drawQrCard } from './qr-card.ts';
+import type { Brand, LowerThird, Overlays, PinnedMessage, Size, Slate, Ticker, TitleCard } from './scene.ts';
+import { defaultBrand, defaultSlate, noOverlays } from './scene.ts';
 
 /**
- * A code as rows of modules, true for dark, without quiet zone.
- * Takes the smallest version that holds the text, then the strongest error correction that version allows.
+ * One overlay for an output of this size; null when the scene does not show it. `logo` is the picture of its logo.
+ * Throws QrTooLongError where a code cannot be drawn.
  */
-export function qrModules(text: string): readonly (readonly boolean[])[] {
-  let best = encodeQR(text, 'raw', { ecc: 'low', border: 1 });
-  for (const ecc of ['medium', 'quartile', 'high'] as const) {
-    const stronger = encodeQR(text, 'raw', { ecc, border: 1 });
-    if (stronger.length > best.length) break;
-    best = stronger;
-  }
-  // The encoder always adds at least one light module around; the card draws its own quiet zone.
-  return best.slice(1, -1).map((row) => row.slice(1, -1));
-}
-
-// Stock changes by the minute, the address hardly ever: the last code is kept.
-let lastCode: { readonly url: string; readonly modules: readonly (readonly boolean[])[] } | null = null;
-
-function codeFor(url: string): readonly (readonly boolean[])[] {
-  if (lastCode?.url !== url) lastCode = { url, modules: qrModules(url) };
-  return lastCode.modules;
-}
-
-/** Side of one module in whole pixels for a code of `modules` on a picture `pictureHeight` high. */
-export function qrModulePx(modules: number, pictureHeight: number): number {
-  const side = modules + 2 * quietModules;
-  const px = Math.max(smallestModulePx, Math.floor((pictureHeight * 0.35) / side));
-  if (px * side > pictureHeight * 0.6) {
-    throw new QrTooLongError(
-      'The product address is too long for a code that can be read from the picture: use a shorter address.',
-    );
-  }
-  return px;
-}
-
-/** RGBA of the given size, transparent where the picture shows through; null when there is nothing to draw. */
 export function drawOverlay(
+  kind: OverlayKind,
+  overlays: Overlays,
   size: Size,
-  words: { readonly lowerThird: LowerThird | null; readonly qr: QrCard | null },
-): Uint8ClampedArray | null {
-  if (words.lowerThird === null && words.qr === null) return null;
-  const pen = openCanvas(size);
-  if (words.lowerThird !== null) drawLowerThird(pen, size, words.lowerThird);
-  if (words.qr !== null) drawQrCard(pen, size, words.qr);
-  return pen.getImageData(0, 0, size.width, size.height).data;
+  logo: ImageBitmap | null,
+): Drawing | null {
+  const { brand, qr, lowerThird, title, ticker, pinned } = overlays;
+  const plan = planOverlays(overlays, size);
+  switch (kind) {
+    case 'qr':
+      return qr === null ? null : drawQrCard(qr, brand, size, plan);
+    case 'lowerThird':
+      return lowerThird === null ? null : drawLowerThird(lowerThird, brand, size, plan);
+    case 'title':
+      return title === null ? null : drawTitle(title, brand, size, plan);
+    case 'ticker':
+      return ticker === null ? null : drawTicker(ticker, brand, size, plan);
+    case 'pinned':
+      return pinned === null ? null : drawPinned(pinned, overlays, size, plan);
+    case 'logo':
+      return overlays.logo === null || logo === null ? null : drawLogo(logo, size, plan);
+  }
 }
 
-/** Opaque RGBA of the given size for the time before any source has a picture. */
-export function drawSlate(size: Size, slate: Slate): Uint8ClampedArray {
+/** Fills the output for the time before any source has a picture. */
+export function drawSlate(size: Size, slate: Slate, brand: Brand): Drawing {
   const pen = openCanvas(size);
-  const unit = size.height / 360;
-  pen.fillStyle = colours.ground;
-  pen.fillRect(0, 0, size.width, size.height);
-  const glow = pen.createRadialGradient(
-    size.width / 2,
-    size.height * 1.1,
-    0,
-    size.width / 2,
-    size.height * 1.1,
-    size.width * 0.6,
-  );
-  glow.addColorStop(0, 'rgba(91, 140, 255, 0.22)');
-  glow.addColorStop(1, 'rgba(91, 140, 255, 0)');
+  const { width, height } = size;
+  const unit = Math.min(width, height) / 360;
+  pen.fillStyle = '#0c0d10';
+  pen.fillRect(0, 0, width, height);
+  const glow = pen.createRadialGradient(width / 2, height * 1.1, 0, width / 2, height * 1.1, width * 0.6);
+  glow.addColorStop(0, withAlpha(brand.accent, 0.22));
+  glow.addColorStop(1, withAlpha(brand.accent, 0));
   pen.fillStyle = glow;
-  pen.fillRect(0, 0, size.width, size.height);
+  pen.fillRect(0, 0, width, height);
   pen.textAlign = 'center';
-  pen.fillStyle = colours.text;
-  pen.font = `700 ${34 * unit}px ${fontStack}`;
-  pen.fillText(fitText(pen, slate.title, size.width * 0.86), size.width / 2, size.height * 0.5);
-  pen.fillStyle = colours.accent;
-  pen.fillRect(size.width / 2 - 24 * unit, size.height * 0.5 + 16 * unit, 48 * unit, 3 * unit);
-  pen.fillStyle = colours.dim;
-  pen.font = `400 ${17 * unit}px ${fontStack}`;
-  pen.fillText(fitText(pen, slate.note, size.width * 0.86), size.width / 2, size.height * 0.5 + 48 * unit);
-  return pen.getImageData(0, 0, size.width, size.height).data;
+  pen.fillStyle = brand.text;
+  pen.font = fontOf(brand, 700, 34 * unit);
+  pen.fillText(fitText(pen, slate.title, width * 0.86), width / 2, height * 0.5);
+  pen.fillStyle = brand.accent;
+  pen.fillRect(width / 2 - 24 * unit, height * 0.5 + 16 * unit, 48 * unit, 3 * unit);
+  pen.fillStyle = dimOf(brand);
+  pen.font = fontOf(brand, 400, 17 * unit);
+  pen.fillText(fitText(pen, slate.note, width * 0.86), width / 2, height * 0.5 + 48 * unit);
+  return toDrawing(pen, { x: 0, y: 0, width, height });
 }
 
-function openCanvas({ width, height }: Size): OffscreenCanvasRenderingContext2D {
-  const pen = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (pen === null) throw new Error('This browser has no canvas to draw overlays on.');
-  return pen;
+/** Draws one of everything, so that fonts and code are ready when the first is wanted on air. */
+export function warmUpDrawing(): void {
+  const size = { width: 640, height: 360 };
+  const qr = {
+    url: 'https://a.example/shop',
+    productName: 'x',
+    priceText: '£1',
+    stockText: '1',
+    insteadOfText: '',
+    clockText: '',
+    soldOut: false,
+    style: 'card',
+    corner: 'topRight',
+  } as const;
+  const overlays = { ...noOverlays, qr, lowerThird: { title: 'Live soon', subtitle: '12 left of 50' } };
+  drawOverlay('qr', overlays, size, null);
+  drawOverlay('lowerThird', overlays, size, null);
+  drawSlate(size, defaultSlate, defaultBrand);
 }
 
-function drawLowerThird(pen: OffscreenCanvasRenderingContext2D, size: Size, words: LowerThird): void {
-  const unit = size.height / 360;
-  const titleFont = `700 ${21 * unit}px ${fontStack}`;
-  const subtitleFont = `500 ${14.5 * unit}px ${fontStack}`;
+/** A panel of this size on one side of the safe area, its foot at `bottom`. */
+function panelBox(
+  plan: OverlayPlan,
+  side: 'left' | 'right',
+  width: number,
+  height: number,
+  bottom: number,
+): Box {
+  const x = side === 'left' ? plan.safe.left : plan.safe.right - width;
+  return { x: Math.round(x), y: Math.round(bottom - height), width, height };
+}
+
+/** A panel with a bar of the brand's colour along its left edge. */
+function drawPanel(pen: Pen, box: Box, brand: Brand, unit: number): void {
+  pen.fillStyle = panelOf(brand);
+  fillRounded(pen, box, 8 * unit);
+  pen.save();
+  pen.beginPath();
+  pen.roundRect(box.x, box.y, box.width, box.height, 8 * unit);
+  pen.clip();
+  pen.fillStyle = brand.accent;
+  pen.fillRect(box.x, box.y, Math.round(4 * unit), box.height);
+  pen.restore();
+}
+
+const lowerThirdUnits = (words: LowerThird): number => (words.subtitle === '' ? 38 : 57);
+
+function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
+  const pen = openCanvas(size);
+  const { unit, safe, lowerSide } = plan;
+  const titleFont = fontOf(brand, 700, 21 * unit);
+  const subtitleFont = fontOf(brand, 500, 14.5 * unit);
   const padding = 12 * unit;
-  const left = Math.round(20 * unit);
-  const widest = size.width * 0.62;
-  const hasSubtitle = words.subtitle !== '';
+  const bar = Math.round(4 * unit);
+  const widest = Math.min(size.width * 0.62, safe.right - safe.left - bar - 2 * padding);
   pen.font = titleFont;
   const title = fitText(pen, words.title, widest);
   const titleWidth = pen.measureText(title).width;
   pen.font = subtitleFont;
   const subtitle = fitText(pen, words.subtitle, widest);
   const textWidth = Math.max(titleWidth, pen.measureText(subtitle).width);
-  const height = Math.round((hasSubtitle ? 57 : 38) * unit);
-  const top = size.height - height - Math.round(22 * unit);
-  const bar = Math.round(4 * unit);
-
-  pen.fillStyle = colours.panel;
-  roundedRect(pen, left, top, bar + textWidth + 2 * padding, height, 8 * unit);
-  pen.save();
-  pen.beginPath();
-  pen.roundRect(left, top, bar + textWidth + 2 * padding, height, 8 * unit);
-  pen.clip();
-  pen.fillStyle = colours.accent;
-  pen.fillRect(left, top, bar, height);
-  pen.restore();
-
-  const textLeft = left + bar + padding;
-  pen.fillStyle = colours.text;
+  const height = Math.round(lowerThirdUnits(words) * unit);
+  const box = panelBox(plan, lowerSide, bar + textWidth + 2 * padding, height, safe.bottom);
+  drawPanel(pen, box, brand, unit);
+  const textLeft = box.x + bar + padding;
+  pen.fillStyle = brand.text;
   pen.font = titleFont;
-  pen.fillText(title, textLeft, top + 26 * unit);
-  if (!hasSubtitle) return;
-  pen.fillStyle = colours.dim;
-  pen.font = subtitleFont;
-  pen.fillText(subtitle, textLeft, top + 46 * unit);
+  pen.fillText(title, textLeft, box.y + 26 * unit);
+  if (words.subtitle !== '') {
+    pen.fillStyle = dimOf(brand);
+    pen.font = subtitleFont;
+    pen.fillText(subtitle, textLeft, box.y + 46 * unit);
+  }
+  return toDrawing(pen, box);
 }
 
-function drawQrCard(pen: OffscreenCanvasRenderingContext2D, size: Size, card: QrCard): void {
-  const unit = size.height / 360;
-  const modules = codeFor(card.url);
-  const modulePx = qrModulePx(modules.length, size.height);
-  const side = (modules.length + 2 * quietModules) * modulePx;
-  const padding = Math.round(7 * unit);
-  const textWidth = side - 4 * unit;
-
-  pen.font = `600 ${15 * unit}px ${fontStack}`;
-  const nameLines = wrapText(pen, card.productName, textWidth, 2);
-  const nameHeight = nameLines.length * 17 * unit;
-  const width = side + 2 * padding;
-  const height = Math.round(padding + side + 8 * unit + nameHeight + 44 * unit);
-  const margin = Math.round(12 * unit);
-  // Even corners keep the code's edges on chroma samples, so the white stays white beside a coloured picture.
-  const left = (size.width - width - margin) & ~1;
-  const top = margin & ~1;
-
-  pen.fillStyle = colours.panel;
-  roundedRect(pen, left, top, width, height, 8 * unit);
-  const codeLeft = left + padding;
-  const codeTop = top + padding;
-  drawCode(pen, modules, modulePx, codeLeft, codeTop);
-
-  const textLeft = codeLeft + 2 * unit;
-  let baseline = codeTop + side + 8 * unit + 12 * unit;
-  pen.font = `600 ${15 * unit}px ${fontStack}`;
-  pen.fillStyle = colours.text;
-  for (const line of nameLines) {
-    pen.fillText(line, textLeft, baseline);
-    baseline += 17 * unit;
-  }
-  pen.font = `700 ${19 * unit}px ${fontStack}`;
-  pen.fillStyle = card.soldOut ? colours.amber : colours.text;
-  const price = card.soldOut ? 'Sold out' : card.priceText;
-  const priceLine = baseline + 5 * unit;
-  const clockWidth = card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
-  const shown = fitText(pen, price, textWidth - clockWidth);
-  pen.fillText(shown, textLeft, priceLine);
-  const priceWidth = pen.measureText(shown).width;
-  if (card.clockText !== '') {
-    pen.fillStyle = colours.amber;
-    pen.fillText(card.clockText, textLeft + textWidth - clockWidth + 8 * unit, priceLine);
-  }
-  pen.font = `500 ${13 * unit}px ${fontStack}`;
-  pen.fillStyle = colours.dim;
-  const before = pen.measureText(card.insteadOfText).width;
-  if (!card.soldOut && card.insteadOfText !== '' && priceWidth + before + 8 * unit < textWidth - clockWidth) {
-    const left = textLeft + priceWidth + 6 * unit;
-    pen.fillText(card.insteadOfText, left, priceLine);
-    pen.fillRect(left, priceLine - 4.5 * unit, before, Math.max(1, 1.2 * unit));
-  }
-  const below = card.soldOut ? card.priceText : card.stockText;
-  pen.fillText(fitText(pen, below, textWidth), textLeft, baseline + 22 * unit);
-}
-
-function drawCode(
-  pen: OffscreenCanvasRenderingContext2D,
-  modules: readonly (readonly boolean[])[],
-  modulePx: number,
-  left: number,
-  top: number,
-): void {
-  const side = (modules.length + 2 * quietModules) * modulePx;
-  pen.fillStyle = '#ffffff';
-  pen.fillRect(left, top, side, side);
-  pen.fillStyle = '#000000';
-  modules.forEach((row, rowIndex) => {
-    row.forEach((dark, columnIndex) => {
-      if (!dark) return;
-      const x = left + (columnIndex + quietModules) * modulePx;
-      pen.fillRect(x, top + (rowIndex + quietModules) * modulePx, modulePx, modulePx);
-    });
-  });
-}
-
-/**
- * Side of one module, in pixels of a picture 180 lines high, for a code that is read from every layer of a clip. A clip
- * is encoded beforehand, at rates that keep a standing code sharp down to two pixels a module.
- */
-const clipModulePx = 2;
-
-/**
- * RGBA of the given size, a multiple of 320×180: the card that lies over a standby clip, with the code of the shop, the
- * show's title and what to do. The same drawing at each size, module for module, so that no layer has to scale a code.
- */
-export function drawShopCard(size: Size, card: ShopCard): Uint8ClampedArray {
+function drawTitle(words: TitleCard, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
   const pen = openCanvas(size);
-  // Drawn as on the smallest layer: what is in whole pixels there is so on the others.
-  const zoom = size.height / 180;
-  pen.scale(zoom, zoom);
-  const modules = codeFor(card.url);
-  const side = (modules.length + 2 * quietModules) * clipModulePx;
-  if (side > 180 * 0.6) {
-    throw new QrTooLongError(
-      'The address of the shop is too long for a code that can be read from the picture: use a shorter address.',
-    );
+  const { unit, safe, titleSide, titleTop } = plan;
+  const padding = 14 * unit;
+  const bar = Math.round(4 * unit);
+  const widest = Math.min(size.width * 0.58, safe.right - safe.left - bar - 2 * padding);
+  pen.font = fontOf(brand, 800, 28 * unit);
+  const lines = wrapText(pen, words.text, widest, 2);
+  const lineWidths = lines.map((line) => pen.measureText(line).width);
+  pen.font = fontOf(brand, 500, 15 * unit);
+  const note = fitText(pen, words.note, widest);
+  const textWidth = Math.max(...lineWidths, note === '' ? 0 : pen.measureText(note).width, 1);
+  const height = Math.round((12 + lines.length * 32 + (note === '' ? 4 : 26)) * unit);
+  const box = panelBox(plan, titleSide, bar + textWidth + 2 * padding, height, titleTop + height);
+  drawPanel(pen, box, brand, unit);
+  const left = box.x + bar + padding;
+  let baseline = box.y + 36 * unit;
+  pen.font = fontOf(brand, 800, 28 * unit);
+  pen.fillStyle = brand.text;
+  for (const line of lines) {
+    pen.fillText(line, left, baseline);
+    baseline += 32 * unit;
   }
-  const padding = 4;
-  const margin = 6;
-  pen.font = `600 8px ${fontStack}`;
-  const titleLines = wrapText(pen, card.title, side - 2, 2);
-  const width = side + 2 * padding;
-  const height = padding + side + 4 + titleLines.length * 9 + 13;
-  const left = 320 - width - margin;
-  pen.fillStyle = colours.panel;
-  roundedRect(pen, left, margin, width, height, 4);
-  drawCode(pen, modules, clipModulePx, left + padding, margin + padding);
-  let baseline = margin + padding + side + 4 + 6;
-  pen.font = `600 8px ${fontStack}`;
-  pen.fillStyle = colours.text;
-  for (const line of titleLines) {
-    pen.fillText(line, left + padding + 1, baseline);
-    baseline += 9;
+  if (note !== '') {
+    pen.font = fontOf(brand, 500, 15 * unit);
+    pen.fillStyle = dimOf(brand);
+    pen.fillText(note, left, baseline - 8 * unit);
   }
-  pen.font = `700 9px ${fontStack}`;
-  pen.fillStyle = colours.accent;
-  pen.fillText('Scan to shop', left + padding + 1, baseline + 2);
-  return pen.getImageData(0, 0, size.width, size.height).data;
+  return toDrawing(pen, box);
 }
 
-function roundedRect(
-  pen: OffscreenCanvasRenderingContext2D,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-  radius: number,
-): void {
-  pen.beginPath();
-  pen.roundRect(x, y, width, height, radius);
-  pen.fill();
+function drawPinned(words: PinnedMessage, overlays: Overlays, size: Size, plan: OverlayPlan): Drawing {
+  const pen = openCanvas(size);
+  const { brand, lowerThird } = overlays;
+  const { unit, safe, lowerSide } = plan;
+  const padding = 12 * unit;
+  const bar = Math.round(4 * unit);
+  const widest = Math.min(size.width * 0.5, safe.right - safe.left - bar - 2 * padding);
+  const textFont = fontOf(brand, 500, 16 * unit);
+  pen.font = textFont;
+  const lines = wrapText(pen, words.text, widest, 3);
+  const lineWidths = lines.map((line) => pen.measureText(line).width);
+  pen.font = fontOf(brand, 700, 13 * unit);
+  const name = fitText(pen, words.name, widest);
+  const textWidth = Math.max(...lineWidths, pen.measureText(name).width, 1);
+  const height = Math.round((32 + lines.length * 21) * unit);
+  const foot =
+    lowerThird === null ? safe.bottom : safe.bottom - Math.round((lowerThirdUnits(lowerThird) + 8) * unit);
+  const box = panelBox(plan, lowerSide, bar + textWidth + 2 * padding, height, foot);
+  drawPanel(pen, box, brand, unit);
+  const left = box.x + bar + padding;
+  pen.fillStyle = brand.accent;
+  pen.fillText(name, left, box.y + 20 * unit);
+  pen.font = textFont;
+  pen.fillStyle = brand.text;
+  lines.forEach((line, i) => pen.fillText(line, left, box.y + (41 + i * 21) * unit));
+  return toDrawing(pen, box);
 }
 
-/** The text, or as much of it as fits, with an ellipsis. */
-function fitText(pen: OffscreenCanvasRenderingContext2D, text: string, width: number): string {
-  if (pen.measureText(text).width <= width) return text;
-  const characters = Array.from(text);
-  while (characters.length > 0 && pen.measureText(`${characters.join('').trimEnd()}…`).width > width) {
-    characters.pop();
+/** A longer band would cost more memory than a line is worth. */
+const longestTickerPx = 8192;
+
+/** A band at least as wide as the picture, which joins its own beginning. */
+function drawTicker({ text }: Ticker, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
+  const { unit, tickerHeightPx } = plan;
+  const font = fontOf(brand, 600, 15 * unit);
+  const gap = 40 * unit;
+  const measure = openCanvas({ width: 2, height: 2 });
+  measure.font = font;
+  const line = fitText(measure, text.replace(/\s+/g, ' ').trim(), longestTickerPx - gap - size.width);
+  const period = Math.ceil((measure.measureText(line).width + gap) / 2) * 2;
+  // Repeated so often that one turn of the band fills the picture.
+  const turns = Math.max(1, Math.ceil(size.width / period));
+  const width = period * turns;
+  const pen = openCanvas({ width, height: tickerHeightPx });
+  pen.fillStyle = brand.panel;
+  pen.fillRect(0, 0, width, tickerHeightPx);
+  pen.fillStyle = brand.accent;
+  pen.fillRect(0, 0, width, Math.max(2, Math.round(2 * unit)));
+  pen.font = font;
+  pen.fillStyle = brand.text;
+  for (let turn = 0; turn < turns; turn++) {
+    pen.fillText(line, turn * period + gap / 2, tickerHeightPx / 2 + 6 * unit);
   }
-  return `${characters.join('').trimEnd()}…`;
+  const box = { x: 0, y: 0, width, height: tickerHeightPx };
+  return toDrawing(pen, box, { x: 0, y: Math.floor((size.height - tickerHeightPx) / 2) * 2 });
 }
 
-function wrapText(
-  pen: OffscreenCanvasRenderingContext2D,
-  text: string,
-  width: number,
-  mostLines: number,
-): string[] {
-  const lines: string[] = [];
-  let rest = text.trim();
-  while (rest !== '' && lines.length < mostLines - 1 && pen.measureText(rest).width > width) {
-    const words = rest.split(/\s+/);
-    let line = words.shift() ?? '';
-    for (let next = words[0]; next !== undefined; next = words[0]) {
-      if (pen.measureText(`${line} ${next}`).width > width) break;
-      line = `${line} ${next}`;
-      words.shift();
-    }
-    lines.push(fitText(pen, line, width));
-    rest = words.join(' ');
-  }
-  if (rest !== '') lines.push(fitText(pen, rest, width));
-  return lines;
+/** As high as its place, and no wider than a third of the picture. */
+function drawLogo(logo: ImageBitmap, size: Size, plan: OverlayPlan): Drawing {
+  const pen = openCanvas(size);
+  const { safe, logoCorner, logoHeightPx } = plan;
+  const scale = Math.min(logoHeightPx / logo.height, size.width / 3 / logo.width);
+  const width = logo.width * scale;
+  const height = logo.height * scale;
+  const isLeft = logoCorner === 'topLeft' || logoCorner === 'bottomLeft';
+  const isTop = logoCorner === 'topLeft' || logoCorner === 'topRight';
+  const x = isLeft ? safe.left : safe.right - width;
+  const y = isTop ? safe.top : safe.bottom - height;
+  pen.imageSmoothingQuality = 'high';
+  pen.drawImage(logo, x, y, width, height);
+  return toDrawing(pen, { x, y, width, height });
 }

@@ -1,15 +1,19 @@
-// What the program shows, as plain data: layers of sources, a lower third, a QR card, and the slate behind it all.
-// One description for every backend; pure, so that pages, workers and tests can share it.
-// Not its job: drawing (overlay.ts), pixels (i420.ts, cpu-backend.ts) or time (compositor.worker.ts).
+// What the program shows, as plain data: layers of sources, what lies over them, how one scene becomes the next, and the
+// layouts a director chooses from. One description for every backend; pure, so that pages, workers and tests share it.
+// Not its job: where a layer lands in pixels (placement.ts), drawing (overlay.ts), pixels or time.
 
-/** Size and rate of the program picture. Width and height in pixels are even; fps in frames per second. */
-export interface Output {
+/** Size of a picture in pixels. */
+export interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** Size and rate of the program picture. Width and height in pixels are even; fps in frames per second. */
+export interface Output extends Size {
   readonly fps: number;
 }
 
-/** A rectangle in fractions of the program picture: (0,0) is the top left corner, (1,1) the bottom right. */
+/** A rectangle in fractions of a picture: (0,0) is the top left corner, (1,1) the bottom right. */
 export interface Rect {
   readonly x: number;
   readonly y: number;
@@ -17,20 +21,86 @@ export interface Rect {
   readonly height: number;
 }
 
-/** `cover` fills the rectangle and crops what is over; `contain` shows the whole source with ground around it. */
+export const wholeRect: Rect = { x: 0, y: 0, width: 1, height: 1 };
+
+/** `cover` fills the rectangle and cuts what is over; `contain` shows the whole source with ground around it. */
 export type Fit = 'cover' | 'contain';
 
-/** One source placed on the program. Later layers lie over earlier ones. */
-export interface Layer {
-  readonly sourceId: string;
-  readonly rect: Rect;
-  readonly fit: Fit;
+/** As a mirror does: `horizontal` swaps left and right, `vertical` top and bottom. */
+export type Flip = 'none' | 'horizontal' | 'vertical' | 'both';
+
+/** Degrees clockwise, for a camera that stands on its side. */
+export type Rotation = 0 | 90 | 180 | 270;
+
+/** Corrections of one source, then its look. */
+export interface Colour {
+  /** In stops: +1 doubles the light. -3..3. */
+  readonly exposureEv: number;
+  /** About middle grey, 0..2; 1 leaves it. */
+  readonly contrast: number;
+  /** 0 is grey, 1 leaves it, 2 at most. */
+  readonly saturation: number;
+  /** -1 bluer .. 1 warmer. */
+  readonly temperature: number;
+  /** A table given to the compositor with `addLut`; one it does not have changes nothing. */
+  readonly lutId: string | null;
+  /** How much of the table's change is taken, 0..1. */
+  readonly lutAmount: number;
 }
 
-export interface LowerThird {
-  readonly title: string;
-  readonly subtitle: string;
+export const neutralColour: Colour = {
+  exposureEv: 0,
+  contrast: 1,
+  saturation: 1,
+  temperature: 0,
+  lutId: null,
+  lutAmount: 1,
+};
+
+/** True when a source comes out as it went in. */
+export function isNeutral(colour: Colour): boolean {
+  const { exposureEv, contrast, saturation, temperature, lutId, lutAmount } = colour;
+  const looks = lutId !== null && lutAmount > 0;
+  return exposureEv === 0 && contrast === 1 && saturation === 1 && temperature === 0 && !looks;
 }
+
+/** One source placed on the program. Later layers lie over earlier ones. Make it with {@link createLayer}. */
+export interface Layer {
+  readonly sourceId: string;
+  /** Where on the program; what lies outside the picture is not seen. */
+  readonly rect: Rect;
+  readonly fit: Fit;
+  /** The part shown, in fractions of the source after its rotation and before its flip. */
+  readonly crop: Rect;
+  readonly rotation: Rotation;
+  readonly flip: Flip;
+  /** Null leaves the source's colours alone. */
+  readonly colour: Colour | null;
+  /** 0 unseen .. 1 solid. */
+  readonly opacity: number;
+}
+
+/** A whole, upright, solid layer that fills the program, changed as asked. */
+export function createLayer(sourceId: string, change: Partial<Omit<Layer, 'sourceId'>> = {}): Layer {
+  return {
+    sourceId,
+    rect: wholeRect,
+    fit: 'cover',
+    crop: wholeRect,
+    rotation: 0,
+    flip: 'none',
+    colour: null,
+    opacity: 1,
+    ...change,
+  };
+}
+
+// Overlays
+
+export type Corner = 'topLeft' | 'topRight' | 'bottomLeft' | 'bottomRight';
+
+/** `card`: the code with its words below. `strip`: words beside the code. `code`: the code alone. */
+export type QrStyle = 'card' | 'strip' | 'code';
 
 /** The card that sells: a code that leads to `url`, and what a viewer must know before scanning it. */
 export interface QrCard {
@@ -45,7 +115,73 @@ export interface QrCard {
   /** Already worded, such as "12 left of 50". */
   readonly stockText: string;
   readonly soldOut: boolean;
+  readonly style: QrStyle;
+  readonly corner: Corner;
 }
+
+export interface LowerThird {
+  readonly title: string;
+  readonly subtitle: string;
+}
+
+/** A headline at the top left. */
+export interface TitleCard {
+  readonly text: string;
+  /** A smaller line below; may be empty. */
+  readonly note: string;
+}
+
+export interface Logo {
+  /** A picture given to the compositor with `addLogo`; one it does not have is not shown. */
+  readonly logoId: string;
+  readonly corner: Corner;
+}
+
+/** One line that runs along the bottom edge. */
+export interface Ticker {
+  readonly text: string;
+}
+
+/** A chat message put on the picture. */
+export interface PinnedMessage {
+  readonly name: string;
+  readonly text: string;
+}
+
+export const brandFonts = ['system', 'sans', 'serif', 'condensed', 'rounded', 'mono'] as const;
+/** Fonts that every machine has in some form: a picture must not wait for a download. */
+export type BrandFont = (typeof brandFonts)[number];
+
+/** The show's look. Colours as `#rrggbb`. */
+export interface Brand {
+  readonly accent: string;
+  readonly panel: string;
+  readonly text: string;
+  readonly font: BrandFont;
+}
+
+export const defaultBrand: Brand = { accent: '#5b8cff', panel: '#15171c', text: '#f2f4f8', font: 'system' };
+
+/** What lies over the sources; null is not shown. */
+export interface Overlays {
+  readonly qr: QrCard | null;
+  readonly lowerThird: LowerThird | null;
+  readonly title: TitleCard | null;
+  readonly logo: Logo | null;
+  readonly ticker: Ticker | null;
+  readonly pinned: PinnedMessage | null;
+  readonly brand: Brand;
+}
+
+export const noOverlays: Overlays = {
+  qr: null,
+  lowerThird: null,
+  title: null,
+  logo: null,
+  ticker: null,
+  pinned: null,
+  brand: defaultBrand,
+};
 
 /** Shown while no layer has a picture yet. */
 export interface Slate {
@@ -53,18 +189,160 @@ export interface Slate {
   readonly note: string;
 }
 
+export const defaultSlate: Slate = { title: 'Live soon', note: 'The picture is on its way' };
+
 export interface Scene {
-  /** The first layer is the primary one: its frames are the program's clock. */
+  /** The first layer with a running source is the primary one: its frames are the program's clock. */
   readonly layers: readonly Layer[];
-  readonly lowerThird: LowerThird | null;
-  readonly qr: QrCard | null;
+  readonly overlays: Overlays;
   readonly slate: Slate;
 }
 
-export type Layout = 'full' | 'side-by-side';
+export function createScene(layers: readonly Layer[], change: Partial<Omit<Scene, 'layers'>> = {}): Scene {
+  return { layers, overlays: noOverlays, slate: defaultSlate, ...change };
+}
+
+/**
+ * How a scene becomes the program. Overlays that both scenes have stay where they are: only the sources change under
+ * them, so that a code can be scanned throughout.
+ */
+export type Transition =
+  | { readonly kind: 'cut' }
+  /** A wipe goes from left to right. */
+  | { readonly kind: 'fade' | 'wipe'; readonly durationMs: number }
+  /** A clip with alpha, given with `addStinger`, runs over the sources; they change under it at `cutAtMs`. */
+  | { readonly kind: 'stinger'; readonly stingerId: string; readonly cutAtMs: number };
+
+/** Longer would keep a director waiting for their own picture. */
+export const longestTransitionMs = 5_000;
+
+// Layouts
+
+export const layouts = ['full', 'sideBySide', 'pictureInPicture', 'three', 'four', 'productCloseUp'] as const;
+export type Layout = (typeof layouts)[number];
+
+/** How many sources each layout has a place for. */
+export const layoutPlaces: Readonly<Record<Layout, number>> = {
+  full: 1,
+  sideBySide: 2,
+  pictureInPicture: 2,
+  three: 3,
+  four: 4,
+  productCloseUp: 2,
+};
+
+/** Which way round the output is. */
+export type Aspect = 'landscape' | 'portrait';
+
+export const aspectOf = ({ width, height }: Size): Aspect => (width >= height ? 'landscape' : 'portrait');
+
+/** A thin line of ground keeps two similar pictures apart. */
+const gutter = 0.006;
+const near = 0.5 - gutter / 2;
+const far = 0.5 + gutter / 2;
+const rect = (x: number, y: number, width: number, height: number): Rect => ({ x, y, width, height });
+
+type Place = Partial<Pick<Layer, 'rect' | 'crop' | 'fit'>>;
+
+/** The middle of a product, closer: half the area of the source. */
+const closeUp = rect(0.15, 0.15, 0.7, 0.7);
+
+const places: Readonly<Record<Aspect, Readonly<Record<Layout, readonly Place[]>>>> = {
+  landscape: {
+    full: [{}],
+    sideBySide: [{ rect: rect(0, 0, near, 1) }, { rect: rect(far, 0, near, 1) }],
+    pictureInPicture: [{}, { rect: rect(0.03, 0.66, 0.29, 0.29) }],
+    three: [
+      { rect: rect(0, 0, 0.66 - gutter / 2, 1) },
+      { rect: rect(0.66 + gutter / 2, 0, 0.34 - gutter / 2, near) },
+      { rect: rect(0.66 + gutter / 2, far, 0.34 - gutter / 2, near) },
+    ],
+    four: [
+      { rect: rect(0, 0, near, near) },
+      { rect: rect(far, 0, near, near) },
+      { rect: rect(0, far, near, near) },
+      { rect: rect(far, far, near, near) },
+    ],
+    productCloseUp: [{ crop: closeUp }, { rect: rect(0.03, 0.7, 0.25, 0.25) }],
+  },
+  portrait: {
+    full: [{}],
+    sideBySide: [{ rect: rect(0, 0, 1, near) }, { rect: rect(0, far, 1, near) }],
+    pictureInPicture: [{}, { rect: rect(0.05, 0.72, 0.36, 0.2) }],
+    three: [
+      { rect: rect(0, 0, 1, near) },
+      { rect: rect(0, far, near, near) },
+      { rect: rect(far, far, near, near) },
+    ],
+    four: [
+      { rect: rect(0, 0, near, near) },
+      { rect: rect(far, 0, near, near) },
+      { rect: rect(0, far, near, near) },
+      { rect: rect(far, far, near, near) },
+    ],
+    productCloseUp: [{ crop: closeUp }, { rect: rect(0.05, 0.74, 0.36, 0.2) }],
+  },
+};
+
+/**
+ * The layers of a layout. Sources take the places in order; null leaves a place empty (the studio's ground shows).
+ * `full` with several sources takes the first there is, and a layout of two with only one source shows it full.
+ */
+export function layoutLayers(
+  layout: Layout,
+  sourceIds: readonly (string | null)[],
+  aspect: Aspect = 'landscape',
+): readonly Layer[] {
+  const wanted = sourceIds.slice(0, layout === 'full' ? undefined : layoutPlaces[layout]);
+  const there = wanted.filter((sourceId) => sourceId !== null);
+  const [first] = there;
+  if (first === undefined) return [];
+  const shown = layoutPlaces[layout] === 2 && there.length === 1 ? 'full' : layout;
+  const placed: readonly (string | null)[] = shown === 'full' ? [first] : wanted;
+  return placed.flatMap((sourceId, index) =>
+    sourceId === null ? [] : [createLayer(sourceId, places[aspect][shown][index] ?? {})],
+  );
+}
+
+/** The layout that gives each of so many sources a place. */
+const layoutFor = (count: number): Layout =>
+  count <= 1 ? 'full' : count === 2 ? 'sideBySide' : count === 3 ? 'three' : 'four';
+
+/**
+ * The scene for an output of the other aspect: the same sources, laid out anew, with their own colours and rotation.
+ * A small picture over a full one stays small.
+ */
+export function turnScene(scene: Scene, aspect: Aspect): Scene {
+  const [first, second] = scene.layers;
+  if (first === undefined) return scene;
+  const inset = second !== undefined && scene.layers.length === 2 && covers(first.rect);
+  const layout = inset ? 'pictureInPicture' : layoutFor(scene.layers.length);
+  const laidOut = layoutLayers(
+    layout,
+    scene.layers.map(({ sourceId }) => sourceId),
+    aspect,
+  );
+  const layers = laidOut.map((layer, index) => ({
+    ...layer,
+    ...pickLook(scene.layers[index] ?? layer),
+  }));
+  return { ...scene, layers };
+}
+
+const pickLook = ({ colour, rotation, flip, opacity, crop }: Layer): Partial<Layer> => ({
+  colour,
+  rotation,
+  flip,
+  opacity,
+  crop,
+});
+
+/** True when nothing of the program is left beside the rectangle. */
+export const covers = ({ x, y, width, height }: Rect): boolean =>
+  x <= 0 && y <= 0 && x + width >= 1 && y + height >= 1;
 
 export interface LayoutChoice {
-  readonly layout: Layout;
+  readonly layout: 'full' | 'sideBySide';
   readonly cameraId: string | null;
   readonly guestId: string | null;
   readonly lowerThird?: LowerThird | null;
@@ -72,100 +350,15 @@ export interface LayoutChoice {
   readonly slate?: Slate;
 }
 
-export const defaultSlate: Slate = { title: 'Live soon', note: 'The picture is on its way' };
-
-const whole: Rect = { x: 0, y: 0, width: 1, height: 1 };
-// A thin line of ground between the halves keeps two similar pictures apart.
-const leftHalf: Rect = { x: 0, y: 0, width: 0.497, height: 1 };
-const rightHalf: Rect = { x: 0.503, y: 0, width: 0.497, height: 1 };
-
 /**
- * The scene for one of the simple layouts. `full` shows the camera, or the guest when there is no camera;
- * `side-by-side` shows camera and guest, and falls back to `full` while one of them is missing.
+ * The scene for a camera and a guest. `full` shows the camera, or the guest when there is no camera; `sideBySide` shows
+ * both, and falls back to `full` while one of them is missing.
  */
 export function layoutScene(choice: LayoutChoice): Scene {
-  return {
-    layers: layersFor(choice),
-    lowerThird: choice.lowerThird ?? null,
-    qr: choice.qr ?? null,
-    slate: choice.slate ?? defaultSlate,
-  };
+  const { layout, cameraId, guestId, lowerThird = null, qr = null, slate = defaultSlate } = choice;
+  const overlays = { ...noOverlays, lowerThird, qr };
+  return createScene(layoutLayers(layout, [cameraId, guestId]), { overlays, slate });
 }
-
-function layersFor({ layout, cameraId, guestId }: LayoutChoice): readonly Layer[] {
-  if (layout === 'side-by-side' && cameraId !== null && guestId !== null) {
-    return [
-      { sourceId: cameraId, rect: leftHalf, fit: 'cover' },
-      { sourceId: guestId, rect: rightHalf, fit: 'cover' },
-    ];
-  }
-  const only = cameraId ?? guestId;
-  return only === null ? [] : [{ sourceId: only, rect: whole, fit: 'cover' }];
-}
-
-/** A rectangle in whole pixels. */
-export interface PixelRect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Where a source is cut and where the cut lands. The destination is even, as 4:2:0 chroma requires. */
-export interface Placement {
-  /** Part of the source picture, in source pixels; fractions allowed. */
-  readonly crop: Rect;
-  /** Part of the program picture, even in all four numbers. */
-  readonly target: PixelRect;
-}
-
-/**
- * Places a source of the given size on the program.
- * Returns null when the layer would be smaller than one chroma sample or lies outside the picture.
- */
-export function placeLayer(
-  layer: Layer,
-  source: { readonly width: number; readonly height: number },
-  output: { readonly width: number; readonly height: number },
-): Placement | null {
-  const frame = evenRect(layer.rect, output);
-  if (frame === null || source.width < 1 || source.height < 1) return null;
-  const scaleX = frame.width / source.width;
-  const scaleY = frame.height / source.height;
-  if (layer.fit === 'cover') {
-    const scale = Math.max(scaleX, scaleY);
-    const width = Math.min(source.width, frame.width / scale);
-    const height = Math.min(source.height, frame.height / scale);
-    // Whole chroma samples: a crop that needs no scaling is then a plain copy.
-    const x = evenFloor((source.width - width) / 2);
-    const y = evenFloor((source.height - height) / 2);
-    return { crop: { x, y, width, height }, target: frame };
-  }
-  const scale = Math.min(scaleX, scaleY);
-  const width = Math.max(2, Math.min(frame.width, even(source.width * scale)));
-  const height = Math.max(2, Math.min(frame.height, even(source.height * scale)));
-  const target = {
-    x: frame.x + evenFloor((frame.width - width) / 2),
-    y: frame.y + evenFloor((frame.height - height) / 2),
-    width,
-    height,
-  };
-  return { crop: { x: 0, y: 0, width: source.width, height: source.height }, target };
-}
-
-function evenRect(rect: Rect, output: { readonly width: number; readonly height: number }): PixelRect | null {
-  const left = clamp(even(rect.x * output.width), 0, output.width);
-  const top = clamp(even(rect.y * output.height), 0, output.height);
-  const right = clamp(even((rect.x + rect.width) * output.width), 0, output.width);
-  const bottom = clamp(even((rect.y + rect.height) * output.height), 0, output.height);
-  return right - left < 2 || bottom - top < 2
-    ? null
-    : { x: left, y: top, width: right - left, height: bottom - top };
-}
-
-const even = (value: number): number => Math.round(value / 2) * 2;
-const evenFloor = (value: number): number => Math.floor(value / 2) * 2;
-const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
 /** Rounds an output down to even sides and refuses what no encoder takes. */
 export function checkOutput(output: Output): Output {
@@ -177,3 +370,5 @@ export function checkOutput(output: Output): Output {
   }
   return { width: evenFloor(width), height: evenFloor(height), fps };
 }
+
+const evenFloor = (value: number): number => Math.floor(value / 2) * 2;

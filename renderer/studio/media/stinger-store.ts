@@ -1,0 +1,80 @@
+// The stingers at hand: decodes each file for each output's size, one after another, and finds the drawing for a moment.
+// Not its job: decoding (stinger.ts), or when one runs (switcher.ts).
+
+import type { PlacedDrawing } from './backend.ts';
+import type { Size } from './scene.ts';
+import type { Stingers } from './stage.ts';
+import type { StingerClip } from './stinger.ts';
+import { stingerAt } from './stinger.ts';
+
+export interface StingerStore extends Stingers {
+  /** Null takes it away. */
+  set(stingerId: string, file: Blob | null): void;
+  /** Stingers are made ready for outputs of this size, too. */
+  addSize(size: Size): void;
+}
+
+interface Stinger {
+  readonly file: Blob;
+  readonly clips: Map<string, StingerClip | 'decoding'>;
+}
+
+/** Each may take 96 MB at each size. */
+const mostStingers = 3;
+
+export function createStingerStore(
+  decode: (file: Blob, size: Size) => Promise<StingerClip>,
+  onFault: (error: unknown) => void,
+): StingerStore {
+  const stingers = new Map<string, Stinger>();
+  const sizes = new Map<string, Size>();
+  const keyOf = ({ width, height }: Size): string => `${width}×${height}`;
+
+  const makeReady = (): void => {
+    for (const [stingerId, { file, clips }] of stingers) {
+      for (const [key, size] of sizes) {
+        if (clips.has(key)) continue;
+        clips.set(key, 'decoding');
+        decode(file, size).then(
+          (clip) => clips.set(key, clip),
+          (error: unknown) => {
+            stingers.delete(stingerId);
+            onFault(error);
+          },
+        );
+      }
+    }
+  };
+
+  const clipOf = (stingerId: string, key: string): StingerClip | null => {
+    const clip = stingers.get(stingerId)?.clips.get(key);
+    return clip === undefined || clip === 'decoding' ? null : clip;
+  };
+
+  return {
+    set(stingerId, file) {
+      stingers.delete(stingerId);
+      if (file === null) return;
+      const [oldest] = stingers.keys();
+      if (stingers.size >= mostStingers && oldest !== undefined) stingers.delete(oldest);
+      stingers.set(stingerId, { file, clips: new Map() });
+      makeReady();
+    },
+    addSize(size) {
+      sizes.set(keyOf(size), size);
+      makeReady();
+    },
+    lengthMs(stingerId) {
+      for (const key of sizes.keys()) {
+        const clip = clipOf(stingerId, key);
+        if (clip !== null) return clip.lengthMs;
+      }
+      return null;
+    },
+    at(stingerId, atMs, size): PlacedDrawing | null {
+      const clip = clipOf(stingerId, keyOf(size));
+      const drawing = clip === null ? null : stingerAt(clip, atMs);
+      return drawing === null ? null : { drawing, x: drawing.x, y: drawing.y, opacity: 1 };
+    },
+  };
+}

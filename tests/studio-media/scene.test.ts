@@ -1,0 +1,234 @@
+// What a scene says: layouts, where layers land, how one scene becomes the next, how overlays come and go. Pure.
+
+import { expect, test } from 'vitest';
+import type { Drawing } from '../../renderer/studio/media/backend.ts';
+import { createOverlay } from '../../renderer/studio/media/mixing.ts';
+import { overlayKey, planOverlays } from '../../renderer/studio/media/overlay-layout.ts';
+import { createOverlayMotion } from '../../renderer/studio/media/overlay-motion.ts';
+import { placeLayer } from '../../renderer/studio/media/placement.ts';
+import type { Layer, Rect, Rotation } from '../../renderer/studio/media/scene.ts';
+import {
+  checkOutput,
+  createLayer,
+  createScene,
+  layoutLayers,
+  layoutPlaces,
+  layouts,
+  layoutScene,
+  noOverlays,
+  turnScene,
+} from '../../renderer/studio/media/scene.ts';
+import { createSwitcher } from '../../renderer/studio/media/switcher.ts';
+
+const output = { width: 640, height: 360 };
+const names = (layers: readonly Layer[]) => layers.map(({ sourceId }) => sourceId);
+
+test('each layout gives its sources places in order that neither overlap by accident nor leave the picture', () => {
+  for (const aspect of ['landscape', 'portrait'] as const) {
+    for (const layout of layouts) {
+      const ids = ['a', 'b', 'c', 'd'].slice(0, layoutPlaces[layout]);
+      const layers = layoutLayers(layout, ids, aspect);
+      expect(names(layers)).toEqual(ids);
+      for (const { rect } of layers) {
+        expect(Math.min(rect.x, rect.y)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(rect.x + rect.width, rect.y + rect.height)).toBeLessThanOrEqual(1 + 1e-9);
+      }
+      const [base] = layers;
+      const tiles = base?.rect.width === 1 && base.rect.height === 1 ? layers.slice(1) : layers;
+      tiles.forEach((one, i) =>
+        tiles.slice(i + 1).forEach((other) => expect(overlap(one.rect, other.rect)).toBe(0)),
+      );
+    }
+  }
+});
+
+const overlap = (a: Rect, b: Rect): number =>
+  Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
+  Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
+
+test('a layout of two with one source shows it full; an empty place of a larger one stays empty', () => {
+  const ids = (cameraId: string | null, guestId: string | null) =>
+    names(layoutScene({ layout: 'sideBySide', cameraId, guestId }).layers);
+  expect(ids('cam', 'guest')).toEqual(['cam', 'guest']);
+  expect(ids('cam', null)).toEqual(['cam']);
+  expect(ids(null, 'guest')).toEqual(['guest']);
+  expect(ids(null, null)).toEqual([]);
+  expect(layoutLayers('pictureInPicture', ['a', null])[0]?.rect.width).toBe(1);
+  const four = layoutLayers('four', ['a', null, 'c', 'd']);
+  expect(names(four)).toEqual(['a', 'c', 'd']);
+  expect(four[1]?.rect.y).toBeGreaterThan(0.5);
+});
+
+test('for the other aspect the same sources are laid out anew and keep their look', () => {
+  const colour = { exposureEv: 1, contrast: 1, saturation: 1, temperature: 0, lutId: null, lutAmount: 1 };
+  const beside = createScene(
+    layoutLayers('sideBySide', ['a', 'b']).map((layer) => ({ ...layer, colour, rotation: 90 as const })),
+  );
+  const turned = turnScene(beside, 'portrait').layers;
+  expect(names(turned)).toEqual(['a', 'b']);
+  expect(turned.map(({ rect }) => rect.width)).toEqual([1, 1]);
+  expect(turned.every((layer) => layer.colour === colour && layer.rotation === 90)).toBe(true);
+  const inset = turnScene(createScene(layoutLayers('pictureInPicture', ['a', 'b'])), 'portrait').layers;
+  expect(inset[0]?.rect.height).toBe(1);
+  expect(inset[1]?.rect.height).toBeLessThan(0.5);
+});
+
+test('layers land on even pixels: cover cuts the longer side, contain leaves ground', () => {
+  const upright = { rotation: 0, flip: 'none' } as const;
+  expect(placeLayer(createLayer('a'), { width: 640, height: 480 }, output)).toEqual({
+    crop: { x: 0, y: 60, width: 640, height: 360 },
+    target: { x: 0, y: 0, width: 640, height: 360 },
+    ...upright,
+  });
+  const phone = { width: 360, height: 640 };
+  expect(placeLayer(createLayer('a', { fit: 'contain' }), phone, output)?.target).toEqual({
+    x: 218,
+    y: 0,
+    width: 202,
+    height: 360,
+  });
+  const third = createLayer('a', { rect: { x: 0, y: 0, width: 0.333, height: 1 } });
+  for (const [width, height] of [
+    [641, 359],
+    [33, 17],
+    [1, 1],
+  ] as const) {
+    const { x, y, ...size } = placeLayer(third, { width, height }, output)?.target ?? {
+      x: 1,
+      y: 1,
+      width: 1,
+      height: 1,
+    };
+    expect([x % 2, y % 2, size.width % 2, size.height % 2]).toEqual([0, 0, 0, 0]);
+  }
+  const sliver = createLayer('a', { rect: { x: 0, y: 0, width: 0.001, height: 1 } });
+  expect(placeLayer(sliver, output, output)).toBeNull();
+});
+
+test('a layer moved off the picture is cut by the edge and not squeezed', () => {
+  const moved = (x: number, y: number, flip: Layer['flip'] = 'none') =>
+    placeLayer(createLayer('a', { rect: { x, y, width: 1, height: 1 }, flip }), output, output);
+  expect(moved(-0.25, 0)).toMatchObject({
+    crop: { x: 160, y: 0, width: 480, height: 360 },
+    target: { x: 0, y: 0, width: 480, height: 360 },
+  });
+  expect(moved(0, 0.5)).toMatchObject({
+    crop: { x: 0, y: 0, width: 640, height: 180 },
+    target: { x: 0, y: 180, width: 640, height: 180 },
+  });
+  // In a mirror the source's right side lies left.
+  expect(moved(-0.25, 0, 'horizontal')?.crop).toMatchObject({ x: 0, width: 480 });
+  expect(moved(1.1, 0)).toBeNull();
+});
+
+test('the crop of a turned camera is that of the picture as it is seen', () => {
+  const size = { width: 640, height: 360 };
+  const portrait = { width: 360, height: 640 };
+  const cropOf = (rotation: Rotation) =>
+    placeLayer(
+      createLayer('a', { rotation, crop: { x: 0, y: 0, width: 0.5, height: 0.5 } }),
+      size,
+      rotation === 180 ? size : portrait,
+    )?.crop;
+  // The upper left of what is seen is another corner of what is stored.
+  expect(cropOf(90)).toEqual({ x: 0, y: 180, width: 320, height: 180 });
+  expect(cropOf(180)).toEqual({ x: 320, y: 180, width: 320, height: 180 });
+  expect(cropOf(270)).toEqual({ x: 320, y: 0, width: 320, height: 180 });
+  // A crop of nothing would show nothing.
+  const slip = createLayer('a', { crop: { x: 0.5, y: 0.5, width: 0, height: 0 } });
+  expect(placeLayer(slip, size, size)?.crop).toMatchObject({ width: 640, height: 360 });
+});
+
+test('an output no encoder takes is refused in words; odd sides are rounded down', () => {
+  expect(checkOutput({ width: 641, height: 361, fps: 30 })).toEqual({ width: 640, height: 360, fps: 30 });
+  expect(() => checkOutput({ width: 0, height: 360, fps: 30 })).toThrow('not possible');
+  expect(() => checkOutput({ width: 640, height: 360, fps: Number.NaN })).toThrow('not possible');
+});
+
+test('a transition lasts as long in program time as it was asked to, whatever the frame rate', () => {
+  const [one, two, three] = ['a', 'b', 'c'].map((id) => createScene([createLayer(id)]));
+  if (one === undefined || two === undefined || three === undefined) throw new Error('three scenes');
+  const switcher = createSwitcher(one, (id) => (id === 'sweep' ? 800 : null));
+  expect(switcher.at(1_000_000)).toEqual({ kind: 'scene', scene: one });
+  switcher.take(two, { kind: 'fade', durationMs: 500 });
+  expect(switcher.scenes()).toEqual([one, two]);
+  expect(switcher.at(1_100_000)).toEqual({ kind: 'fade', from: one, to: two, amount: 0.2 });
+  // What is becoming the program can change on its way: a price, a stock.
+  const changed = { ...two, slate: { title: 'x', note: '' } };
+  switcher.show(changed);
+  expect(switcher.at(1_400_000)).toEqual({ kind: 'fade', from: one, to: changed, amount: 0.8 });
+  expect(switcher.at(1_500_000)).toEqual({ kind: 'scene', scene: changed });
+  expect(switcher.scenes()).toEqual([changed]);
+
+  switcher.take(three, { kind: 'wipe', durationMs: 1_000 });
+  expect(switcher.at(2_000_000)).toMatchObject({ kind: 'wipe', amount: 0.5 });
+  switcher.take(one, { kind: 'cut' });
+  expect(switcher.at(2_033_000)).toEqual({ kind: 'scene', scene: one });
+
+  switcher.take(two, { kind: 'stinger', stingerId: 'sweep', cutAtMs: 400 });
+  expect(switcher.at(2_333_000)).toMatchObject({ kind: 'stinger', scene: one, atMs: 300 });
+  expect(switcher.at(2_533_000)).toMatchObject({ kind: 'stinger', scene: two, atMs: 500 });
+  expect(switcher.at(2_833_000)).toEqual({ kind: 'scene', scene: two });
+  switcher.take(one, { kind: 'stinger', stingerId: 'gone', cutAtMs: 400 });
+  expect(switcher.at(2_900_000)).toEqual({ kind: 'scene', scene: one });
+});
+
+test('an overlay is there within 250 ms of program time, changes its words in place, and is gone as fast', () => {
+  const drawingOf = (x: number): Drawing => {
+    const rgba = new Uint8ClampedArray(8 * 4 * 4).fill(255);
+    return { x, y: 300, width: 8, height: 4, rgba, planes: createOverlay(rgba, 8, 4) };
+  };
+  const motion = createOverlayMotion('lowerThird', output, true);
+  expect(motion.at(0)).toEqual([]);
+  motion.show(drawingOf(32));
+  expect(motion.at(10_000_000)[0]?.opacity).toBe(0);
+  const [middle] = motion.at(10_080_000);
+  expect(middle?.opacity).toBeGreaterThan(0.3);
+  expect(middle?.opacity).toBeLessThan(1);
+  expect(middle?.x).toBeLessThan(32);
+  expect((middle?.x ?? 1) % 2).toBe(0);
+  expect(motion.at(10_250_000)).toMatchObject([{ x: 32, y: 300, opacity: 1 }]);
+  motion.show(drawingOf(40));
+  expect(motion.at(10_283_000)).toMatchObject([{ x: 40, opacity: 1 }]);
+  motion.hide();
+  expect(motion.at(10_300_000)).toMatchObject([{ opacity: 1 }]);
+  expect(motion.at(10_550_000)).toEqual([]);
+
+  // A preview needs no show.
+  const still = createOverlayMotion('qr', output, false);
+  still.show(drawingOf(32));
+  expect(still.at(0)).toMatchObject([{ x: 32, y: 300, opacity: 1 }]);
+});
+
+test('overlays keep out of the way of the code, and are drawn anew only for what changes them', () => {
+  const qr = {
+    url: 'https://a.example',
+    productName: 'Tee',
+    priceText: '£20',
+    insteadOfText: '',
+    clockText: '',
+    stockText: '',
+    soldOut: false,
+    style: 'card',
+    corner: 'topLeft',
+  } as const;
+  const logo = { logoId: 'l', corner: 'topLeft' } as const;
+  const title = { text: 'Drop 7', note: '' };
+  expect(planOverlays({ ...noOverlays, qr, logo, title }, output)).toMatchObject({
+    logoCorner: 'topRight',
+    titleSide: 'right',
+    titleTop: 66,
+    lowerSide: 'left',
+  });
+  const low = planOverlays(
+    { ...noOverlays, qr: { ...qr, corner: 'bottomLeft' }, ticker: { text: 'x' } },
+    output,
+  );
+  expect(low.lowerSide).toBe('right');
+  expect(low.safe.bottom).toBeLessThan(360 - low.tickerHeightPx);
+  const before = { ...noOverlays, title, qr };
+  const after = { ...before, qr: { ...qr, stockText: '3 left' } };
+  expect(overlayKey('title', before)).toBe(overlayKey('title', after));
+  expect(overlayKey('qr', before)).not.toBe(overlayKey('qr', after));
+  expect(overlayKey('ticker', before)).toBeNull();
+});
