@@ -13,6 +13,29 @@ const hotkey = z.strictObject({
   accelerator,
 });
 
+/**
+ * The name of a file in the recording folder: no path, no hidden file, nothing a file system minds, and only what a
+ * recording consists of.
+ */
+export const recordingFileName = z
+  .string()
+  .check(z.maxLength(255), z.regex(/^(?![. ])[^\p{C}<>:"/\\|?*]+\.(?:mp4|markers\.json|markers\.vtt)$/u));
+const recordingName = recordingFileName.check(z.endsWith('.mp4'));
+const noteName = recordingFileName.check(z.regex(/\.markers\.(?:json|vtt)$/));
+
+/** A piece is a second of video; an index some kilobytes per minute. */
+const maxPieceBytes = 32 * 1024 * 1024;
+const piece = z
+  .instanceof(Uint8Array<ArrayBuffer>)
+  .check(z.refine((bytes) => bytes.length <= maxPieceBytes, 'This is more than one piece of a recording.'));
+const place = z.int().check(z.nonnegative());
+const recordingFile = z.int().check(z.positive());
+const recordingFolder = z.object({
+  folder: z.string(),
+  /** Null where the system does not say. */
+  freeBytes: z.nullable(z.number()),
+});
+
 /** What the page may ask of the shell. Each takes one object and answers with one. */
 export const desktopRequests = {
   /** While live the machine neither sleeps nor dims, and closing the window asks first. */
@@ -41,6 +64,44 @@ export const desktopRequests = {
     params: z.strictObject({ hotkeys: z.array(hotkey).check(z.maxLength(8)) }),
     result: z.object({ taken: z.array(z.string()) }),
   },
+  /** Where recordings go, and how much room there is. */
+  recordingFolder: { params: z.object({}), result: recordingFolder },
+  /** Asks the director for another folder; answers with the one it is then. */
+  chooseRecordingFolder: { params: z.object({}), result: recordingFolder },
+  /** Opens the folder in the system's own window, with the recording chosen. */
+  showRecording: { params: z.object({ name: z.optional(recordingFileName) }), result: z.object({}) },
+  /** A new file. `storeFailed` when there is one of that name: nothing is written over. */
+  createRecording: { params: z.object({ name: recordingName }), result: z.object({ file: recordingFile }) },
+  /** Answered when the bytes are on the disk. Positions leave no holes. */
+  writeRecording: {
+    params: z.object({ file: recordingFile, position: place, bytes: piece }),
+    result: z.object({}),
+  },
+  closeRecording: { params: z.object({ file: recordingFile }), result: z.object({}) },
+  listRecordings: {
+    params: z.object({}),
+    result: z.object({
+      files: z.array(z.object({ name: z.string(), bytes: z.number(), changedMs: z.number() })),
+    }),
+  },
+  /** Bytes `from` to `to` of a file; fewer at its end. */
+  readRecording: {
+    params: z
+      .object({ name: recordingFileName, from: place, to: place })
+      .check(z.refine(({ from, to }) => to - from <= maxPieceBytes, 'Ask for less at once.')),
+    result: z.object({ bytes: piece }),
+  },
+  /** Cuts a recording that a crash left unfinished after its last whole piece, and ends it with its index. */
+  mendRecording: {
+    params: z.object({ name: recordingName, keepBytes: place, index: piece }),
+    result: z.object({}),
+  },
+  /** A take's markers: written whole or not at all. */
+  writeRecordingNote: {
+    params: z.object({ name: noteName, text: z.string().check(z.maxLength(1_000_000)) }),
+    result: z.object({}),
+  },
+  removeRecording: { params: z.object({ name: recordingFileName }), result: z.object({}) },
 } as const satisfies Record<string, { params: z.ZodMiniType; result: z.ZodMiniType }>;
 
 /** What the shell tells the page. */
@@ -87,6 +148,21 @@ export type DesktopReply = z.output<typeof desktopReply>;
 /** IPC channel of a request or an event. */
 export const desktopChannel = (name: DesktopRequest | DesktopEvent): string => `desktop:${name}`;
 
+/** The recording folder as the page sees it; names as in {@link recordingFileName}. */
+export interface DesktopRecordings {
+  folder(): Promise<DesktopResult<'recordingFolder'>>;
+  chooseFolder(): Promise<DesktopResult<'chooseRecordingFolder'>>;
+  show(name?: string): Promise<void>;
+  create(name: string): Promise<number>;
+  write(file: number, position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(file: number): Promise<void>;
+  list(): Promise<DesktopResult<'listRecordings'>['files']>;
+  read(name: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>>;
+  mend(name: string, keepBytes: number, index: Uint8Array<ArrayBuffer>): Promise<void>;
+  writeNote(name: string, text: string): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
 /** What the studio page sees. Rejections carry a sentence for the director; the code stays in the shell's log. */
 export interface DesktopApi {
   setLive(live: boolean): Promise<void>;
@@ -98,6 +174,7 @@ export interface DesktopApi {
   setHotkeys(hotkeys: DesktopParams<'setHotkeys'>['hotkeys']): Promise<readonly string[]>;
   /** Calls back with the id of a hotkey that was pressed. Returns the way to stop. */
   onHotkey(listener: (id: string) => void): () => void;
+  readonly recordings: DesktopRecordings;
   /** Calls back on every change of the bundled server's phase. Returns the way to stop. */
   onServerState(listener: (state: DesktopPayload<'serverState'>) => void): () => void;
 }
@@ -137,5 +214,30 @@ export const createDesktopApi = (ipc: RendererIpc): DesktopApi => {
     setHotkeys: async (hotkeys) => (await call('setHotkeys', { hotkeys })).taken,
     onHotkey: (listener) => listen('hotkey', ({ id }) => listener(id)),
     onServerState: (listener) => listen('serverState', listener),
+    recordings: {
+      folder: () => call('recordingFolder', {}),
+      chooseFolder: () => call('chooseRecordingFolder', {}),
+      show: async (name) => {
+        await call('showRecording', { name });
+      },
+      create: async (name) => (await call('createRecording', { name })).file,
+      write: async (file, position, bytes) => {
+        await call('writeRecording', { file, position, bytes });
+      },
+      close: async (file) => {
+        await call('closeRecording', { file });
+      },
+      list: async () => (await call('listRecordings', {})).files,
+      read: async (name, from, to) => (await call('readRecording', { name, from, to })).bytes,
+      mend: async (name, keepBytes, index) => {
+        await call('mendRecording', { name, keepBytes, index });
+      },
+      writeNote: async (name, text) => {
+        await call('writeRecordingNote', { name, text });
+      },
+      remove: async (name) => {
+        await call('removeRecording', { name });
+      },
+    },
   };
 };

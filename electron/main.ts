@@ -9,13 +9,16 @@ import {
   powerSaveBlocker,
   safeStorage,
   session,
+  shell,
   utilityProcess,
 } from 'electron';
+import { AppError } from '../sfu-server/protocol/errors.ts';
 import type { Secrets } from '../sfu-server/protocol/secrets.ts';
 import { createHotkeys } from './hotkeys.ts';
 import { serveDesktop } from './ipc.ts';
 import { RemoteServer } from './remote-server.ts';
 import { createKeyring } from './keyring.ts';
+import { createRecordings } from './recordings.ts';
 import { ServerProcess, type ServerState } from './server-process.ts';
 import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
 
@@ -47,6 +50,23 @@ async function run(): Promise<void> {
     log,
   });
   const hotkeys = createHotkeys({ globalShortcut, onPress: (id) => studio?.send('hotkey', { id }) });
+  const recordings = createRecordings({
+    defaultFolder: join(app.getPath('videos'), 'Live Drop Studio'),
+    noteFile: join(app.getPath('userData'), 'recording-folder.json'),
+    askForFolder: async (now) => {
+      const { canceled, filePaths } = await dialog.showOpenDialog({
+        title: 'Recordings go to',
+        defaultPath: now,
+        properties: ['openDirectory', 'createDirectory'],
+      });
+      return canceled ? undefined : filePaths[0];
+    },
+    show: async (folder, file) => {
+      if (file !== undefined) return shell.showItemInFolder(file);
+      const trouble = await shell.openPath(folder);
+      if (trouble !== '') throw new AppError('notFound', 'The recording folder cannot be opened.');
+    },
+  });
   let studio: StudioWindow | undefined;
 
   guardNavigation({ app, origin, serverOrigins, log });
@@ -69,6 +89,7 @@ async function run(): Promise<void> {
       },
       keysSet: () => ({ safe: keyring.isSafe(), names: keyring.names() }),
       setHotkeys: (params) => ({ taken: hotkeys.set(params.hotkeys) }),
+      ...recordings.handlers,
     },
     logBug: (message, error) => log(`${message} ${error instanceof Error ? error.stack : String(error)}`),
   });
@@ -93,7 +114,12 @@ async function run(): Promise<void> {
   await app.whenReady();
   Menu.setApplicationMenu(menu());
   guardPermissions(session.defaultSession, origin);
-  studio = new StudioWindow({ preload: join(import.meta.dirname, 'preload.cjs'), isLive: live.get, log });
+  studio = new StudioWindow({
+    preload: join(import.meta.dirname, 'preload.cjs'),
+    isLive: live.get,
+    onPageGone: () => void recordings.closeFiles(),
+    log,
+  });
   server.start();
 
   /** Only to the bundled server: one elsewhere has keys of its own. */

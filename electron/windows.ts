@@ -87,6 +87,8 @@ export type StudioWindowOptions = {
   preload: string;
   /** Asked when the window is about to close. */
   isLive: () => boolean;
+  /** Another page took its place, or it crashed: what it had open is nobody's. */
+  onPageGone: () => void;
   log: (line: string) => void;
 };
 
@@ -142,7 +144,12 @@ export class StudioWindow {
     });
     // A page that would rather stay must not block a close the director has already confirmed.
     contents.on('will-prevent-unload', (event) => event.preventDefault());
-    contents.on('render-process-gone', (_event, { reason }) => this.#onCrash(contents, reason));
+    // Not when a navigation begins: most are refused, and the page stays.
+    contents.on('did-navigate', () => options.onPageGone());
+    contents.on('render-process-gone', (_event, { reason }) => {
+      options.onPageGone();
+      this.#onCrash(contents, reason);
+    });
   }
 
   /** Shows the studio page. A page that is up and only lost its server is left alone: it reconnects by itself. */

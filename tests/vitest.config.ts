@@ -6,13 +6,13 @@ const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
-  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,session,session-playback,studio-frame,studio-log,studio-words}.test.ts',
+  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,recording,session,session-playback,studio-frame,studio-log,studio-words}.test.ts',
   'tests/sfu-server/{config,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
   'tests/studio-media/colour.test.ts',
   'tests/studio-media/i420.test.ts',
   'tests/studio-media/scene.test.ts',
-  'tests/electron/{ipc,keyring}.test.ts',
+  'tests/electron/{ipc,keyring,recordings}.test.ts',
 ];
 
 /** Real servers, processes and databases, but no media that runs in real time: two files at once, one per core. */

@@ -23,6 +23,10 @@ import { createHotkeys, type Hotkeys } from './hotkeys.ts';
 import { createLog, type Log } from './log.ts';
 import { createUplinkJudge, factsForLog } from './log-facts.ts';
 import { createPreflight, type Preflight } from './preflight-desk.ts';
+import { createDesktopFiles } from './recording/desktop-files.ts';
+import { createRecordingDesk, type RecordingDesk } from './recording/desk.ts';
+import { createBrowserFiles } from './recording/files.ts';
+import { createRecordingLibrary, type RecordingLibrary } from './recording/library.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { reportSources, type Pipeline, type SourceReport } from './source-report.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
@@ -79,6 +83,9 @@ export interface Studio {
   readonly log: Log;
   readonly hotkeys: Hotkeys;
   readonly preflight: Preflight;
+  readonly recording: RecordingDesk;
+  /** What was recorded. */
+  readonly recordings: RecordingLibrary;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
@@ -164,6 +171,21 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   let closed = false;
 
   const show = (): ShowState | null => session.store.getState().show;
+  const recordingFiles = window.desktop
+    ? createDesktopFiles(window.desktop.recordings)
+    : createBrowserFiles();
+  const recording = createRecordingDesk({
+    show: () => {
+      const state = show();
+      return state && { id: state.id, title: state.title, phase: state.phase.kind };
+    },
+    onShow: session.store.subscribe,
+    files: recordingFiles,
+    program: { picture: compositor.track, sound: mixer.programTrack },
+    sources: () => [],
+    onSources: () => () => {},
+  });
+  const recordings = createRecordingLibrary({ files: recordingFiles, key: options.key });
   const attempt = async (work: () => Promise<unknown>): Promise<Outcome> => {
     try {
       await work();
@@ -325,6 +347,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       if (now.camera !== before.camera || now.cameraStats !== before.cameraStats) advance();
     }),
     compositor.onFault((fault) => store.setState({ fault })),
+    compositor.onStats((stats) => recording.programSecond(stats)),
     compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().state === 'suspended' })),
   ];
   // Clocks in the picture move by the second; where nothing has changed nothing is drawn.
@@ -364,7 +387,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     connection,
     sources,
     pipeline,
-    recording: () => ({ kind: 'off' }),
+    recording: () => recording.report(),
     luts: () => ({ wanted: 0, missing: [] }),
   });
 
@@ -469,6 +492,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     log,
     hotkeys,
     preflight,
+    recording,
+    recordings,
     store,
     previewTrack: compositor.track,
     meterFeed,
@@ -540,6 +565,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       standby.close();
       preflight.close();
       hotkeys.close();
+      recordings.close();
+      recording.close();
       inputs.close();
       session.close();
       compositor.close();
@@ -552,6 +579,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       guests: guests.snapshot(),
       shop: shop.snapshot(),
       standby: standby.snapshot(),
+      recording: recording.snapshot(),
       session: session.snapshot(),
       compositor: compositor.snapshot(),
       mixer: mixer.snapshot(),

@@ -166,6 +166,14 @@ const bindings = [
     press: ({ studio }) => void studio.shop.recordSale(1),
   },
   {
+    id: 'marker',
+    keys: 'K',
+    group: 'Show',
+    words: 'Mark this moment in the recording',
+    globalKeys: 'Ctrl+Alt+K',
+    press: ({ studio }) => studio.recording.mark(),
+  },
+  {
     id: 'health',
     keys: 'H',
     group: 'Desk',

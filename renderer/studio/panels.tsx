@@ -8,12 +8,14 @@ import { KeyList } from './key-list.tsx';
 import { LogPanel } from './log-panel.tsx';
 import { PeoplePanel } from './people.tsx';
 import { PreflightSheet } from './preflight-sheet.tsx';
+import { RecordingPanel, RecordingSheet } from './recording-panel.tsx';
 import { SoundPanel, SourcesPanel } from './sources.tsx';
 import { ClipSheet, StandbyPanel } from './standby-panel.tsx';
 
 export const panels: readonly PanelEntry[] = [
   { id: 'sources', slot: 'dockLeft', title: 'Sources', Panel: SourcesPanel },
   { id: 'standby', slot: 'dockLeft', title: 'Standby', Panel: StandbyPanel },
+  { id: 'recording', slot: 'dockLeft', title: 'Recording', Panel: RecordingPanel },
   { id: 'sound', slot: 'dockRight', title: 'Sound', Panel: SoundPanel },
   { id: 'health', slot: 'dockRight', title: 'Health', Panel: HealthPanel },
   { id: 'log', slot: 'dockRight', title: 'Log', Panel: LogPanel },
@@ -26,5 +28,6 @@ export const panels: readonly PanelEntry[] = [
 export const sheets: readonly SheetEntry[] = [
   { id: 'keys', Content: KeyList },
   { id: 'clips', Content: ClipSheet },
+  { id: 'recordings', Content: RecordingSheet },
   { id: 'preflight', Content: PreflightSheet },
 ];

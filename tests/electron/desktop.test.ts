@@ -122,6 +122,7 @@ describe(`desktop app in ${driver.name}`, slow, () => {
       'keysSet',
       'onHotkey',
       'onServerState',
+      'recordings',
       'setHotkeys',
       'setKeys',
       'setLive',
@@ -132,6 +133,32 @@ describe(`desktop app in ${driver.name}`, slow, () => {
       return typeof setLive === 'function' ? Reflect.apply(setLive, undefined, ['yes']) : 'missing';
     });
     await expect(refused).rejects.toThrow('The desktop request setLive got something it cannot read.');
+  });
+
+  test('takes a recording through the bridge, piece by piece, into the folder and nowhere else', async () => {
+    const seen = await studio.evaluate(async () => {
+      const recordings = window.desktop?.recordings;
+      if (!recordings) throw new Error('There is no bridge.');
+      const file = await recordings.create('Night 2026-11-22 21-04-09 Program.mp4');
+      await recordings.write(file, 0, Uint8Array.of(1, 2, 3));
+      await recordings.write(file, 3, Uint8Array.of(250, 0, 255));
+      await recordings.close(file);
+      const outside = await recordings.create('../outside.mp4').catch((error: unknown) => String(error));
+      const bytes = await recordings.read('Night 2026-11-22 21-04-09 Program.mp4', 1, 99);
+      const { folder, freeBytes } = await recordings.folder();
+      return { bytes: [...bytes], folder, freeBytes, outside, list: await recordings.list() };
+    });
+    expect(seen.bytes).toEqual([2, 3, 250, 0, 255]);
+    expect(seen.freeBytes).toBeGreaterThan(0);
+    expect(seen.outside).toContain('something it cannot read');
+    expect(seen.list.map(({ name, bytes }) => [name, bytes])).toEqual([
+      ['Night 2026-11-22 21-04-09 Program.mp4', 6],
+    ]);
+    expect([...(await readFile(join(seen.folder, seen.list[0]?.name ?? '')))]).toEqual([
+      1, 2, 3, 250, 0, 255,
+    ]);
+    expect(seen.folder).toContain('Live Drop Studio');
+    await rm(join(seen.folder, seen.list[0]?.name ?? ''));
   });
 
   test('keeps the machine awake while live and only then', async () => {

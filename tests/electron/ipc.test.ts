@@ -1,11 +1,20 @@
 // The shell's end of the desktop contract: who is heard, what is let in, what an error becomes.
 import { expect, test } from 'vitest';
 import { createDesktopApi, desktopReply, type DesktopHandlers } from '../../electron/desktop-api.ts';
+import { createRecordings } from '../../electron/recordings.ts';
 import { serveDesktop } from '../../electron/ipc.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 
 type Frame = { url: string; parent: object | null } | null;
 type Listener = (event: { senderFrame: Frame }, input: unknown) => unknown;
+
+/** Nothing here comes as far as a disk. */
+const recordings = createRecordings({
+  defaultFolder: '/nowhere/at/all',
+  noteFile: '/nowhere/at/all',
+  askForFolder: () => Promise.resolve(undefined),
+  show: () => Promise.resolve(),
+});
 
 const studio: Frame = { url: 'http://127.0.0.1:4400/studio#key=x', parent: null };
 
@@ -35,6 +44,7 @@ const serve = (
       setKeys: () => ({}),
       keysSet: () => ({ safe: true, names: [] }),
       setHotkeys: () => ({ taken: [] }),
+      ...recordings.handlers,
       ...handlers,
     },
     logBug: (_message, error) => bugs.push(error),

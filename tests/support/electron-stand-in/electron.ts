@@ -81,6 +81,7 @@ class App extends EventEmitter {
 
   getPath(name: string): string {
     if (name === 'userData') return userData;
+    if (name === 'videos') return join(userData, 'Videos');
     throw new Error(`The stand-in does not know the path ${name}.`);
   }
 
@@ -262,9 +263,13 @@ export const safeStorage = {
 
 export const shell = {
   openExternal: (url: string): Promise<void> => Promise.reject(new Error(`No browser to open ${url}`)),
+  openPath: (): Promise<string> => Promise.resolve('No display for a folder'),
+  showItemInFolder: (): void => {},
 };
 export const dialog = {
   showMessageBox: (): Promise<{ response: number }> => Promise.reject(new Error('No display for a dialog')),
+  showOpenDialog: (): Promise<{ canceled: boolean; filePaths: string[] }> =>
+    Promise.reject(new Error('No display for a dialog')),
 };
 
 export const Menu = {

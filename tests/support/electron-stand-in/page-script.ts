@@ -76,6 +76,7 @@ export const pageScript = (preload: string | undefined): string => `(() => {
       };
     }
     if (value === null || typeof value !== 'object') return value;
+    if (ArrayBuffer.isView(value)) return value.slice();
     if (Array.isArray(value)) return Object.freeze(value.map(across));
     return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, across(inner)])));
   };

@@ -1,0 +1,306 @@
+// The recording against the real thing: compositor, mixer and recorder in a real Chromium, whose process is then killed as
+// a crash would; and what is on the disk after that, read by others.
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchKillable, type KillableBrowser } from '../support/killable-browser.ts';
+import { startLabServer, type LabServer } from './lab-server.ts';
+
+let server: LabServer;
+let profile: string;
+let browser: KillableBrowser | undefined;
+let page: Page;
+
+const patient = { timeout: 45_000 };
+
+const openPage = async (): Promise<Page> => {
+  browser = await launchKillable(profile);
+  const opened = await browser.page(server.url);
+  await opened.waitForFunction(() => 'lab' in globalThis);
+  return opened;
+};
+
+beforeAll(async () => {
+  server = await startLabServer();
+  profile = await mkdtemp(join(tmpdir(), 'ld-recording-'));
+  page = await openPage();
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  await server.close();
+  await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+});
+
+const run = promisify(execFile);
+
+/** What ffprobe says of a file; undefined where there is no ffprobe. */
+const probed = async (bytes: Buffer): Promise<string | undefined> => {
+  const file = join(profile, 'probed.mp4');
+  await writeFile(file, bytes);
+  try {
+    const said = await run('ffprobe', [
+      '-v',
+      'error',
+      '-show_entries',
+      'stream=codec_type',
+      '-of',
+      'csv=p=0',
+      file,
+    ]);
+    return `${said.stdout}${said.stderr}`;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  } finally {
+    await rm(file);
+  }
+};
+
+test(
+  'killed in the middle, it loses at most 2 s; the file plays as it is, and the next studio finishes it',
+  patient,
+  async () => {
+    const zeroMs = await page.evaluate(async () => {
+      const camera = lab.startCamera({ picture: 'flash' }).track;
+      const microphone = lab.startMicrophone({ beep: true }).track;
+      const rig = await lab.startRecordingRig({
+        picture: camera,
+        sound: microphone,
+        sources: [
+          { id: 'cam', name: 'Cam A', track: camera },
+          { id: 'mic', name: 'Lav L', track: microphone },
+        ],
+      });
+      rig.desk.setSettings({ sources: true });
+      // With the show, and by nothing else.
+      rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
+      await rig.until(({ files }) => files.length === 3 && files.every(({ lengthMs }) => lengthMs > 4_000));
+      rig.desk.mark();
+      const { phase, markers } = rig.desk.store.getState();
+      // The marker's place in the file tells the clock by which the file counts.
+      const zero = performance.timeOrigin + performance.now() - (markers[0]?.atMs ?? Number.NaN);
+      await rig.until(({ files }) => files.every(({ lengthMs }) => lengthMs > 6_000));
+      if (phase.kind !== 'recording') throw new Error('It does not record.');
+      return zero;
+    });
+    const killedMs = (await browser?.kill()) ?? Number.NaN;
+
+    page = await openPage();
+    const left = await page.evaluate(async () => {
+      const files = lab.createBrowserFiles();
+      const names = (await files.list()).map(({ name }) => name).sort();
+      const [program = '', camera = '', microphone = ''] = ['Program', 'Cam A', 'Lav L'].map((source) =>
+        names.find((name) => name.endsWith(`${source}.mp4`)),
+      );
+      const bytes = await files.blob(program);
+      // As it lies there, before anybody has mended anything.
+      return {
+        names,
+        size: bytes.size,
+        played: await lab.playRecording(bytes),
+        program: await lab.lookIntoRecording(bytes),
+        camera: await lab.lookIntoRecording(await files.blob(camera)),
+        microphone: await lab.lookIntoRecording(await files.blob(microphone)),
+        base64: await lab.toBase64(bytes),
+      };
+    });
+    const ends = [
+      left.program.video?.times.at(-1),
+      left.program.audio?.times.at(-1),
+      left.camera.video?.times.at(-1),
+      left.microphone.audio?.times.at(-1),
+    ].map((seconds) => killedMs - zeroMs - (seconds ?? Number.NaN) * 1000);
+    console.log(`lost at kill -9: ${ends.map((lostMs) => Math.round(lostMs)).join(', ')} ms`);
+    for (const lostMs of ends) {
+      expect(lostMs).toBeLessThanOrEqual(2_000);
+      expect(lostMs).toBeGreaterThan(0);
+    }
+    expect(left.names.map((name) => name.replace(/\d{4}-\d\d-\d\d \d\d-\d\d-\d\d/, 'TIME'))).toEqual([
+      'Night drop TIME Cam A.mp4',
+      'Night drop TIME Lav L.mp4',
+      'Night drop TIME Program.mp4',
+      'Night drop TIME.markers.json',
+      'Night drop TIME.markers.vtt',
+    ]);
+    const { video, audio } = left.program;
+    expect(video).toMatchObject({ codec: 'avc', width: 640, height: 360 });
+    expect(left.played.endedAt).toBeGreaterThan((video?.times.at(-1) ?? Infinity) - 0.5);
+    const said = await probed(Buffer.from(left.base64, 'base64'));
+    if (said !== undefined) expect(said.trim().split('\n').sort()).toEqual(['audio', 'video']);
+
+    // All of it in order, from 0, with a place to enter at every second.
+    for (const times of [
+      video?.times,
+      audio?.times,
+      left.camera.video?.times,
+      left.microphone.audio?.times,
+    ]) {
+      expect(times?.[0]).toBeLessThan(0.05);
+      expect(times).toEqual(times?.toSorted((a, b) => a - b));
+    }
+    video?.keys.slice(1).forEach((at, index) => expect(at - (video.keys[index] ?? 0)).toBeLessThan(1.6));
+    // Flash and beep were at full seconds of the wall clock, and are so in the files, by the start all of them share.
+    const strayMs = (seconds: number) => ((zeroMs + seconds * 1000 + 500) % 1000) - 500;
+    for (const onsets of [
+      video?.flashes,
+      audio?.beeps,
+      left.camera.video?.flashes,
+      left.microphone.audio?.beeps,
+    ]) {
+      const strays = (onsets ?? []).map(strayMs).sort((a, b) => a - b);
+      console.log(`from the full second: ${strays.map(Math.round).join(', ')} ms`);
+      expect(strays.length).toBeGreaterThanOrEqual(4);
+      expect(Math.abs(strays[strays.length >> 1] ?? Infinity)).toBeLessThan(200);
+    }
+
+    const mended = await page.evaluate(async () => {
+      const rig = await lab.startRecordingRig();
+      const isMended = async (name: string) => {
+        const { size } = await lab.createBrowserFiles().blob(name);
+        const end = await rig.files.read(name, size - 12, size - 8);
+        return new TextDecoder().decode(end) === 'mfro';
+      };
+      const names = (await rig.files.list()).map(({ name }) => name).filter((name) => name.endsWith('.mp4'));
+      while ((await Promise.all(names.map(isMended))).includes(false))
+        await lab.untilMeters(rig.mixer, () => true);
+      await rig.library.refresh([]);
+      const { takes, problem } = rig.library.store.getState();
+      const program = takes?.[0]?.files[0]?.name ?? '';
+      const bytes = await lab.createBrowserFiles().blob(program);
+      const played = await lab.playRecording(bytes);
+      const seen = await lab.lookIntoRecording(bytes);
+      await rig.library.remove(takes?.[0]?.take ?? '');
+      const after = await rig.files.list();
+      rig.close();
+      return { takes, problem, played, after, seen };
+    });
+    expect(mended.problem).toBeNull();
+    expect(mended.takes).toHaveLength(1);
+    expect(mended.takes?.[0]).toMatchObject({ show: 'Night drop', markers: [{ label: 'Marker 1' }] });
+    expect(mended.takes?.[0]?.files.map(({ source, stillUrl }) => [source, stillUrl !== null])).toEqual([
+      ['Program', true],
+      ['Cam A', true],
+      ['Lav L', false],
+    ]);
+    for (const { lengthMs } of mended.takes?.[0]?.files ?? []) expect(lengthMs).toBeGreaterThan(4_000);
+    // Not a packet less than there was, and its length is known now.
+    expect(mended.seen.video?.times).toEqual(video?.times);
+    expect(mended.played.duration).toBeCloseTo((video?.times.at(-1) ?? 0) + 1 / 30, 0);
+    expect(mended.after).toEqual([]);
+  },
+);
+
+test(
+  'ends properly by hand and with the show, goes on over an outage, and waits for nobody',
+  patient,
+  async () => {
+    const result = await page.evaluate(async () => {
+      // No microphone at all: the mixer may be silent, or not running yet.
+      const rig = await lab.startRecordingRig({ picture: lab.startCamera().track });
+      const recording = (least: number) =>
+        rig.until(({ phase, files }) => phase.kind === 'recording' && (files[0]?.lengthMs ?? 0) > least);
+      rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
+      await recording(500);
+      rig.stage.setState({ show: null });
+      await recording(1_500);
+      rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
+      await recording(2_000);
+      const [first] = rig.desk.store.getState().files;
+      await rig.desk.stop();
+      // By hand it ends for this show, whatever the show says after that.
+      rig.stage.setState({ show: { id: 'show', title: 'Night, drop', phase: 'live' } });
+      const stopped = rig.desk.store.getState().phase.kind;
+      rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'live' } });
+      await recording(1_000);
+      rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'ended' } });
+      await rig.until(({ phase }) => phase.kind === 'off');
+      await rig.library.refresh([]);
+      const { takes } = rig.library.store.getState();
+      const looks = [];
+      for (const { name } of takes?.flatMap(({ files }) => files) ?? []) {
+        looks.push(await lab.lookIntoRecording(await lab.createBrowserFiles().blob(name)));
+      }
+      const snapshot = rig.desk.snapshot();
+      rig.close();
+      rig.close();
+      return { first, stopped, takes, looks, snapshot };
+    });
+    expect(result.stopped).toBe('off');
+    expect(result.takes?.map(({ show }) => show)).toEqual(['Next', 'Night drop']);
+    expect(result.looks).toHaveLength(2);
+    for (const { video, audio } of result.looks) {
+      const [pictureEnd, soundEnd] = [video?.times.at(-1) ?? 0, audio?.times.at(-1) ?? 0];
+      expect(Math.abs(pictureEnd - soundEnd)).toBeLessThan(0.8);
+    }
+    expect(result.snapshot).toMatchObject({ phase: { kind: 'off' }, open: [] });
+  },
+);
+
+test(
+  'a full or refusing disk ends the recording with what there is, never the program; sources give way first',
+  patient,
+  async () => {
+    const result = await page.evaluate(async () => {
+      const real = lab.createBrowserFiles();
+      const disk = { freeBytes: 1e12, refuses: false };
+      const stored = new Map<string, number>();
+      const files = {
+        ...real,
+        kind: 'desktop',
+        freeBytes: () => Promise.resolve(disk.freeBytes),
+        create: (name: string) =>
+          Promise.resolve({
+            write: (position: number, bytes: Uint8Array) => {
+              if (disk.refuses) return Promise.reject(new Error('no space left'));
+              stored.set(name, position + bytes.length);
+              return Promise.resolve();
+            },
+            close: () => Promise.resolve(),
+          }),
+        mend: () => Promise.resolve('mended' as const),
+        folder: () => Promise.resolve('/videos'),
+        chooseFolder: () => Promise.resolve('/videos'),
+        show: () => Promise.resolve(),
+      } as const;
+      const camera = lab.startCamera().track;
+      const rig = await lab.startRecordingRig({
+        picture: camera,
+        files,
+        sources: [{ id: 'cam', name: 'Cam A', track: camera }],
+      });
+      rig.desk.setSettings({ sources: true });
+      await rig.desk.start();
+      const states = () => rig.desk.store.getState().files.map(({ source, state }) => `${source} ${state}`);
+      await rig.until(({ files }) => files.length === 2 && files.every(({ lengthMs }) => lengthMs > 1_500));
+      // Late for three seconds: the sources cost the program frames.
+      for (let second = 0; second < 3; second += 1) rig.desk.programSecond({ late: 10, framesOut: 30 });
+      await rig.until(({ files }) => files[1]?.state === 'done');
+      const late = { states: states(), note: rig.desk.store.getState().note?.text };
+      disk.freeBytes = 300 * 1024 ** 2;
+      await rig.until(({ disk }) => disk.kind === 'low');
+      disk.freeBytes = 0;
+      await rig.until(({ phase }) => phase.kind === 'off');
+      const full = { states: states(), note: rig.desk.store.getState().note?.text };
+      disk.freeBytes = 1e12;
+      disk.refuses = true;
+      await rig.desk.start();
+      // The next take says that it cannot be written; after a few it is given up.
+      await rig.until(({ phase, note }) => phase.kind === 'off' && note?.tone === 'wrong');
+      const refused = rig.desk.store.getState().note?.text;
+      const program = await lab.untilStats(rig.compositor, () => true);
+      rig.close();
+      return { late, full, refused, framesOut: program.framesOut, written: [...stored.values()] };
+    });
+    expect(result.late.states).toEqual(['Program recording', 'Cam A done']);
+    expect(result.late.note).toContain('The program came late.');
+    expect(result.full.states).toEqual(['Program done', 'Cam A done']);
+    expect(result.full.note).toContain('The disk is full');
+    expect(result.refused).toContain('no space left');
+    expect(result.framesOut).toBeGreaterThan(15);
+    expect(Math.min(...result.written)).toBeGreaterThan(10_000);
+  },
+);

@@ -1,0 +1,80 @@
+// A Chromium whose process can be killed as a crash would, on a profile that outlives it. Playwright's own launchers keep
+// their process to themselves, so it is started here and driven over its debugging port.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromiumArgs, chromiumBin } from './browser.ts';
+
+export interface KillableBrowser {
+  /** A new page; errors on it are thrown. */
+  page(url: string): Promise<Page>;
+  /** SIGKILL to the browser and every process of its own. Resolves with the moment, in ms of Unix time. */
+  kill(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const startWithinMs = 30_000;
+
+/** The port appears in the profile once the browser listens. */
+const debuggerUrl = async (profile: string, child: ChildProcess): Promise<string> => {
+  const untilMs = performance.now() + startWithinMs;
+  while (performance.now() < untilMs && child.exitCode === null) {
+    const [port] = (await readFile(join(profile, 'DevToolsActivePort'), 'utf8').catch(() => '')).split('\n');
+    if (port) return `http://127.0.0.1:${port}`;
+    await new Promise((resolve) => void setTimeout(resolve, 50));
+  }
+  throw new Error('Chromium did not start.');
+};
+
+export const launchKillable = async (
+  profile: string,
+  extraArgs: readonly string[] = [],
+): Promise<KillableBrowser> => {
+  await rm(join(profile, 'DevToolsActivePort'), { force: true });
+  // What a killed browser leaves behind would keep the next one from this profile.
+  for (const lock of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
+    await rm(join(profile, lock), { force: true });
+  }
+  const child = spawn(
+    chromiumBin(),
+    [...chromiumArgs, `--user-data-dir=${profile}`, '--remote-debugging-port=0', ...extraArgs, 'about:blank'],
+    // A group of its own, so that its children go with it.
+    { detached: true, stdio: 'ignore' },
+  );
+  const exited = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
+  const killGroup = () => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    process.kill(-child.pid, 'SIGKILL');
+  };
+  let browser: Browser;
+  try {
+    browser = await chromium.connectOverCDP(await debuggerUrl(profile, child));
+  } catch (error) {
+    killGroup();
+    throw error;
+  }
+  return {
+    page: async (url) => {
+      const page = await browser.contexts()[0]?.newPage();
+      if (!page) throw new Error('Chromium has no context.');
+      page.on('pageerror', (error) => {
+        throw error;
+      });
+      await page.goto(url);
+      return page;
+    },
+    kill: async () => {
+      const atMs = Date.now();
+      killGroup();
+      await exited;
+      await browser.close().catch(() => undefined);
+      return atMs;
+    },
+    close: async () => {
+      await browser.close().catch(() => undefined);
+      killGroup();
+      await exited;
+    },
+  };
+};
