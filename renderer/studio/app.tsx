@@ -43,6 +43,12 @@ const Page = () => {
 };
 
 const DeskPage = () => {
+  const layout = useLayout();
+  useEffect(() => {
+    const fit = () => layout.fit();
+    window.addEventListener('resize', fit);
+    return () => window.removeEventListener('resize', fit);
+  }, [layout]);
   const sizes = useLayoutState((state) => state.sizes);
   const style: CSSProperties & Record<`--${string}`, string | number> = {
     '--side': `${sizes.side}px`,

@@ -41,6 +41,8 @@ export const usualSizes = ({ innerWidth, innerHeight }: WindowSize): Sizes => {
 
 export type LayoutState = {
   sizes: Sizes;
+  /** Edges the director has moved; the others follow the window. */
+  moved: Partial<Sizes>;
   /** Ids of panels, the one opened last first: each slot shows the first of its own. */
   opened: readonly string[];
   /** The sheet over the side panels; one at a time, so that it can never pile up over the program. */
@@ -48,7 +50,9 @@ export type LayoutState = {
 };
 
 const kept = z.object({
-  sizes: z.record(z.string(), z.number()),
+  moved: z.partial(
+    z.object({ side: z.number(), dock: z.number(), dockSplit: z.number(), sideSplit: z.number() }),
+  ),
   opened: z.array(z.string().check(z.maxLength(40))).check(z.maxLength(40)),
 });
 
@@ -57,25 +61,26 @@ const layoutKey = 'studio.layout';
 /** Where it is kept, as much of it as is needed. */
 type Keep = Pick<Storage, 'getItem' | 'setItem'>;
 
-/** Bounds may have changed since it was written, and anything may be in storage. */
-const readKept = (storage: Keep, usual: Sizes): Pick<LayoutState, 'sizes' | 'opened'> => {
-  const stored = (() => {
-    try {
-      return kept.safeParse(JSON.parse(storage.getItem(layoutKey) ?? 'null'));
-    } catch (error) {
-      if (error instanceof SyntaxError) return null;
-      throw error;
-    }
-  })();
-  if (!stored?.success) return { sizes: usual, opened: [] };
-  const size = (edge: EdgeId) => clampSize(edge, stored.data.sizes[edge] ?? usual[edge]);
-  const sizes = {
+const readKept = (storage: Keep): Pick<LayoutState, 'moved' | 'opened'> => {
+  try {
+    const stored = kept.safeParse(JSON.parse(storage.getItem(layoutKey) ?? 'null'));
+    return stored.success ? stored.data : { moved: {}, opened: [] };
+  } catch (error) {
+    if (error instanceof SyntaxError) return { moved: {}, opened: [] };
+    throw error;
+  }
+};
+
+/** Bounds may have changed since a size was kept. */
+const sizesIn = (room: WindowSize, moved: Partial<Sizes>): Sizes => {
+  const usual = usualSizes(room);
+  const size = (edge: EdgeId) => clampSize(edge, moved[edge] ?? usual[edge]);
+  return {
     side: size('side'),
     dock: size('dock'),
     dockSplit: size('dockSplit'),
     sideSplit: size('sideSplit'),
   };
-  return { sizes, opened: stored.data.opened };
 };
 
 export interface Layout {
@@ -83,6 +88,8 @@ export interface Layout {
   /** Clamped to what the edge allows. */
   setSize(edge: EdgeId, size: number): void;
   resetSize(edge: EdgeId): void;
+  /** The window has another size. */
+  fit(): void;
   /** Brings a panel to the front of its slot. */
   open(panelId: string): void;
   showSheet(sheet: string): void;
@@ -92,27 +99,30 @@ export interface Layout {
   closeSheet(sheet?: string): void;
 }
 
-/** `room`: the window, which the usual height of the dock depends on. */
+/** `room`: the window, which sizes nobody has chosen depend on. */
 export const createLayout = (storage: Keep = localStorage, room: WindowSize = window): Layout => {
-  const store = createStore<LayoutState>(() => ({
-    ...readKept(storage, usualSizes(room)),
-    sheet: null,
-  }));
-  const keep = (change: Partial<LayoutState>) => {
+  const store = createStore<LayoutState>(() => {
+    const { moved, opened } = readKept(storage);
+    return { sizes: sizesIn(room, moved), moved, opened, sheet: null };
+  });
+  const keep = (change: Partial<Pick<LayoutState, 'moved' | 'opened'>>) => {
     store.setState(change);
-    const { sizes, opened } = store.getState();
-    storage.setItem(layoutKey, JSON.stringify({ sizes, opened }));
+    const { moved, opened } = store.getState();
+    store.setState({ sizes: sizesIn(room, moved) });
+    storage.setItem(layoutKey, JSON.stringify({ moved, opened }));
   };
-  const setSize = (edge: EdgeId, size: number) =>
-    keep({ sizes: { ...store.getState().sizes, [edge]: clampSize(edge, size) } });
   return {
     store,
-    setSize,
-    resetSize: (edge) => setSize(edge, usualSizes(room)[edge]),
+    setSize: (edge, size) => keep({ moved: { ...store.getState().moved, [edge]: clampSize(edge, size) } }),
+    resetSize: (edge) => {
+      const { [edge]: _, ...moved } = store.getState().moved;
+      keep({ moved });
+    },
+    fit: () => store.setState(({ moved }) => ({ sizes: sizesIn(room, moved) })),
     open: (panelId) =>
       keep({ opened: [panelId, ...store.getState().opened.filter((id) => id !== panelId)].slice(0, 40) }),
-    toggleSheet: (sheet) => store.setState((now) => ({ sheet: now.sheet === sheet ? null : sheet })),
     showSheet: (sheet) => store.setState({ sheet }),
+    toggleSheet: (sheet) => store.setState((now) => ({ sheet: now.sheet === sheet ? null : sheet })),
     closeSheet: (sheet) => {
       if (sheet === undefined || sheet === store.getState().sheet) store.setState({ sheet: null });
     },

@@ -22,7 +22,6 @@ export const factsForLog = (desk: {
       phase: show.phase.kind,
       source: show.program.source,
       reason: show.program.reason,
-      lock: show.program.lock,
       standbyName: show.standby.name,
       guests: show.guests.map(({ id, name, presence }) => ({
         id,

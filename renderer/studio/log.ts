@@ -43,7 +43,6 @@ export type LogFacts = {
     phase: ShowPhase['kind'];
     source: OnAirSource;
     reason: SwitchReason;
-    lock: 'none' | 'standby';
     standbyName: string;
     guests: readonly { id: string; name: string; here: boolean; onProgram: boolean }[];
     drops: readonly { id: string; name: string; state: DropState }[];
@@ -108,7 +107,7 @@ const programWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {
   const was = before?.show;
   if (!was || !show || show.phase !== 'live' || was.source === show.source) return [];
   if (show.source === 'standby') {
-    return show.lock === 'standby'
+    return show.reason === 'directorLock'
       ? [line('look', `Standby locked: fans see “${show.standbyName}”.`)]
       : [line('wrong', `Standby clip on air: ${standbyBecause[show.reason]}. It goes back by itself.`)];
   }

@@ -104,11 +104,24 @@ describe('layout', () => {
   });
 
   it('starts as usual when what was kept cannot be read', () => {
-    for (const text of ['', '{', '[]', '{"sizes":{"side":"wide"},"opened":[]}']) {
+    for (const text of ['', '{', '[]', '{"moved":{"side":"wide"},"opened":[]}']) {
       expect(createLayout(storage(text)).store.getState().sizes.side).toBe(usual.side);
     }
-    const tight = createLayout(storage('{"sizes":{"side":1},"opened":[]}'));
+    const tight = createLayout(storage('{"moved":{"side":1},"opened":[]}'));
     expect(tight.store.getState().sizes.side).toBe(edges.side.least);
+  });
+
+  it('follows the window where the director has moved nothing', () => {
+    const growing = { innerWidth: 1280, innerHeight: 720 };
+    const layout = openLayout(storage(), growing);
+    const { dock } = layout.store.getState().sizes;
+    layout.open('health');
+    Object.assign(growing, { innerWidth: 1600, innerHeight: 1000 });
+    layout.fit();
+    expect(layout.store.getState().sizes.dock).toBeGreaterThan(dock);
+    layout.setSize('dock', 200);
+    layout.fit();
+    expect(layout.store.getState().sizes.dock).toBe(200);
   });
 
   it('has one sheet at a time', () => {

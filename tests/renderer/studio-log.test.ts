@@ -30,7 +30,6 @@ const show: Show = {
   phase: 'live',
   source: 'studio',
   reason: 'studioHealthy',
-  lock: 'none',
   standbyName: 'Rain loop',
   guests: [{ id: 'ada', name: 'Ada', here: true, onProgram: false }],
   drops: [{ id: 'd', name: 'Night tee', state: { kind: 'ready' } }],
@@ -77,7 +76,7 @@ describe('log', () => {
   });
 
   it('tells the director’s standby from one that came by itself', () => {
-    const own = facts({}, { source: 'standby', lock: 'standby', reason: 'directorLock' });
+    const own = facts({}, { source: 'standby', reason: 'directorLock' });
     expect(said(facts(), own)).toEqual(['Standby locked: fans see “Rain loop”.']);
     const fallen = facts({}, { source: 'standby', reason: 'studioSilent' });
     expect(said(facts(), fallen)).toEqual([
