@@ -94,13 +94,17 @@ const showWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {
   if (!show) return [];
   const was = before?.show;
   if (!was) {
-    const words = { setup: 'before the show', live: 'the show is on', ended: 'the show has ended' };
+    const words = {
+      setup: 'before the show',
+      live: show.source === 'standby' ? 'the show is on, fans see the standby clip' : 'the show is on',
+      ended: 'the show has ended',
+    };
     return [line('fine', `Studio opened on “${show.title}”: ${words[show.phase]}.`)];
   }
   if (was.id !== show.id) return [line('fine', `Next show prepared: “${show.title}”.`)];
   if (was.phase === show.phase) return [];
   if (show.phase === 'live') return [line('fine', 'Live.')];
-  return show.phase === 'ended' ? [line('fine', 'Show ended. Fans see the closing page.')] : [];
+  return show.phase === 'ended' ? [line('fine', 'The show has ended. Fans see the closing page.')] : [];
 };
 
 const programWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {

@@ -177,8 +177,9 @@ describe('studio', () => {
     await page.getByRole('region', { name: 'Connection' }).waitFor();
     await page.keyboard.press('j');
     const log = page.getByRole('region', { name: 'Log' });
-    await log.getByText('Standby clip on air: ').waitFor();
-    await log.getByText('Program is back on the studio’s picture.').waitFor();
+    await log.getByText('Live.').waitFor();
+    await log.getByText('the show is on, fans see the standby clip').waitFor();
+    await log.getByText('Program is back on the studio’s picture.').first().waitFor();
     await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).not.toBeNull();
     await expectNoOverflow(page);
 
