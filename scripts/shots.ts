@@ -181,7 +181,10 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.getByRole('button', { name: 'Lower third', exact: false }).first().click();
   await studio.locator('body').click({ position: { x: 5, y: 5 } });
   await studio.keyboard.press('p');
-  await studio.getByText(/opens\.$/).waitFor();
+  await studio
+    .locator('.preflight-item')
+    .getByText(/opens\.$/)
+    .waitFor();
   await shoot(studio, 'studio-preflight', 'small');
   await studio.emulateMedia({ media: 'print' });
   await studio.setViewportSize({ width: 794, height: 1123 });

@@ -115,7 +115,8 @@ export const createLayout = (storage: Keep = localStorage, room: WindowSize = wi
     store,
     setSize: (edge, size) => keep({ moved: { ...store.getState().moved, [edge]: clampSize(edge, size) } }),
     resetSize: (edge) => {
-      const { [edge]: _, ...moved } = store.getState().moved;
+      const moved: Partial<Record<EdgeId, number>> = { ...store.getState().moved };
+      delete moved[edge];
       keep({ moved });
     },
     fit: () => store.setState(({ moved }) => ({ sizes: sizesIn(room, moved) })),
