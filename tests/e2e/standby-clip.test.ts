@@ -1,0 +1,77 @@
+// The director's own standby clip, from a file on the laptop to the fan's screen: imported in the studio page, rehearsed, shown
+// when the director locks standby, and still there when the server has been killed.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import {
+  expectAccessible,
+  goLive,
+  openPerson,
+  openStudio,
+  patiently,
+  pixelsOf,
+  readCode,
+  seePictures,
+} from './studio-steps.ts';
+
+const rehearsal = '[aria-label="Rehearsal: the standby clip as fans would get it"]';
+const anyVideo = fileURLToPath(new URL('../../assets/standby/lo.webm', import.meta.url));
+const slow = { timeout: 120_000 };
+
+let data: string;
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'live-drop-clip-'));
+  [server, browser] = await Promise.all([startServer({ data }), launchBrowser(fakeMediaArgs)]);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+  await rm(data, { recursive: true, force: true });
+});
+
+test('[STANDBY3] a clip the director imports is rehearsed unseen, shown to fans on standby, and survives the server', async () => {
+  const { page: studio, errors } = await openStudio(browser, server);
+  const { page: fan } = await openPerson(browser, server.viewerUrl, { width: 390, height: 844 });
+  const home = `${server.origin}/`;
+
+  await studio.getByRole('tab', { name: 'Standby' }).click();
+  await studio.getByRole('button', { name: 'Clips' }).click();
+  const sheet = studio.getByRole('dialog', { name: 'Standby clips' });
+  await sheet.getByLabel('Import a clip').setInputFiles(anyVideo);
+  await sheet.getByText('“lo” is ready and in use.').waitFor(slow);
+  await sheet.getByText('● In use').waitFor();
+  await expectAccessible(studio);
+  await studio.keyboard.press('Escape');
+
+  await studio.keyboard.press('r');
+  await seePictures(studio, rehearsal, 10);
+  await expect.poll(async () => readCode(await pixelsOf(studio, rehearsal)), patiently).toBe(home);
+  // Fans who wait see nothing of it.
+  expect(
+    await fan.locator('#program').evaluate((video) => video instanceof HTMLVideoElement && video.videoWidth),
+  ).toBe(0);
+  await studio.getByRole('button', { name: 'Stop' }).click();
+  await studio.locator(rehearsal).waitFor({ state: 'detached' });
+
+  await goLive(studio);
+  await seePictures(fan, '#program', 10);
+  await studio.keyboard.press('Shift+S');
+  await studio.getByText('STANDBY CLIP ON AIR', { exact: true }).waitFor();
+  await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBe(home);
+  expect(errors).toEqual([]);
+
+  const { port } = new URL(server.origin);
+  await server.stop('SIGKILL');
+  server = await startServer({ data, port: Number(port) });
+  await studio.getByRole('button', { name: /^Standby locked/ }).waitFor(slow);
+  expect(await studio.getByRole('region', { name: 'Standby', exact: true }).innerText()).toContain('lo');
+  await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBe(home);
+}, 150_000);
