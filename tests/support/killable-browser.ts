@@ -38,9 +38,17 @@ export const launchKillable = async (
   }
   const child = spawn(
     chromiumBin(),
-    [...chromiumArgs, `--user-data-dir=${profile}`, '--remote-debugging-port=0', ...extraArgs, 'about:blank'],
+    [
+      ...chromiumArgs,
+      `--user-data-dir=${profile}`,
+      '--remote-debugging-port=0',
+      // Ends it when this process is gone, however that came about: the pipe breaks.
+      '--remote-debugging-pipe',
+      ...extraArgs,
+      'about:blank',
+    ],
     // A group of its own, so that its children go with it.
-    { detached: true, stdio: 'ignore' },
+    { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
   );
   const exited = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
   const killGroup = () => {
