@@ -27,6 +27,7 @@ import { createDesktopFiles } from './recording/desktop-files.ts';
 import { createRecordingDesk, type RecordingDesk } from './recording/desk.ts';
 import { createBrowserFiles } from './recording/files.ts';
 import { createRecordingLibrary, type RecordingLibrary } from './recording/library.ts';
+import { listRecordingSources } from './recording/sources.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { reportSources, type Pipeline, type SourceReport } from './source-report.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
@@ -182,8 +183,12 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     onShow: session.store.subscribe,
     files: recordingFiles,
     program: { picture: compositor.track, sound: mixer.programTrack },
-    sources: () => [],
-    onSources: () => () => {},
+    sources: () =>
+      listRecordingSources({
+        compositor,
+        nameOf: (id) => show()?.guests.find((guest) => guestSourceId(guest.id) === id)?.name ?? id,
+      }),
+    onSources: (changed) => compositor.onSources(changed),
   });
   const recordings = createRecordingLibrary({ files: recordingFiles, key: options.key });
   const attempt = async (work: () => Promise<unknown>): Promise<Outcome> => {

@@ -1,6 +1,6 @@
 // What a frame, a message, a viewer and a rush on a drop cost, each against a baseline in the same run.
-// `npm run bench [-- NAME…] [-- --json FILE]`, NAME being `compute`, `drop` or `compositor`; what
-// needs a whole show is measured by the rehearsal.
+// `npm run bench [-- NAME…] [-- --json FILE]`, NAME being `compute`, `drop`, `compositor` or `recording`;
+// what needs a whole show is measured by the rehearsal.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import {
 import { showContract, type ShowContract } from '../../sfu-server/protocol/messages.ts';
 import { benchCompositor } from './compositor.ts';
 import { rushOnADrop } from './drop.ts';
+import { benchRecording, measureRecordingLost } from './recording.ts';
 import { counted, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock } from '../support/wires.ts';
 
@@ -172,7 +173,8 @@ const load = () => (loadavg()[0] ?? 0) / availableParallelism();
 const benches: Record<string, () => Promise<object>> = {
   compute: async () => Promise.resolve({ ...compute(), loadPerCore: load() }),
   drop: async () => ({ ...(await drop()), loadPerCore: load() }),
-  compositor: async () => benchCompositor({ measureRecordingLoss: null }),
+  compositor: async () => benchCompositor({ measureRecordingLoss: measureRecordingLost }),
+  recording: benchRecording,
 };
 const unknown = positionals.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {

@@ -107,7 +107,7 @@ export const measureRecordingCost = (seconds = 4, rounds = 3): Promise<Recording
     );
   });
 
-export const recording = async () => {
+export const benchRecording = async () => {
   const cost = await measureRecordingCost();
   const recordingLostMs = await measureRecordingLost();
   const words = ({ latePct, msPerFrame }: RecordingCost['without']) =>

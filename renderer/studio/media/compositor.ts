@@ -73,6 +73,10 @@ export interface Compositor {
    */
   addStinger(stingerId: string, file: Blob): void;
   removeStinger(stingerId: string): void;
+  /** The tracks of the sources that have one, as they enter here. */
+  sourceTracks(): ReadonlyMap<string, MediaStreamTrack>;
+  /** Calls back when a source came, went or got another track. Returns the function that ends it. */
+  onSources(listener: () => void): () => void;
   /** Calls back once a second. Returns the function that ends it. */
   onStats(listener: (stats: CompositorStats) => void): () => void;
   /** Calls back when a source falls ill or recovers, within some 200 ms. Returns the function that ends it. */
@@ -95,7 +99,9 @@ export function createCompositor(options: CompositorOptions): Compositor {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const previewGenerator = new MediaStreamTrackGenerator({ kind: 'video' });
   let second: { readonly generator: MediaStreamVideoTrack; readonly size: Size } | null = null;
-  const sourceIds = new Set<string>();
+  /** By id; null for a still. */
+  const sources = new Map<string, MediaStreamTrack | null>();
+  const sourceListeners = new Set<() => void>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
@@ -105,6 +111,10 @@ export function createCompositor(options: CompositorOptions): Compositor {
   let videoDelayMs = 0;
   let stats: CompositorStats | null = null;
 
+  const setSource = (sourceId: string, track: MediaStreamTrack | null): void => {
+    sources.set(sourceId, track);
+    sourceListeners.forEach((listener) => listener());
+  };
   const send = (command: CompositorCommand, transfer: Transferable[] = []): void => {
     if (state !== 'closed') worker.postMessage(command, transfer);
   };
@@ -175,18 +185,20 @@ export function createCompositor(options: CompositorOptions): Compositor {
       if (state === 'closed') return;
       // Two frames: enough to ride out a slow moment, too few to add delay.
       const { readable } = new MediaStreamTrackProcessor({ track: asVideo(track), maxBufferSize: 2 });
-      sourceIds.add(sourceId);
+      setSource(sourceId, track);
       send({ kind: 'source', sourceId, readable }, [readable]);
     },
 
     addStill(sourceId, picture) {
       if (state === 'closed') return picture.close();
-      sourceIds.add(sourceId);
+      setSource(sourceId, null);
       send({ kind: 'still', sourceId, picture }, [picture]);
     },
 
     removeSource(sourceId) {
-      if (sourceIds.delete(sourceId)) send({ kind: 'remove', sourceId });
+      if (!sources.delete(sourceId)) return;
+      send({ kind: 'remove', sourceId });
+      sourceListeners.forEach((listener) => listener());
     },
 
     addLut: (lutId, lut) => send({ kind: 'lut', lutId, lut }),
@@ -199,6 +211,14 @@ export function createCompositor(options: CompositorOptions): Compositor {
 
     addStinger: (stingerId, file) => send({ kind: 'stinger', stingerId, file }),
     removeStinger: (stingerId) => send({ kind: 'stinger', stingerId, file: null }),
+
+    sourceTracks: () =>
+      new Map([...sources].flatMap(([id, track]) => (track === null ? [] : [[id, track] as const]))),
+
+    onSources(listener) {
+      sourceListeners.add(listener);
+      return () => sourceListeners.delete(listener);
+    },
 
     onStats(listener) {
       statsListeners.add(listener);
@@ -227,7 +247,8 @@ export function createCompositor(options: CompositorOptions): Compositor {
       generator.stop();
       previewGenerator.stop();
       second?.generator.stop();
-      sourceIds.clear();
+      sources.clear();
+      sourceListeners.clear();
       statsListeners.clear();
       healthListeners.clear();
       faultListeners.clear();
@@ -239,7 +260,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       scene,
       preview,
       second: second?.size ?? null,
-      sourceIds: [...sourceIds],
+      sourceIds: [...sources.keys()],
       videoDelayMs,
       stats,
     }),

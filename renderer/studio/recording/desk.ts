@@ -11,12 +11,18 @@ import { maxMarkers, toWebVtt, type Marker, type TakeNotes } from './markers.ts'
 import { markerNames, programSource, readRecordingName, recordingName, takeName } from './names.ts';
 import { createRecorder, type RecordedFile } from './recorder.ts';
 
-/** Something that can have a file of its own. The track stays its owner's. */
+/** Something that can have a file of its own. */
 export type RecordingSource = {
   readonly id: string;
   /** As the director knows it, "Cam A". */
   readonly name: string;
-  readonly track: MediaStreamTrack;
+  readonly kind: 'picture' | 'sound';
+  /** What it is taken from: when that is another, a new file is begun. */
+  readonly input: unknown;
+  /** The track stays its owner's. */
+  open(): MediaStreamTrack;
+  /** Nobody records it any more. */
+  close(): void;
 };
 
 /** As much of the show as a recording goes by. */
@@ -118,10 +124,12 @@ type RunningFile = {
   readonly isProgram: boolean;
 };
 
-const expectedBytesPerSecond = (track: MediaStreamTrack, bitsPerPixel: number): number => {
-  if (track.kind !== 'video') return soundBytesPerSecond;
+const expectedBytesPerSecond = (picture: unknown, bitsPerPixel: number): number => {
   // A track of the compositor's own may not know its size, nor its rate.
-  const { width, height } = { ...expectedSize, ...track.getSettings() };
+  const { width, height } = {
+    ...expectedSize,
+    ...(picture instanceof MediaStreamTrack && picture.getSettings()),
+  };
   return (width * height * expectedFps * bitsPerPixel) / 8;
 };
 
@@ -156,7 +164,7 @@ export const createRecordingDesk = (options: {
   let declined: string | null = null;
   let sourcesGaveWay = false;
   /** Could not be recorded by itself once: asking again would fail again. */
-  const unfit = new WeakSet<MediaStreamTrack>();
+  const unfit = new Set<string>();
   let closed = false;
 
   const tell = (tone: 'done' | 'look' | 'wrong', text: string) => store.setState({ note: { tone, text } });
@@ -209,13 +217,14 @@ export const createRecordingDesk = (options: {
     const startMs = isLate ? Date.now() : to.startMs;
     const name = freeName((suffix) => recordingName(to.show, startMs, source.name + suffix));
     to.written.push({ name, source: source.name, startMs });
-    const isPicture = source.track.kind === 'video';
+    const track = source.open();
+    const isPicture = source.kind === 'picture';
     const file = recorder.record({
       name,
       title: `${to.show}: ${source.name}`,
       zeroMs: isLate ? epochMs() : to.zeroMs,
-      picture: isPicture ? source.track : null,
-      sound: isProgram ? options.program.sound : isPicture ? null : source.track,
+      picture: isPicture ? track : null,
+      sound: isProgram ? options.program.sound : isPicture ? null : track,
       bitsPerPixel: isProgram ? programBitsPerPixel : sourceBitsPerPixel,
       onProgress: (progress) => setFile(name, figures(progress)),
     });
@@ -225,6 +234,10 @@ export const createRecordingDesk = (options: {
     }));
     const ended = async () => {
       const { progress, problem } = await file.ended;
+      const isTakenOver = [...(take?.running.values() ?? [])].some(
+        (other) => other.file !== file && other.source.id === source.id,
+      );
+      if (!isTakenOver) source.close();
       setFile(name, { ...figures(progress), state: problem === null ? 'done' : 'failed' });
       // Without a single picture or sound there is nothing to keep.
       if (progress.bytes === 0) await files.remove(name).catch(() => undefined);
@@ -233,7 +246,7 @@ export const createRecordingDesk = (options: {
       to.running.delete(source.id);
       if (problem === null) return;
       if (isProgram) return programEnded(to, problem);
-      unfit.add(source.track);
+      unfit.add(source.id);
       tell('look', `${source.name} is no longer recorded by itself (${problem}). The program still is.`);
     };
     ended().catch((error: unknown) => tell('wrong', `A recording did not end well (${String(error)}).`));
@@ -259,15 +272,15 @@ export const createRecordingDesk = (options: {
     if (!take) return;
     const { settings } = store.getState();
     const wanted =
-      settings.sources && !sourcesGaveWay ? options.sources().filter(({ track }) => !unfit.has(track)) : [];
+      settings.sources && !sourcesGaveWay ? options.sources().filter(({ id }) => !unfit.has(id)) : [];
     for (const [id, { source, file, isProgram }] of take.running) {
-      const isStill = wanted.some((each) => each.id === id && each.track === source.track);
+      const isStill = wanted.some((each) => each.id === id && each.input === source.input);
       if (isProgram || isStill) continue;
       take.running.delete(id);
       void file.finish();
     }
     for (const source of wanted) {
-      if (!take.running.has(source.id) && source.track.readyState === 'live') addFile(take, source, false);
+      if (!take.running.has(source.id)) addFile(take, source, false);
     }
   };
 
@@ -289,8 +302,21 @@ export const createRecordingDesk = (options: {
     take = next;
     sourcesGaveWay = false;
     load.restart();
+    unfit.clear();
     store.setState({ phase: { kind: 'recording', take: next.name, startMs }, files: [], markers: [] });
-    addFile(next, { id: programSource, name: programSource, track: options.program.picture }, true);
+    const { picture } = options.program;
+    addFile(
+      next,
+      {
+        id: programSource,
+        name: programSource,
+        kind: 'picture',
+        input: picture,
+        open: () => picture,
+        close: () => {},
+      },
+      true,
+    );
     followSources();
     writeNotes(next);
     // Asks that the browser never throws recordings away to make room; it may say no.
@@ -325,7 +351,8 @@ export const createRecordingDesk = (options: {
     rate.add(written, performance.now());
     const sources = settings.sources && !(take && sourcesGaveWay) ? options.sources() : [];
     const expected = sources.reduce(
-      (sum, { track }) => sum + expectedBytesPerSecond(track, sourceBitsPerPixel),
+      (sum, { kind, input }) =>
+        sum + (kind === 'picture' ? expectedBytesPerSecond(input, sourceBitsPerPixel) : soundBytesPerSecond),
       expectedBytesPerSecond(options.program.picture, programBitsPerPixel) + soundBytesPerSecond,
     );
     const disk = judgeDisk({
@@ -335,6 +362,8 @@ export const createRecordingDesk = (options: {
     });
     store.setState({ disk });
     if (!take) return;
+    // Sounds come and go without a word.
+    followSources();
     if (disk.kind === 'stopSources') stopSources('The disk has room for less than five minutes.');
     if (disk.kind === 'low' && before.kind !== 'low') {
       tell(
