@@ -3,6 +3,7 @@
 
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { isSoftwareRenderer } from '../../renderer/studio/media/backend-choice.ts';
 import type { Layer, Rect, Scene, Size } from '../../renderer/studio/media/scene.ts';
 import { createLayer, createScene, layoutLayers, neutralColour } from '../../renderer/studio/media/scene.ts';
 import type { BackendOrder } from './fixture/backend-lab.ts';
@@ -261,3 +262,31 @@ describe.each(['cpu', 'webgl'] as const)('the %s backend', (backend) => {
 const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((i): Rgb => [i & 1, (i >> 1) & 1, i >> 2]);
 /** Linear, so that it is what its corners say everywhere. */
 const warm = ([r, g, b]: Rgb): Rgb => [0.9 * r + 0.1, 0.8 * g + 0.1 * r, 0.6 * b + 0.1 * g];
+
+test('when the graphics card is taken away the last picture stands until the CPU has the next one', async () => {
+  const { names, middles, fellBack } = await page.evaluate(async () => lab.loseCard());
+  expect(names).toEqual(['webgl2', 'cpu-i420', 'cpu-i420']);
+  expect(fellBack).toBe(1);
+  const expected = [
+    [200, 40, 40],
+    [200, 40, 40],
+    [40, 40, 200],
+  ];
+  const differences = middles.flatMap((rgb, i) =>
+    rgb.map((value, channel) => Math.abs(value - (expected[i]?.[channel] ?? NaN))),
+  );
+  expect(Math.max(...differences)).toBeLessThanOrEqual(5);
+});
+
+test('software that plays a graphics card is not taken for one', () => {
+  const names = [
+    'ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)), SwiftShader driver)',
+    'llvmpipe (LLVM 15.0.7, 256 bits)',
+    'ANGLE (Microsoft, Microsoft Basic Render Driver Direct3D11)',
+  ];
+  expect(names.map(isSoftwareRenderer)).toEqual([true, true, true]);
+  expect(isSoftwareRenderer('ANGLE (Apple, ANGLE Metal Renderer: Apple M2, Unspecified Version)')).toBe(
+    false,
+  );
+  expect(isSoftwareRenderer('ANGLE (Intel, Intel(R) UHD Graphics 620 Direct3D11)')).toBe(false);
+});

@@ -225,6 +225,11 @@ test('overlays keep out of the way of the code, and are drawn anew only for what
     output,
   );
   expect(low.lowerSide).toBe('right');
+  // Beside a wide strip on an upright picture is no room: the headline goes below it.
+  const strip = { ...qr, style: 'strip' } as const;
+  const uprightPlan = planOverlays({ ...noOverlays, qr: strip, title }, { width: 360, height: 640 });
+  expect(uprightPlan.titleTop).toBeGreaterThan(32 + 150);
+  expect(planOverlays({ ...noOverlays, qr: strip, title }, output).titleWidthPx).toBeLessThan(270);
   expect(low.safe.bottom).toBeLessThan(360 - low.tickerHeightPx);
   const before = { ...noOverlays, title, qr };
   const after = { ...before, qr: { ...qr, stockText: '3 left' } };

@@ -111,6 +111,7 @@ interface Source {
 
 /** One output: what is on it, where its frames go, and which of the program's frames it takes part in. */
 interface Channel {
+  readonly size: Size;
   readonly stage: Stage;
   readonly outlet: Outlet;
   readonly everyFrames: number;
@@ -258,7 +259,7 @@ function openChannel(
   });
   if (animated) stingers.addSize(size);
   const outlet = createOutlet(writable, (error) => reportFault('A track took no frame', error));
-  return { stage, outlet, everyFrames };
+  return { size, stage, outlet, everyFrames };
 }
 
 const stingers = createStingerStore(
@@ -293,8 +294,10 @@ function openSecond(size: Size, writable: WritableStream<VideoFrame>): void {
 }
 
 function closeSecond(): void {
-  second?.stage.close();
-  second?.outlet.close();
+  if (second === null) return;
+  second.stage.close();
+  second.outlet.close();
+  stingers.removeSize(second.size);
   second = null;
 }
 

@@ -31,6 +31,7 @@ interface ReadyLayer {
   /** The same picture as `scaled` where nothing is turned. */
   readonly upright: Picture;
   version: number;
+  grade: BakedGrade | null;
   usedInFrame: number;
 }
 
@@ -161,17 +162,20 @@ function openView(
         : createPicture(target.width, target.height);
       const turns = rotation !== 0 || flip !== 'none';
       const upright = turns ? createPicture(target.width, target.height) : scaled;
-      layer = { scaled, upright, version: -1, usedInFrame: frameNumber };
+      layer = { scaled, upright, version: -1, grade: null, usedInFrame: frameNumber };
       ready.set(key, layer);
     }
     layer.usedInFrame = frameNumber;
-    if (layer.version === source.version) return layer.upright;
+    const grade = graded?.grade ?? null;
+    // A still has one picture for good, and its LUT may be replaced.
+    if (layer.version === source.version && layer.grade === grade) return layer.upright;
     layer.version = source.version;
+    layer.grade = grade;
     const { scaled, upright } = layer;
-    if (isUncut(placement, picture) && graded !== null) gradePicture(picture, scaled, graded.grade);
+    if (isUncut(placement, picture) && grade !== null) gradePicture(picture, scaled, grade);
     else {
       scaler.scale(picture, crop, scaled);
-      if (graded !== null) gradePicture(scaled, scaled, graded.grade);
+      if (grade !== null) gradePicture(scaled, scaled, grade);
     }
     if (upright !== scaled) {
       const mirrored = flip === 'horizontal' || flip === 'both';

@@ -123,12 +123,12 @@ const lowerThirdUnits = (words: LowerThird): number => (words.subtitle === '' ? 
 
 function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
   const pen = openCanvas(size);
-  const { unit, safe, lowerSide } = plan;
+  const { unit, lowerSide, lowerFoot, lowerWidthPx } = plan;
   const titleFont = fontOf(brand, 700, 21 * unit);
   const subtitleFont = fontOf(brand, 500, 14.5 * unit);
   const padding = 12 * unit;
   const bar = Math.round(4 * unit);
-  const widest = Math.min(size.width * 0.62, safe.right - safe.left - bar - 2 * padding);
+  const widest = Math.min(size.width * 0.62, lowerWidthPx - bar - 2 * padding);
   pen.font = titleFont;
   const title = fitText(pen, words.title, widest);
   const titleWidth = pen.measureText(title).width;
@@ -136,7 +136,7 @@ function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: Overl
   const subtitle = fitText(pen, words.subtitle, widest);
   const textWidth = Math.max(titleWidth, pen.measureText(subtitle).width);
   const height = Math.round(lowerThirdUnits(words) * unit);
-  const box = panelBox(plan, lowerSide, bar + textWidth + 2 * padding, height, safe.bottom);
+  const box = panelBox(plan, lowerSide, bar + textWidth + 2 * padding, height, lowerFoot);
   drawPanel(pen, box, brand, unit);
   const textLeft = box.x + bar + padding;
   pen.fillStyle = brand.text;
@@ -152,10 +152,10 @@ function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: Overl
 
 function drawTitle(words: TitleCard, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
   const pen = openCanvas(size);
-  const { unit, safe, titleSide, titleTop } = plan;
+  const { unit, titleSide, titleTop, titleWidthPx } = plan;
   const padding = 14 * unit;
   const bar = Math.round(4 * unit);
-  const widest = Math.min(size.width * 0.58, safe.right - safe.left - bar - 2 * padding);
+  const widest = Math.min(size.width * 0.58, titleWidthPx - bar - 2 * padding);
   pen.font = fontOf(brand, 800, 28 * unit);
   const lines = wrapText(pen, words.text, widest, 2);
   const lineWidths = lines.map((line) => pen.measureText(line).width);
@@ -184,10 +184,10 @@ function drawTitle(words: TitleCard, brand: Brand, size: Size, plan: OverlayPlan
 function drawPinned(words: PinnedMessage, overlays: Overlays, size: Size, plan: OverlayPlan): Drawing {
   const pen = openCanvas(size);
   const { brand, lowerThird } = overlays;
-  const { unit, safe, lowerSide } = plan;
+  const { unit, lowerSide, lowerFoot, lowerWidthPx } = plan;
   const padding = 12 * unit;
   const bar = Math.round(4 * unit);
-  const widest = Math.min(size.width * 0.5, safe.right - safe.left - bar - 2 * padding);
+  const widest = Math.min(size.width * 0.5, lowerWidthPx - bar - 2 * padding);
   const textFont = fontOf(brand, 500, 16 * unit);
   pen.font = textFont;
   const lines = wrapText(pen, words.text, widest, 3);
@@ -197,7 +197,7 @@ function drawPinned(words: PinnedMessage, overlays: Overlays, size: Size, plan: 
   const textWidth = Math.max(...lineWidths, pen.measureText(name).width, 1);
   const height = Math.round((32 + lines.length * 21) * unit);
   const foot =
-    lowerThird === null ? safe.bottom : safe.bottom - Math.round((lowerThirdUnits(lowerThird) + 8) * unit);
+    lowerThird === null ? lowerFoot : lowerFoot - Math.round((lowerThirdUnits(lowerThird) + 8) * unit);
   const box = panelBox(plan, lowerSide, bar + textWidth + 2 * padding, height, foot);
   drawPanel(pen, box, brand, unit);
   const left = box.x + bar + padding;

@@ -35,8 +35,11 @@ export const fontOf = (brand: Brand, weight: number, sizePx: number): string =>
 export const dimOf = ({ text, panel }: Brand): string => mix(text, panel, 0.2);
 /** A panel lets a little of the picture through. */
 export const panelOf = ({ panel }: Brand): string => withAlpha(panel, 0.9);
-/** For what runs out: the same whatever the brand, as it is on the pages. */
-export const amber = '#ffb020';
+/** For what runs out: amber whatever the brand, as on the pages, and readable on its panel. */
+export function alertOf({ panel }: Brand): string {
+  const [red, green, blue] = channels(panel);
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? '#9a4a00' : '#ffb020';
+}
 
 const channels = (colour: string): readonly [number, number, number] => {
   const value = Number.parseInt(/^#[0-9a-f]{6}$/i.test(colour) ? colour.slice(1) : '808080', 16);

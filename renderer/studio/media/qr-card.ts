@@ -7,7 +7,7 @@ import type { Drawing } from './backend.ts';
 import type { OverlayPlan } from './overlay-layout.ts';
 import type { Box, Pen } from './pen.ts';
 import {
-  amber,
+  alertOf,
   dimOf,
   fillRounded,
   fitText,
@@ -172,7 +172,7 @@ function drawAlone(
   if (card.soldOut) {
     pen.fillStyle = brand.panel;
     pen.fillRect(box.x, box.y + side, side, bandHeight);
-    pen.fillStyle = amber;
+    pen.fillStyle = alertOf(brand);
     pen.font = fontOf(brand, 700, 14 * plan.unit);
     pen.textAlign = 'center';
     pen.fillText('Sold out', box.x + side / 2, box.y + side + 15 * plan.unit);
@@ -199,7 +199,7 @@ function drawWords(
     baseline += 17 * unit;
   }
   pen.font = fontOf(brand, 700, 19 * unit);
-  pen.fillStyle = card.soldOut ? amber : brand.text;
+  pen.fillStyle = card.soldOut ? alertOf(brand) : brand.text;
   const price = card.soldOut ? 'Sold out' : card.priceText;
   const priceLine = baseline + 5 * unit;
   const clockWidth = card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
@@ -207,7 +207,7 @@ function drawWords(
   pen.fillText(shown, left, priceLine);
   const priceWidth = pen.measureText(shown).width;
   if (card.clockText !== '') {
-    pen.fillStyle = amber;
+    pen.fillStyle = alertOf(brand);
     pen.fillText(card.clockText, left + textWidth - clockWidth + 8 * unit, priceLine);
   }
   pen.font = fontOf(brand, 500, 13 * unit);

@@ -12,6 +12,8 @@ export interface StingerStore extends Stingers {
   set(stingerId: string, file: Blob | null): void;
   /** Stingers are made ready for outputs of this size, too. */
   addSize(size: Size): void;
+  /** The output is closed: what was made for it is let go. */
+  removeSize(size: Size): void;
 }
 
 interface Stinger {
@@ -36,8 +38,12 @@ export function createStingerStore(
         if (clips.has(key)) continue;
         clips.set(key, 'decoding');
         decode(file, size).then(
-          (clip) => clips.set(key, clip),
+          (clip) => {
+            if (clips.get(key) === 'decoding') clips.set(key, clip);
+          },
           (error: unknown) => {
+            // Told once, however many sizes it was wanted in.
+            if (stingers.get(stingerId)?.file !== file) return;
             stingers.delete(stingerId);
             onFault(error);
           },
@@ -63,6 +69,10 @@ export function createStingerStore(
     addSize(size) {
       sizes.set(keyOf(size), size);
       makeReady();
+    },
+    removeSize(size) {
+      sizes.delete(keyOf(size));
+      for (const { clips } of stingers.values()) clips.delete(keyOf(size));
     },
     lengthMs(stingerId) {
       for (const key of sizes.keys()) {
