@@ -29,26 +29,34 @@ export function createStingerStore(
   onFault: (error: unknown) => void,
 ): StingerStore {
   const stingers = new Map<string, Stinger>();
-  const sizes = new Map<string, Size>();
+  const sizes = new Map<string, { readonly size: Size; outputs: number }>();
   const keyOf = ({ width, height }: Size): string => `${width}×${height}`;
 
   const makeReady = (): void => {
     for (const [stingerId, { file, clips }] of stingers) {
-      for (const [key, size] of sizes) {
+      for (const [key, { size }] of sizes) {
         if (clips.has(key)) continue;
         clips.set(key, 'decoding');
-        decode(file, size).then(
-          (clip) => {
-            if (clips.get(key) === 'decoding') clips.set(key, clip);
-          },
-          (error: unknown) => {
-            // Told once, however many sizes it was wanted in.
-            if (stingers.get(stingerId)?.file !== file) return;
-            stingers.delete(stingerId);
-            onFault(error);
-          },
-        );
+        void decodeFor(stingerId, file, clips, key, size);
       }
+    }
+  };
+
+  const decodeFor = async (
+    stingerId: string,
+    file: Blob,
+    clips: Stinger['clips'],
+    key: string,
+    size: Size,
+  ): Promise<void> => {
+    try {
+      const clip = await decode(file, size);
+      if (clips.get(key) === 'decoding') clips.set(key, clip);
+    } catch (error) {
+      // Told once, however many sizes it was wanted in.
+      if (stingers.get(stingerId)?.file !== file) return;
+      stingers.delete(stingerId);
+      onFault(error);
     }
   };
 
@@ -67,10 +75,14 @@ export function createStingerStore(
       makeReady();
     },
     addSize(size) {
-      sizes.set(keyOf(size), size);
+      const outputs = (sizes.get(keyOf(size))?.outputs ?? 0) + 1;
+      sizes.set(keyOf(size), { size, outputs });
       makeReady();
     },
     removeSize(size) {
+      const kept = sizes.get(keyOf(size));
+      if (kept !== undefined) kept.outputs--;
+      if (kept !== undefined && kept.outputs > 0) return;
       sizes.delete(keyOf(size));
       for (const { clips } of stingers.values()) clips.delete(keyOf(size));
     },
