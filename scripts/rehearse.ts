@@ -9,11 +9,10 @@ import { decodeQR } from 'qr/decode.js';
 import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
-import { flashEveryMs } from './rehearsal/devices.ts';
 import { inviteGuest, openStudio, openViewer, recordSale, setUpShow } from './rehearsal/people.ts';
-import type { SeenFrame } from './rehearsal/probe.ts';
 import {
   at,
+  avOffsets,
   clearSeen,
   firstFrame,
   framesOf,
@@ -68,22 +67,6 @@ const cpuTicks = () => {
 
 // --- Measurements ----------------------------------------------------------------------------------------------------------
 
-const avOffset = (frames: readonly SeenFrame[], beeps: readonly number[]): number[] => {
-  const delayAt = (atMs: number): number | undefined => {
-    const near = frames.filter((frame) => frame.capturedMs !== null && Math.abs(frame.atMs - atMs) < 250);
-    const delays = near.flatMap(({ atMs: seen, capturedMs }) =>
-      capturedMs === null ? [] : [seen - capturedMs],
-    );
-    return delays.length > 0 ? at(delays, 0.5) : undefined;
-  };
-  return beeps.flatMap((heardMs) => {
-    // The beep belongs to the last flash before it.
-    const soundDelay = heardMs % flashEveryMs;
-    const pictureDelay = delayAt(heardMs);
-    return soundDelay < 1_000 && pictureDelay !== undefined ? [soundDelay - pictureDelay] : [];
-  });
-};
-
 const steadyShow = async (viewers: readonly Page[], seconds: number) => {
   await clearSeen(viewers);
   await observe(seconds * 1000);
@@ -97,7 +80,7 @@ const steadyShow = async (viewers: readonly Page[], seconds: number) => {
       frame.capturedMs === null ? [] : [{ ...frame, capturedMs: frame.capturedMs }],
     );
     delays.push(...live.map(({ atMs, capturedMs }) => atMs - capturedMs));
-    offsets.push(...avOffset(frames, await page.evaluate(() => window.rehearsal.beeps)));
+    offsets.push(...avOffsets(frames, await page.evaluate(() => window.rehearsal.beeps)));
     const first = live[0];
     const last = live.at(-1);
     if (!first || !last) throw new Error('A viewer saw nothing of the studio.');

@@ -31,6 +31,10 @@ const targets = {
   rehearse: { steps: ['worker', 'chromium', 'pages', 'server'], run: rehearse },
   chaos: { steps: ['worker', 'chromium', 'pages', 'server'], run: chaos },
   server: { steps: ['worker', 'pages', 'server'], run: (args) => script('dist/server.mjs', ...args) },
+  soak: {
+    steps: ['worker', 'chromium', 'pages', 'server'],
+    run: (args) => script('scripts/soak.ts', ...args),
+  },
   check: {
     steps: ['worker', 'chromium', 'pages', 'server'],
     run: async (args) => {

@@ -6,12 +6,10 @@ const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
-  'tests/renderer/{connection-words,feeds,ladder,loudness,offer,recording,session,session-playback,studio-frame,studio-log,studio-words}.test.ts',
+  'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,recording,session,session-playback,sound-desk,studio-frame,studio-log,studio-words}.test.ts',
   'tests/sfu-server/{config,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
-  'tests/studio-media/colour.test.ts',
-  'tests/studio-media/i420.test.ts',
-  'tests/studio-media/scene.test.ts',
+  'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer}.test.ts',
   'tests/electron/{ipc,keyring,recordings}.test.ts',
 ];
 

@@ -30,8 +30,15 @@ import { createRecordingLibrary, type RecordingLibrary } from './recording/libra
 import { listRecordingSources } from './recording/sources.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { reportSources, type Pipeline, type SourceReport } from './source-report.ts';
+import { createSoundDesk, type SoundDesk } from './sound.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
-import { createMixer, type MeterReading, type Mixer } from './media/mixer.ts';
+import {
+  createMixer,
+  silentLevels,
+  type ChannelLevels,
+  type MeterReading,
+  type Mixer,
+} from './media/mixer.ts';
 import { layoutScene, type QrCard, type Scene as PictureScene } from './media/scene.ts';
 
 /** The program's way to the server. */
@@ -52,7 +59,7 @@ export type DeskState = {
   trouble: string | null;
   /** What is wrong with composing, in one sentence; it goes when the page is reloaded. */
   fault: string | null;
-  /** The browser holds sound back until somebody clicks. */
+  /** The browser plays nothing to the director before a click. Fans hear the show all the same. */
   soundWaits: boolean;
   /**
    * On the way to being live. A second press while the connection is tested skips the test; while `asking`, because the field
@@ -76,6 +83,7 @@ export type LowerThird = NonNullable<Scene['lowerThird']>;
 export interface Studio {
   readonly session: Session;
   readonly inputs: Inputs;
+  readonly sound: SoundDesk;
   readonly guests: GuestDesk;
   readonly connection: ConnectionDesk;
   readonly shop: ShopDesk;
@@ -91,12 +99,14 @@ export interface Studio {
   /** The composed picture as it is sent. */
   readonly previewTrack: MediaStreamTrack;
   /** Levels of one input by id, or of the `program`. The same function for the same id. */
-  meterFeed(id: string): (onLevel: (level: { peakDb: number; rmsDb: number }) => void) => () => void;
+  meterFeed(id: string): (onLevel: (level: ChannelLevels) => void) => () => void;
 
   /** Every source as it is at this moment. */
   sources(): SourceReport[];
   pipeline(): Pipeline;
 
+  /** Opens the devices that were in use last time; on a fresh machine the default camera and one microphone. */
+  openDevices(): Promise<void>;
   setTitle(title: string): Promise<Outcome>;
   goLive(): Promise<Outcome>;
   /** The answer to `asking`: not live yet. */
@@ -143,7 +153,7 @@ const sentence = (error: unknown): string => {
 export const createStudio = async (options: { key: string }): Promise<Studio> => {
   const { quality } = readSettings();
   const output = outputFor(quality);
-  const mixer: Mixer = await createMixer();
+  const mixer: Mixer = createMixer();
   const compositor: Compositor = createCompositor({ output });
   const session = createSession({ identity: { as: 'studio', key: options.key }, media: true });
   const store = createStore<DeskState>(() => ({
@@ -157,8 +167,9 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     guestLinks: {},
   }));
   const tell = (text: string) => store.setState({ trouble: text });
-  const inputs = createInputs({ compositor, mixer, output, onTrouble: tell });
-  const guests = createGuestDesk({ session, compositor, mixer, onTrouble: tell });
+  const inputs = createInputs({ compositor, output, onTrouble: tell });
+  const sound = createSoundDesk({ mixer, compositor, onTrouble: tell });
+  const guests = createGuestDesk({ session, compositor, mixer, sound, onTrouble: tell });
   const connection = createConnectionDesk(session);
   const shop = createShopDesk({
     session,
@@ -353,7 +364,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     }),
     compositor.onFault((fault) => store.setState({ fault })),
     compositor.onStats((stats) => recording.programSecond(stats)),
-    compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().state === 'suspended' })),
+    compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().monitorWaits })),
+    mixer.onFault((fault) => store.setState({ fault })),
   ];
   // Clocks in the picture move by the second; where nothing has changed nothing is drawn.
   const clockTick = setInterval(compose, 1_000);
@@ -361,12 +373,18 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   document.addEventListener('pointerdown', letSoundStart);
   document.addEventListener('keydown', letSoundStart);
   onSession(session.store.getState());
-  if (inputs.setUpBefore) void inputs.openAll();
+  const openDevices = async () => {
+    const fresh = !inputs.store.getState().settings.camera && !sound.inUse();
+    // One after another: two permission questions at once cover each other.
+    await inputs.openAll(fresh);
+    await sound.openAll(fresh);
+  };
+  if (inputs.setUpBefore || sound.inUse()) void openDevices();
 
   // --- Log and field card -------------------------------------------------------------------------------------------------------
 
   const pipeline = (): Pipeline => ({ picture: compositor.snapshot().stats, sound: mixer.snapshot() });
-  const sources = (): SourceReport[] => reportSources(inputs, pipeline());
+  const sources = (): SourceReport[] => reportSources(inputs, sound, pipeline());
   const uplink = createUplinkJudge();
   const lookForLog = () => {
     const state = session.store.getState();
@@ -382,6 +400,9 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   unsubscribe.push(
     session.store.subscribe(lookForLog),
     inputs.store.subscribe(lookForLog),
+    sound.store.subscribe((now, before) => {
+      if (now.channels !== before.channels || now.settings !== before.settings) lookForLog();
+    }),
     store.subscribe(lookForLog),
   );
 
@@ -404,7 +425,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (known) return known;
     const levelOf = (reading: MeterReading) => (id === 'program' ? reading.program : reading.inputs[id]);
     const feed: ReturnType<Studio['meterFeed']> = (onLevel) =>
-      mixer.onMeters((reading) => onLevel(levelOf(reading) ?? { peakDb: -100, rmsDb: -100 }));
+      mixer.onMeters((reading) => onLevel(levelOf(reading) ?? silentLevels));
     feeds.set(id, feed);
     return feed;
   };
@@ -490,6 +511,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   return {
     session,
     inputs,
+    sound,
     guests,
     connection,
     shop,
@@ -504,6 +526,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     meterFeed,
     sources,
     pipeline,
+    openDevices,
 
     setTitle: (title) => act(() => session.call('setTitle', { title })),
     goLive,
@@ -573,6 +596,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       recordings.close();
       recording.close();
       inputs.close();
+      sound.close();
       session.close();
       compositor.close();
       mixer.close();
@@ -581,6 +605,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     snapshot: () => ({
       desk: store.getState(),
       inputs: inputs.snapshot(),
+      sound: sound.snapshot(),
       guests: guests.snapshot(),
       shop: shop.snapshot(),
       standby: standby.snapshot(),

@@ -6,6 +6,7 @@ import type { Guest, GuestId } from '../../sfu-server/protocol/state.ts';
 import type { Publication, Session, Subscription, Tracks } from '../session/session.ts';
 import type { Compositor } from './media/compositor.ts';
 import type { Mixer } from './media/mixer.ts';
+import type { SoundDesk } from './sound.ts';
 
 /** A guest as the director sees them. `heard`: in the director's ears, whether or not on program. */
 export type GuestFeed = {
@@ -35,6 +36,7 @@ export interface GuestDesk {
 
 type Seat = {
   readonly sourceId: string;
+  readonly name: string;
   tracks: Tracks;
   onProgram: boolean;
   subscription: Subscription | null;
@@ -47,10 +49,11 @@ export const createGuestDesk = (options: {
   session: Session;
   compositor: Compositor;
   mixer: Mixer;
+  sound: SoundDesk;
   /** Told in one sentence what failed for which guest. */
   onTrouble: (text: string) => void;
 }): GuestDesk => {
-  const { session, compositor, mixer } = options;
+  const { session, compositor, mixer, sound } = options;
   const store = createStore<GuestFeeds>(() => ({}));
   const seats = new Map<GuestId, Seat>();
 
@@ -67,10 +70,10 @@ export const createGuestDesk = (options: {
       else compositor.removeSource(seat.sourceId);
     }
     if (tracks.audio !== before.audio) {
-      if (tracks.audio && before.audio) mixer.replaceTrack(seat.sourceId, tracks.audio);
-      else if (tracks.audio) {
-        mixer.addInput(seat.sourceId, tracks.audio, { kind: 'guest', muted: !seat.onProgram });
-      } else mixer.removeInput(seat.sourceId);
+      const { name, onProgram } = seat;
+      if (tracks.audio)
+        sound.attach(seat.sourceId, { name, kind: 'guest', onAir: onProgram, track: tracks.audio });
+      else sound.detach(seat.sourceId);
       seat.ears.srcObject = tracks.audio ? new MediaStream([tracks.audio]) : null;
     }
     report(guestId, seat);
@@ -79,6 +82,7 @@ export const createGuestDesk = (options: {
   const sit = async (guest: Guest, onProgram: boolean) => {
     const seat: Seat = {
       sourceId: guestSourceId(guest.id),
+      name: guest.name,
       tracks: { video: null, audio: null },
       onProgram,
       subscription: null,
@@ -124,7 +128,7 @@ export const createGuestDesk = (options: {
     seat.ears.pause();
     seat.ears.srcObject = null;
     compositor.removeSource(seat.sourceId);
-    mixer.removeInput(seat.sourceId);
+    sound.detach(seat.sourceId);
     mixer.releaseMixMinus(seat.sourceId);
     const others = Object.entries(store.getState()).filter(([each]) => each !== guestId);
     store.setState(Object.fromEntries(others), true);
@@ -133,7 +137,7 @@ export const createGuestDesk = (options: {
   const aim = (seat: Seat, onProgram: boolean) => {
     if (seat.onProgram === onProgram) return;
     seat.onProgram = onProgram;
-    if (seat.tracks.audio) mixer.updateInput(seat.sourceId, { muted: !onProgram });
+    sound.setOnAir(seat.sourceId, onProgram);
   };
 
   return {

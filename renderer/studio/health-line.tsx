@@ -3,8 +3,7 @@
 import { Button } from '../ui/controls.tsx';
 import { healthFigures, healthLines, type HealthFacts } from './health.ts';
 import { useStore } from 'zustand';
-import { useDesk, useInputs, useLayout, useServerNow, useSession, useStudio } from './hooks.ts';
-import { cameraRole, micRoles } from './inputs.ts';
+import { useDesk, useInputs, useLayout, useServerNow, useSession, useSound, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import { clockTime } from './log.ts';
 
@@ -15,19 +14,25 @@ export const HealthLine = () => {
   const desk = useDesk((state) => state);
   const cameraStats = useInputs((inputs) => inputs.cameraStats);
   const cameraHealth = useInputs((inputs) => inputs.cameraHealth);
-  const micHealth = useInputs((inputs) => inputs.micHealth);
+  const channels = useSound((sound) => sound.settings.channels);
+  const channelStates = useSound((sound) => sound.channels);
   const nowMs = useServerNow(1_000);
   const facts: HealthFacts = {
     nowMs,
     connection: session.connection.kind,
     show: session.show,
     health: session.health,
-    camera: studio.inputs.report(cameraRole),
-    microphones: micRoles.map((role) => ({
-      role,
-      input: studio.inputs.report(role),
-      sound: micHealth[role],
-    })),
+    camera: studio.inputs.report(),
+    microphones: channels.map(({ id, name, backupId }) => {
+      const state = channelStates[id];
+      const backup = channels.find((channel) => channel.id === backupId);
+      return {
+        role: name,
+        input: studio.sound.report(id),
+        sound: state?.health ?? { kind: 'waiting' },
+        spokenForBy: state?.place.kind === 'backup' ? backup?.name : undefined,
+      };
+    }),
     picture: cameraHealth,
     sending: desk.sending.kind,
     fault: desk.fault,

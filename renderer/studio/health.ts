@@ -23,8 +23,14 @@ export type HealthFacts = {
   show: ShowState | null;
   health: Health | null;
   camera: InputReport;
-  /** By role, such as "Lav L". */
-  microphones: readonly { role: string; input: InputReport; sound: SoundHealth }[];
+  /** By name, such as "Lav L". */
+  microphones: readonly {
+    role: string;
+    input: InputReport;
+    sound: SoundHealth;
+    /** Its backup, while that has taken its place. */
+    spokenForBy?: string | undefined;
+  }[];
   /** What the camera's pictures themselves say. */
   picture: PictureHealth;
   sending: 'idle' | 'offerResume' | 'starting' | 'sending' | 'failed';
@@ -141,17 +147,18 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
     const text = pictureWords(facts.picture, facts.nowMs);
     if (text !== null) lines.push({ tone: live ? 'wrong' : 'look', text });
   }
-  for (const { role, input, sound } of microphones) {
+  for (const { role, input, sound, spokenForBy } of microphones) {
+    const instead = spokenForBy === undefined ? '' : ` ${spokenForBy} has taken its place.`;
     if (input.kind === 'live') {
       const text = soundWords(role, sound, facts.nowMs);
-      if (text !== null) lines.push({ tone: 'look', text });
+      if (text !== null) lines.push({ tone: 'look', text: `${text}${instead}` });
     }
-    if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}` });
+    if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}${instead}` });
     if (input.kind !== 'unplugged') continue;
     const age = formatDuration(input.forMs);
     lines.push({
-      tone: live ? 'wrong' : 'look',
-      text: `${role} unplugged ${age} ago. It returns when replugged.`,
+      tone: live && spokenForBy === undefined ? 'wrong' : 'look',
+      text: `${role} unplugged ${age} ago. It returns when replugged.${instead}`,
     });
   }
   return lines;

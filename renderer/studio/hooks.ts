@@ -9,6 +9,7 @@ import type { GuestFeeds } from './guests.ts';
 import type { InputsState } from './inputs.ts';
 import type { Layout, LayoutState } from './layout.ts';
 import type { ShopDeskState } from './shop-desk.ts';
+import type { SoundState } from './sound.ts';
 
 export const StudioContext = createContext<Studio | null>(null);
 
@@ -37,6 +38,7 @@ export const useShow = <T>(select: (show: ShowState | null) => T): T =>
   useSession(({ show }) => select(show));
 export const useInputs = <T>(select: (state: InputsState) => T): T =>
   useStore(useStudio().inputs.store, select);
+export const useSound = <T>(select: (state: SoundState) => T): T => useStore(useStudio().sound.store, select);
 export const useGuestFeeds = <T>(select: (feeds: GuestFeeds) => T): T =>
   useStore(useStudio().guests.store, select);
 

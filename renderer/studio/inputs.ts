@@ -1,6 +1,6 @@
-// The studio's own camera and microphones: which device plays which role, how each microphone is mixed, and their way
-// into compositor and mixer. What the director chose is kept on this machine and opened again by itself.
-// Not its job: how a device is opened or found again (ui/devices.ts), or what is shown of it (the panels).
+// The studio's own camera: which device plays its role, and its way into the compositor. What the director chose is kept
+// on this machine and opened again by itself.
+// Not its job: microphones (sound.ts), how a device is opened or found again (ui/devices.ts), or what is shown (the panels).
 import { layerBitrates } from '../session/media-part.ts';
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
@@ -10,52 +10,26 @@ import {
   createDeviceSlot,
   listDevices,
   openCamera,
-  openMicrophone,
   recallDevice,
   type DeviceIdentity,
   type DeviceSlot,
   type SlotState,
 } from '../ui/devices.ts';
-import type { Mixer } from './media/mixer.ts';
 import type { Output } from './media/scene.ts';
-import {
-  createSoundJudge,
-  type PictureHealth,
-  type SoundHealth,
-  type SoundJudge,
-} from './media/source-health.ts';
+import type { PictureHealth } from './media/source-health.ts';
 
 export const cameraRole = 'Cam A';
-export const micRoles = ['Lav L', 'Lav R'] as const;
-export type MicRole = (typeof micRoles)[number];
-export type InputRole = typeof cameraRole | MicRole;
-
-const micSettings = z.object({
-  /** One side of a stereo device may carry a lavalier of its own. */
-  mode: z.enum(['stereo', 'left', 'right']),
-  gainDb: z.number().check(z.minimum(-24), z.maximum(24)),
-  muted: z.boolean(),
-  /** `music`: the sound as it is. `speech`: echo and noise cancelled, for a microphone near a loudspeaker. */
-  processing: z.enum(['music', 'speech']),
-});
-export type MicSettings = z.infer<typeof micSettings>;
 
 export const studioSettings = z.object({
   quality: z.enum(['360p', '720p']),
   camera: z.boolean(),
-  mics: z.object({ 'Lav L': micSettings, 'Lav R': micSettings }),
-  /** Roles opened when the page opens: those in use when it was last closed. */
-  micsInUse: z.array(z.enum(micRoles)),
   lowerThird: z.object({ title: z.string(), subtitle: z.string() }),
 });
 export type StudioSettings = z.infer<typeof studioSettings>;
 
-const defaultMic: MicSettings = { mode: 'stereo', gainDb: 0, muted: false, processing: 'music' };
 const defaultSettings: StudioSettings = {
   quality: '360p',
   camera: false,
-  mics: { 'Lav L': defaultMic, 'Lav R': defaultMic },
-  micsInUse: [],
   lowerThird: { title: '', subtitle: '' },
 };
 
@@ -112,56 +86,46 @@ export const programSend = (quality: Quality): ProgramSend => {
 
 export type InputsState = {
   camera: SlotState;
-  mics: Readonly<Record<MicRole, SlotState>>;
   settings: StudioSettings;
   /** Devices to choose from; without names until one of a kind has been allowed. */
   cameras: readonly DeviceIdentity[];
-  microphones: readonly DeviceIdentity[];
   /** The camera as the compositor receives it, once a second; null before. */
   cameraStats: SourceStats | null;
-  /** What the media of each input says of it; `waiting` without a device. */
+  /** What its pictures say of it; `waiting` without a device. */
   cameraHealth: PictureHealth;
-  micHealth: Readonly<Record<MicRole, SoundHealth>>;
 };
 
 export interface Inputs {
   readonly store: StoreApi<InputsState>;
-  /** Whether this machine has been set up before, so that opening devices asks nobody anything. */
+  /** Whether a camera has been in use on this machine before, so that opening it asks nobody anything. */
   readonly setUpBefore: boolean;
-  /** Opens what was in use last time; on a fresh machine the default camera and one microphone. */
-  openAll(): Promise<void>;
-  /** Opens a device for a role: the given one, else the remembered or the default one. */
-  open(role: InputRole, deviceId?: string): Promise<SlotState>;
-  /** Lets the role's device go and does not open it again by itself. */
-  empty(role: InputRole): void;
-  setMic(role: MicRole, change: Partial<MicSettings>): void;
+  /** Opens the camera that was in use last time; `fresh`: the default one. */
+  openAll(fresh: boolean): Promise<void>;
+  /** Opens the given device, else the remembered or the default one. */
+  open(deviceId?: string): Promise<SlotState>;
+  /** Lets the camera go and does not open it again by itself. */
+  empty(): void;
   setSettings(change: Partial<StudioSettings>): void;
   /** A camera picture has reached the compositor and its device is still there. */
   hasPicture(): boolean;
-  report(role: InputRole): InputReport;
+  report(): InputReport;
   close(): void;
   snapshot(): { slots: ReturnType<DeviceSlot['snapshot']>[]; settings: StudioSettings };
 }
 
-const isMic = (role: InputRole): role is MicRole => role !== cameraRole;
-
 export const createInputs = (options: {
   compositor: Compositor;
-  mixer: Mixer;
   output: Output;
   onTrouble: (text: string) => void;
 }): Inputs => {
-  const { compositor, mixer, output } = options;
+  const { compositor, output } = options;
   const settings = readSettings();
   const store = createStore<InputsState>(() => ({
     camera: { kind: 'empty' },
-    mics: { 'Lav L': { kind: 'empty' }, 'Lav R': { kind: 'empty' } },
     settings,
     cameras: [],
-    microphones: [],
     cameraStats: null,
     cameraHealth: { kind: 'waiting' },
-    micHealth: { 'Lav L': { kind: 'waiting' }, 'Lav R': { kind: 'waiting' } },
   }));
   let closed = false;
 
@@ -172,12 +136,12 @@ export const createInputs = (options: {
   };
 
   const readLists = async () => {
-    const [cameras, microphones] = await Promise.all([listDevices('camera'), listDevices('microphone')]);
-    if (!closed) store.setState({ cameras, microphones });
+    const cameras = await listDevices('camera');
+    if (!closed) store.setState({ cameras });
   };
   const refreshLists = () => {
     readLists().catch((error: unknown) =>
-      options.onTrouble(`The list of devices cannot be read (${String(error)}).`),
+      options.onTrouble(`The list of cameras cannot be read (${String(error)}).`),
     );
   };
 
@@ -195,60 +159,11 @@ export const createInputs = (options: {
     },
   });
 
-  const micIsMixed = (role: MicRole): boolean => Object.hasOwn(mixer.snapshot().inputs, role);
-  const micSlot = (role: MicRole): DeviceSlot =>
-    createDeviceSlot({
-      kind: 'microphone',
-      role,
-      open: (request) =>
-        openMicrophone({ ...request, role, processing: store.getState().settings.mics[role].processing }),
-      onTrack: (track) => {
-        const { settings } = store.getState();
-        if (micIsMixed(role)) mixer.replaceTrack(role, track);
-        else {
-          const { mode, gainDb, muted } = settings.mics[role];
-          mixer.addInput(role, track, { kind: 'local', mode, gainDb, muted });
-        }
-        setSettings({ micsInUse: [...new Set([...settings.micsInUse, role])] });
-      },
-      onState: (state) => {
-        store.setState(({ mics }) => ({ mics: { ...mics, [role]: state } }));
-        refreshLists();
-      },
-    });
-  const micSlots: Readonly<Record<MicRole, DeviceSlot>> = {
-    'Lav L': micSlot('Lav L'),
-    'Lav R': micSlot('Lav R'),
-  };
-  const slotOf = (role: InputRole): DeviceSlot => (isMic(role) ? micSlots[role] : cameraSlot);
-  const stateOf = (role: InputRole): SlotState => {
-    const { camera, mics } = store.getState();
-    return isMic(role) ? mics[role] : camera;
-  };
-
   const stopStats = compositor.onStats(({ sources }) =>
     store.setState({ cameraStats: sources[cameraRole] ?? null }),
   );
   const stopPictureHealth = compositor.onHealth((sourceId, cameraHealth) => {
     if (sourceId === cameraRole) store.setState({ cameraHealth });
-  });
-  const soundJudges: Readonly<Record<MicRole, SoundJudge>> = {
-    'Lav L': createSoundJudge(),
-    'Lav R': createSoundJudge(),
-  };
-  const stopSoundHealth = mixer.onMeters((reading) => {
-    const nowMs = Date.now();
-    for (const role of micRoles) {
-      const judge = soundJudges[role];
-      const levels = reading.inputs[role];
-      // The meter reads after the gain; a device is judged by what it delivers itself.
-      if (levels) judge.reading(levels.peakDb - store.getState().settings.mics[role].gainDb, nowMs);
-      else judge.restart();
-      const health = judge.health(nowMs);
-      const { micHealth } = store.getState();
-      if (micHealth[role].kind !== health.kind)
-        store.setState({ micHealth: { ...micHealth, [role]: health } });
-    }
   });
   // Absent on pages that are neither https nor this machine; opening a device then says so.
   const devices: MediaDevices | undefined = navigator.mediaDevices;
@@ -257,45 +172,24 @@ export const createInputs = (options: {
 
   return {
     store,
-    setUpBefore: settings.camera || settings.micsInUse.length > 0 || recallDevice(cameraRole) !== null,
-    openAll: async () => {
-      const { camera, micsInUse } = store.getState().settings;
-      const fresh = !camera && micsInUse.length === 0;
-      // One after another: two permission questions at once cover each other.
-      if (camera || fresh) await cameraSlot.open();
-      for (const role of fresh ? [micRoles[0]] : micsInUse) await micSlots[role].open();
+    setUpBefore: settings.camera || recallDevice(cameraRole) !== null,
+    openAll: async (fresh) => {
+      if (store.getState().settings.camera || fresh) await cameraSlot.open();
     },
-    open: (role, deviceId) => slotOf(role).open(deviceId),
-    empty: (role) => {
-      slotOf(role).empty();
-      if (isMic(role)) {
-        mixer.removeInput(role);
-        const { micsInUse } = store.getState().settings;
-        setSettings({ micsInUse: micsInUse.filter((each) => each !== role) });
-      } else {
-        compositor.removeSource(cameraRole);
-        setSettings({ camera: false });
-        store.setState({ cameraStats: null, cameraHealth: { kind: 'waiting' } });
-      }
-    },
-    setMic: (role, change) => {
-      const { mics } = store.getState().settings;
-      const next = { ...mics[role], ...change };
-      setSettings({ mics: { ...mics, [role]: next } });
-      const { mode, gainDb, muted } = next;
-      if (micIsMixed(role)) mixer.updateInput(role, { mode, gainDb, muted });
-      const state = stateOf(role);
-      // Processing is decided when a device is opened, so that change opens it anew; the mix keeps its input.
-      if (change.processing !== undefined && state.kind === 'live')
-        void micSlots[role].open(state.identity.deviceId);
+    open: (deviceId) => cameraSlot.open(deviceId),
+    empty: () => {
+      cameraSlot.empty();
+      compositor.removeSource(cameraRole);
+      setSettings({ camera: false });
+      store.setState({ cameraStats: null, cameraHealth: { kind: 'waiting' } });
     },
     setSettings,
     hasPicture: () => {
       const { camera, cameraStats } = store.getState();
       return camera.kind === 'live' && cameraStats?.lastFrameAgeMs !== null && cameraStats !== null;
     },
-    report: (role) => {
-      const state = stateOf(role);
+    report: () => {
+      const state = store.getState().camera;
       switch (state.kind) {
         case 'empty':
           return { kind: 'off' };
@@ -313,12 +207,11 @@ export const createInputs = (options: {
       closed = true;
       stopStats();
       stopPictureHealth();
-      stopSoundHealth();
       devices?.removeEventListener('devicechange', refreshLists);
-      for (const slot of [cameraSlot, ...Object.values(micSlots)]) slot.close();
+      cameraSlot.close();
     },
     snapshot: () => ({
-      slots: [cameraSlot, ...Object.values(micSlots)].map((slot) => slot.snapshot()),
+      slots: [cameraSlot.snapshot()],
       settings: store.getState().settings,
     }),
   };

@@ -6,17 +6,18 @@ import type { PanelEntry, SheetEntry } from './frame.tsx';
 import { HealthPanel } from './health-panel.tsx';
 import { KeyList } from './key-list.tsx';
 import { LogPanel } from './log-panel.tsx';
+import { MixerPanel } from './mixer-panel.tsx';
 import { PeoplePanel } from './people.tsx';
 import { PreflightSheet } from './preflight-sheet.tsx';
 import { RecordingPanel, RecordingSheet } from './recording-panel.tsx';
-import { SoundPanel, SourcesPanel } from './sources.tsx';
+import { SourcesPanel } from './sources.tsx';
 import { ClipSheet, StandbyPanel } from './standby-panel.tsx';
 
 export const panels: readonly PanelEntry[] = [
   { id: 'sources', slot: 'dockLeft', title: 'Sources', Panel: SourcesPanel },
   { id: 'standby', slot: 'dockLeft', title: 'Standby', Panel: StandbyPanel },
   { id: 'recording', slot: 'dockLeft', title: 'Recording', Panel: RecordingPanel },
-  { id: 'sound', slot: 'dockRight', title: 'Sound', Panel: SoundPanel },
+  { id: 'mixer', slot: 'dockRight', title: 'Mixer', Panel: MixerPanel },
   { id: 'health', slot: 'dockRight', title: 'Health', Panel: HealthPanel },
   { id: 'log', slot: 'dockRight', title: 'Log', Panel: LogPanel },
   { id: 'connection', slot: 'dockRight', title: 'Connection', Panel: ConnectionPanel },

@@ -5,7 +5,8 @@ import type { CompositorStats } from './media/compositor.ts';
 import type { MixerSnapshot } from './media/mixer.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import type { InputReport } from './health.ts';
-import { cameraRole, micRoles, type Inputs } from './inputs.ts';
+import { cameraRole, type Inputs } from './inputs.ts';
+import type { SoundDesk } from './sound.ts';
 
 export type MediaCondition = 'well' | 'stopped' | 'frozen' | 'black' | 'silent' | 'clipped';
 
@@ -38,14 +39,18 @@ const ofPicture = (health: PictureHealth): MediaCondition =>
 const ofSound = (health: SoundHealth): MediaCondition =>
   health.kind === 'waiting' || health.kind === 'alive' ? 'well' : health.kind;
 
-export const reportSources = (inputs: Inputs, { picture, sound }: Pipeline): SourceReport[] => {
+export const reportSources = (
+  inputs: Inputs,
+  soundDesk: SoundDesk,
+  { picture, sound }: Pipeline,
+): SourceReport[] => {
   const state = inputs.store.getState();
   const stats = picture?.sources[cameraRole];
   const camera: SourceReport = {
     id: cameraRole,
     name: cameraRole,
     medium: 'picture',
-    input: inputs.report(cameraRole),
+    input: inputs.report(),
     media: ofPicture(state.cameraHealth),
     instead: null,
     framesPerSecond: stats?.framesPerSecond ?? null,
@@ -56,22 +61,25 @@ export const reportSources = (inputs: Inputs, { picture, sound }: Pipeline): Sou
     driftPpm: null,
     muted: false,
   };
-  const microphones = micRoles.map((role): SourceReport => {
-    const mixed = sound.inputs[role];
+  const { settings, channels } = soundDesk.store.getState();
+  const microphones = settings.channels.map(({ id, name, strip, backupId }): SourceReport => {
+    const mixed = sound.inputs[id];
+    const channel = channels[id];
+    const backup = settings.channels.find((each) => each.id === backupId);
     return {
-      id: role,
-      name: role,
+      id,
+      name,
       medium: 'sound',
-      input: inputs.report(role),
-      media: ofSound(state.micHealth[role]),
-      instead: null,
+      input: soundDesk.report(id),
+      media: ofSound(channel?.health ?? { kind: 'waiting' }),
+      instead: channel?.place.kind === 'backup' ? (backup?.name ?? null) : null,
       framesPerSecond: null,
       lastFrameAgeMs: null,
       size: null,
       bufferedMs: mixed?.bufferedMs ?? null,
       underruns: mixed?.underruns ?? null,
-      driftPpm: null,
-      muted: state.settings.mics[role].muted,
+      driftPpm: mixed?.driftPpm ?? null,
+      muted: strip.muted,
     };
   });
   return [camera, ...microphones];

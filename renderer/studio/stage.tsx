@@ -50,7 +50,7 @@ const SetUp = ({ showIsOn }: { showIsOn: boolean }) => {
           ? 'Fans see the standby clip. Turn on your camera and microphone, then resume.'
           : 'Plug in your camera and microphone, then turn them on. The browser asks once.'}
       </p>
-      <Button kind="action" large onPress={() => void studio.inputs.openAll()}>
+      <Button kind="action" large onPress={() => void studio.openDevices()}>
         Turn on camera and microphone
       </Button>
     </div>

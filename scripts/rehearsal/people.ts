@@ -23,14 +23,22 @@ const person = (
 const director = person('Clock', 1_000, [105, 120, 140], true);
 const coHost = person('Guest', 440, [120, 150, 100], false);
 
-/** A browser of its own with a profile that survives, so that it can be killed and come back as a director's would. */
-export const openStudio = async (profile: string, url: string) => {
+/**
+ * A browser of its own with a profile that survives, so that it can be killed and come back as a director's would.
+ * `prepare`: what else is put into it before the page loads.
+ */
+export const openStudio = async (
+  profile: string,
+  url: string,
+  prepare: (context: BrowserContext) => Promise<void> = () => Promise.resolve(),
+) => {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: chromiumBin(),
     args: chromiumArgs,
     viewport: { width: 1280, height: 800 },
   });
   await context.addInitScript(installSyntheticDevices, director);
+  await prepare(context);
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => say(`studio page error: ${error.message}`));
   await page.goto(url);

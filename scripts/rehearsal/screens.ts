@@ -1,5 +1,6 @@
 // What a rehearsal looks at: viewers' screens through the probe, and the numbers made of what was seen.
 import type { Page } from 'playwright-core';
+import { flashEveryMs } from './devices.ts';
 import type { SeenFrame } from './probe.ts';
 
 export const at = (values: readonly number[], share: number): number => {
@@ -45,3 +46,20 @@ export const onScreen = (page: Page, what: 'studio' | 'standby') =>
 
 export const longestGap = (frames: readonly SeenFrame[]): number =>
   frames.reduce((worst, { atMs }, index) => Math.max(worst, atMs - (frames[index - 1]?.atMs ?? atMs)), 0);
+
+/** How far each beep came after its flash, in ms; what was late for some other reason than its own is left out. */
+export const avOffsets = (frames: readonly SeenFrame[], beeps: readonly number[]): number[] => {
+  const delayAt = (atMs: number): number | undefined => {
+    const near = frames.filter((frame) => frame.capturedMs !== null && Math.abs(frame.atMs - atMs) < 250);
+    const delays = near.flatMap(({ atMs: seen, capturedMs }) =>
+      capturedMs === null ? [] : [seen - capturedMs],
+    );
+    return delays.length > 0 ? at(delays, 0.5) : undefined;
+  };
+  return beeps.flatMap((heardMs) => {
+    // The beep belongs to the last flash before it.
+    const soundDelay = heardMs % flashEveryMs;
+    const pictureDelay = delayAt(heardMs);
+    return soundDelay < 1_000 && pictureDelay !== undefined ? [soundDelay - pictureDelay] : [];
+  });
+};

@@ -100,13 +100,13 @@ describe('health line', () => {
       tone: 'wrong',
       text: 'Cam A has been black for 0:03. Is the lens cap on?',
     });
-    const sound = (kind: 'silent' | 'clipped') =>
-      healthLines(
-        facts({
-          microphones: [{ role: 'Lav L', input: { kind: 'live' }, sound: { kind, sinceMs: nowMs - 5_000 } }],
-        }),
-      )[0];
+    const sound = (kind: 'silent' | 'clipped', spokenForBy?: string) => {
+      const health = { kind, sinceMs: nowMs - 5_000 };
+      const lav = { role: 'Lav L', input: { kind: 'live' }, sound: health, spokenForBy } as const;
+      return healthLines(facts({ microphones: [lav] }))[0];
+    };
     expect(sound('silent')?.text).toBe('Lav L has been silent for 0:05. Check its switch, battery and plug.');
+    expect(sound('silent', 'Lav R')?.text).toContain('Lav R has taken its place.');
     expect(sound('clipped')?.text).toBe('Lav L is too loud and distorts. Turn it down at the mixer.');
     expect(healthLines(facts({ show: standby({}) }))[0]).toEqual({
       tone: 'wrong',

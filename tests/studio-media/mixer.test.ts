@@ -13,7 +13,7 @@ test('the program carries everyone, a mix-minus everyone but its guest, and gues
   const page = await openPage();
   const result = await page.evaluate(async () => {
     const hertz = [600, 1400, 2200];
-    const mixer = await lab.createMixer();
+    const mixer = lab.createMixer();
     const ids = ['lav', 'guestA', 'guestB'];
     ids.forEach((id, i) => {
       const { track } = lab.startMicrophone({ tones: [hertz[i] ?? 0], level: 0.2 });
@@ -59,7 +59,7 @@ test('the program carries everyone, a mix-minus everyone but its guest, and gues
     state: 'running',
     sampleRate: 48_000,
     mixMinusIds: [],
-    monitoring: false,
+    monitor: { on: false },
   });
   await page.close();
 });
@@ -68,7 +68,7 @@ test('left and right of one device are two inputs, gain is in dB, and a replaced
   const page = await openPage();
   const result = await page.evaluate(async () => {
     const hertz = [600, 1400, 2200];
-    const mixer = await lab.createMixer();
+    const mixer = lab.createMixer();
     const { track } = lab.startMicrophone({ tones: [600, 1400], level: 0.2 });
     mixer.addInput('left', track, { mode: 'left' });
     mixer.addInput('right', track, { mode: 'right', muted: true });
@@ -111,10 +111,10 @@ test('left and right of one device are two inputs, gain is in dB, and a replaced
   await page.close();
 });
 
-test('however loud the inputs, no sample passes -1 dBFS, and quiet sound is untouched', async () => {
+test('however loud the inputs, nothing passes -1 dBTP, and quiet sound is untouched', async () => {
   const page = await openPage();
   const result = await page.evaluate(async () => {
-    const mixer = await lab.createMixer();
+    const mixer = lab.createMixer();
     const hertz = [600, 1400];
     mixer.addInput('a', lab.startMicrophone({ tones: [600], level: 0.9 }).track);
     mixer.addInput('b', lab.startMicrophone({ tones: [1400], level: 0.9 }).track, { gainDb: 12 });
@@ -149,7 +149,7 @@ test('however loud the inputs, no sample passes -1 dBFS, and quiet sound is unto
 test('sound is not late, and a hiccup of the machine does not leave it late', async () => {
   const page = await openPage();
   const result = await page.evaluate(async () => {
-    const mixer = await lab.createMixer();
+    const mixer = lab.createMixer();
     const microphone = lab.startMicrophone({ beep: true });
     mixer.addInput('lav', microphone.track);
     const program = lab.startProbe(mixer.programTrack);
@@ -169,5 +169,126 @@ test('sound is not late, and a hiccup of the machine does not leave it late', as
   expect(median(result.before.slice(1))).toBeLessThan(150);
   expect(median(result.after) - median(result.before.slice(1))).toBeLessThan(40);
   expect(Math.abs(median(result.delayed) - median(result.after) - 200)).toBeLessThan(40);
+  await page.close();
+});
+
+test('solo is heard by the director alone, talkback by guests alone, and a stem is one input by itself', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const hertz = [600, 1400, 2200];
+    const mixer = lab.createMixer();
+    const add = (id: string, tone: number, kind: 'local' | 'guest' | 'talkback', muted = false) =>
+      mixer.addInput(id, lab.startMicrophone({ tones: [tone], level: 0.2 }).track, { kind, muted });
+    add('lav', 600, 'local');
+    add('guest', 1400, 'guest');
+    add('director', 2200, 'talkback');
+    const probes = {
+      program: lab.startProbe(mixer.programTrack),
+      monitor: lab.startProbe(mixer.monitorTrack),
+      mixMinus: lab.startProbe(mixer.mixMinusTrack('guest')),
+      stem: lab.startProbe(mixer.stemTrack('lav')),
+    };
+    const listen = async () => ({
+      program: await lab.heard(probes.program, hertz),
+      monitor: await lab.heard(probes.monitor, hertz),
+      mixMinus: await lab.heard(probes.mixMinus, hertz),
+      stem: await lab.heard(probes.stem, hertz),
+    });
+    await lab.untilMeters(mixer, ({ inputs }) =>
+      ['lav', 'guest', 'director'].every((id) => (inputs[id]?.peakDb ?? -100) > -20),
+    );
+    await mixer.setMonitor({ on: true, source: 'guests', outputId: '' });
+    const before = await listen();
+    mixer.setSolo(['lav']);
+    mixer.updateInput('lav', { muted: true });
+    mixer.setTalkback(true);
+    const during = await listen();
+    mixer.setSolo([]);
+    await mixer.setMonitor({ on: true, source: 'program', outputId: '' });
+    mixer.setTalkback(false);
+    const after = await listen();
+    const refused = await mixer.setMonitor({ on: true, source: 'program', outputId: 'no such output' }).then(
+      () => '',
+      (error: unknown) => String(error),
+    );
+    const { monitor } = mixer.snapshot();
+    const stem = mixer.stemTrack('lav');
+    mixer.releaseStem('lav');
+    return { before, during, after, refused, monitor, stemState: stem.readyState };
+  });
+  const which = (heard: readonly (readonly number[])[]) =>
+    (heard[0] ?? []).map((amplitude) => (whole(amplitude) ? 'heard' : silent(amplitude) ? '' : amplitude));
+  expect(which(result.before.program)).toEqual(['heard', 'heard', '']);
+  expect(which(result.before.monitor)).toEqual(['', 'heard', '']);
+  expect(which(result.before.mixMinus)).toEqual(['heard', '', '']);
+  expect(which(result.before.stem)).toEqual(['heard', '', '']);
+  expect(which(result.during.program)).toEqual(['', 'heard', '']);
+  expect(which(result.during.monitor), 'solo, though muted').toEqual(['heard', '', '']);
+  expect(which(result.during.mixMinus)).toEqual(['', '', 'heard']);
+  expect(which(result.during.stem)).toEqual(['heard', '', '']);
+  expect(which(result.after.program)).toEqual(['', 'heard', '']);
+  expect(which(result.after.monitor)).toEqual(['', 'heard', '']);
+  expect(which(result.after.mixMinus)).toEqual(['', '', '']);
+  expect(result.refused).toMatch(/NotFoundError|SecurityError/);
+  expect(result.monitor.on).toBe(false);
+  expect(result.stemState).toBe('ended');
+  await page.close();
+});
+
+test('a strip does what the browser’s own filter and gain do, by known tones through an OfflineAudioContext', async () => {
+  const page = await openPage();
+  const worst = await page.evaluate(async () => {
+    const render = async (work: (tones: GainNode) => AudioNode) => {
+      const context = new OfflineAudioContext({ numberOfChannels: 2, length: 48_000, sampleRate: 48_000 });
+      const tones = new GainNode(context, { gain: 0.1 });
+      for (const frequency of [60, 120, 440, 2000]) {
+        const tone = new OscillatorNode(context, { frequency });
+        tone.connect(tones);
+        tone.start();
+      }
+      work(tones).connect(context.destination);
+      return (await context.startRendering()).getChannelData(0);
+    };
+    const raw = await render((tones) => tones);
+    // Web Audio gives a high-pass its resonance in dB: -3.01 is Butterworth.
+    const reference = await render((tones) => {
+      const gain = new GainNode(tones.context, { gain: 10 ** (-6 / 20) });
+      const filter = new BiquadFilterNode(tones.context, { type: 'highpass', frequency: 120, Q: -3.0103 });
+      return tones.connect(filter).connect(gain);
+    });
+    const strip = new lab.ChannelStrip(48_000, { ...lab.plainStrip, highPassHz: 120, gainDb: -6 });
+    const [own, post] = [raw.slice(), new Float32Array(raw.length)];
+    strip.process(own, raw.slice(), post, new Float32Array(raw.length));
+    return post.reduce((most, sample, i) => Math.max(most, Math.abs(sample - (reference[i] ?? 0))), 0);
+  });
+  expect(worst).toBeLessThan(0.0005);
+  await page.close();
+});
+
+test('the desk keeps its own time: a page that stands still costs no sound', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    const mixer = lab.createMixer();
+    mixer.addInput('lav', lab.startMicrophone({ tones: [600], level: 0.2 }).track);
+    const program = lab.startProbe(mixer.programTrack);
+    await lab.untilMeters(mixer, ({ program: level }) => level.peakDb > -20);
+    // Whatever was made up for at the start is over then.
+    await lab.untilClock(mixer);
+    await program.takeTimes();
+    const startMs = performance.now();
+    for (let n = 0; n < 3; n++) {
+      const untilMs = performance.now() + 700;
+      while (performance.now() < untilMs);
+      await lab.untilMeters(mixer, () => true);
+    }
+    const { arrivalsMs } = await program.takeTimes();
+    const tookMs = performance.now() - startMs;
+    const clock = await lab.untilClock(mixer);
+    mixer.close();
+    return { heardMs: arrivalsMs.length * 10, tookMs, clock };
+  });
+  // Every 10 ms of the time it took were heard; the ends may lie inside a block or in its delivery.
+  expect(Math.abs(result.heardMs - result.tookMs)).toBeLessThan(100);
+  expect(result.clock).toMatchObject({ skippedMs: 0, droppedBlocks: 0 });
   await page.close();
 });

@@ -1,15 +1,17 @@
 // Loudness and true peak of 48 kHz sound by ITU-R BS.1770-4, and levelling to a target with a look-ahead limiter.
-// Pure arithmetic on arrays. Not its job: where sound comes from, or live levels (mixer.ts).
+// Pure arithmetic on arrays. Not its job: where sound comes from, or live levels (sound-meter.ts).
+
+import { peakInGap, peakTaps, peakTapsBefore } from './true-peak.ts';
 
 /** Left and right, equally long, at 48 kHz. */
 export type Stereo = readonly [left: Float32Array<ArrayBuffer>, right: Float32Array<ArrayBuffer>];
 
 const rate = 48_000;
 
-type Biquad = { readonly b: readonly [number, number, number]; readonly a: readonly [number, number] };
+export type Biquad = { readonly b: readonly [number, number, number]; readonly a: readonly [number, number] };
 
 /** The two stages of the K weighting at 48 kHz (BS.1770-4, Annex 1, tables 1 and 2): the head, and the high-pass. */
-const kWeighting: readonly Biquad[] = [
+export const kWeighting: readonly Biquad[] = [
   {
     b: [1.53512485958697, -2.69169618940638, 1.19839281085285],
     a: [-1.69065929318241, 0.73248077421585],
@@ -22,7 +24,8 @@ const stepFrames = 0.1 * rate;
 const absoluteGateLufs = -70;
 const relativeGateLu = -10;
 
-const toLufs = (power: number): number => -0.691 + 10 * Math.log10(power);
+/** Of the mean square of K-weighted sound, summed over channels. */
+export const toLufs = (power: number): number => -0.691 + 10 * Math.log10(power);
 const fromDb = (db: number): number => 10 ** (db / 20);
 const toDb = (amplitude: number): number => 20 * Math.log10(amplitude);
 
@@ -74,41 +77,20 @@ function addStepPowers(channel: Float32Array, stepPower: Float64Array): void {
   }
 }
 
-// True peak (BS.1770-4, Annex 2): the largest value of the fourfold oversampled sound.
-
-const oversampling = 4;
-const tapsPerPhase = 24;
-
-/** Interpolates a quarter, a half and three quarters of the way between two samples: sinc under a cosine-squared window. */
-const interpolators: readonly Float64Array[] = Array.from({ length: oversampling - 1 }, (_, phase) => {
-  const shift = (phase + 1) / oversampling;
-  const taps = Float64Array.from({ length: tapsPerPhase }, (_, tap) => {
-    const x = tap - (tapsPerPhase / 2 - 1) - shift;
-    const window = Math.cos((Math.PI * x) / tapsPerPhase) ** 2;
-    return (Math.sin(Math.PI * x) / (Math.PI * x)) * window;
-  });
-  const sum = taps.reduce((total, tap) => total + tap, 0);
-  return taps.map((tap) => tap / sum);
-});
-
 /**
  * The largest of both channels at and just after each sample, between samples included. Where neither neighbour reaches
  * half of `above`, nothing between them exceeds it in practice, and the costly look in between is spared.
  */
 function peakEnvelope([left, right]: Stereo, above: number): Float32Array<ArrayBuffer> {
   const envelope = new Float32Array(left.length);
-  const before = tapsPerPhase / 2 - 1;
-  const padded = new Float32Array(left.length + tapsPerPhase);
+  const before = peakTapsBefore;
+  const padded = new Float32Array(left.length + peakTaps);
   for (const channel of [left, right]) {
     padded.set(channel, before);
     for (let i = 0; i < channel.length; i++) {
       let peak = Math.abs(padded[i + before] ?? 0);
       if (peak >= above / 2 || Math.abs(padded[i + before + 1] ?? 0) >= above / 2) {
-        for (const taps of interpolators) {
-          let value = 0;
-          for (let tap = 0; tap < tapsPerPhase; tap++) value += (taps[tap] ?? 0) * (padded[i + tap] ?? 0);
-          peak = Math.max(peak, Math.abs(value));
-        }
+        peak = Math.max(peak, peakInGap(padded, i));
       }
       if (peak > (envelope[i] ?? 0)) envelope[i] = peak;
     }

@@ -1,209 +1,164 @@
-// The sound of the program: inputs with channel choice, gain, delay and mute; a limited program mix; a mix-minus for
-// each guest (everything but that guest); meters; and a monitor through which the director hears guests.
-// Not its job: opening microphones (devices.ts), sending tracks anywhere, or drawing meters.
+// The sound of the program, as the page holds it: inputs by id, a program track, a mix-minus for each guest, stems, levels, and
+// a monitor for the director's ears. The mixing itself runs in a worker by its own clock (mixing-desk.worker.ts).
+// Not its job: opening microphones (devices.ts), what the director chose (sound.ts), sending tracks, or drawing meters.
 
-// oxlint-disable-next-line import/default -- Vite answers this query with the address of the compiled file
-import workletUrl from './audio.worklet.ts?worker&url';
-import type { AudioInputCommand, InputReport } from './audio-input.worker.ts';
+import { plainStrip } from './channel-strip.ts';
+import {
+  deskRate,
+  type InputOptions,
+  type Listening,
+  type MeterReading,
+  type MonitorSource,
+  type OutputId,
+} from './mixing-desk.ts';
+import type { ClockReport, DeskCommand, DeskReport } from './mixing-desk.worker.ts';
+import type { BufferReport } from './steered-buffer.ts';
 
-declare global {
-  /** Chromium's addition to Web Audio (TypeScript's DOM library knows only `setSinkId`). */
-  interface AudioContextOptions {
-    sinkId?: string | { readonly type: 'none' };
-  }
-}
+export { silentLevels } from './mixing-desk.ts';
+export type { ChannelLevels, InputOptions, MeterReading, MonitorSource } from './mixing-desk.ts';
 
-/**
- * Which channels of a track are used. A field mixer with two lavaliers on one stereo USB input is two inputs of the same
- * track, one `left` and one `right`; each is then heard on both sides.
- */
-export type ChannelMode = 'stereo' | 'left' | 'right';
-
-export interface InputOptions {
-  /** `guest` inputs come over the network and are what the monitor plays. */
-  readonly kind: 'local' | 'guest';
-  readonly mode: ChannelMode;
-  /** -60 to +24. */
-  readonly gainDb: number;
-  readonly muted: boolean;
-  /** 0 to 1000; meets a later picture. */
-  readonly delayMs: number;
-}
-
-/** Levels of the last twentieth of a second, in dB below full scale; silence is -100. */
-export interface Levels {
-  readonly peakDb: number;
-  readonly rmsDb: number;
-}
-
-/** Inputs are read after gain and before mute, so that a muted microphone still shows that it lives. */
-export interface MeterReading {
-  readonly program: Levels;
-  readonly inputs: Readonly<Record<string, Levels>>;
-}
-
-export interface InputSnapshot extends InputOptions, InputReport {
+export interface InputSnapshot extends InputOptions, BufferReport {
   readonly trackState: MediaStreamTrackState;
 }
 
+export interface Monitor {
+  readonly on: boolean;
+  readonly source: MonitorSource;
+  /** Device id of the output; empty is the system's default. */
+  readonly outputId: string;
+}
+
 export interface MixerSnapshot {
-  /** `suspended` means the browser waits for a click: call `resume()` from one. */
-  readonly state: 'running' | 'suspended' | 'closed';
+  /** `failed`: the worker could not be started or died; the page has to be loaded again. */
+  readonly state: 'running' | 'failed' | 'closed';
   readonly sampleRate: number;
-  /** What the audio thread adds by itself. */
-  readonly baseLatencyMs: number;
   readonly inputs: Readonly<Record<string, InputSnapshot>>;
   readonly mixMinusIds: readonly string[];
-  readonly monitoring: boolean;
+  readonly monitor: Monitor;
+  /** The browser plays nothing to the director before a click: call `resume()` from one. */
+  readonly monitorWaits: boolean;
+  readonly soloIds: readonly string[];
+  readonly talkback: boolean;
+  /** How well the desk keeps time; null before its first second is over. */
+  readonly clock: ClockReport | null;
 }
 
 export interface Mixer {
-  /** The stereo program mix, limited to -1 dBFS. */
+  /** The stereo program mix, limited to -1 dBTP. */
   readonly programTrack: MediaStreamTrack;
-  /** Adds an input. Throws when the id is taken or no slot is free. The track stays the caller's. */
+  /** What the director hears; silent while the monitor is off. */
+  readonly monitorTrack: MediaStreamTrack;
+  /** Adds an input. Throws when the id is taken. The track stays the caller's. */
   addInput(id: string, track: MediaStreamTrack, options?: Partial<InputOptions>): void;
   /** Changes are ramped, so they never click. Throws for an unknown id. */
   updateInput(id: string, options: Partial<InputOptions>): void;
   /** A replugged microphone takes its old place. Throws for an unknown id. */
   replaceTrack(id: string, track: MediaStreamTrack): void;
   removeInput(id: string): void;
+  hasInput(id: string): boolean;
   /** Everything but `id`, which need not be an input yet. Made at the first call, the same track until released. */
   mixMinusTrack(id: string): MediaStreamTrack;
   releaseMixMinus(id: string): void;
-  /** Plays guests to the director, on the default output. Rejects when the browser refuses to play. */
-  setMonitoring(on: boolean): Promise<void>;
+  /** One input by itself, before pan and mute, for recording. Silent while there is no such input. */
+  stemTrack(id: string): MediaStreamTrack;
+  releaseStem(id: string): void;
+  /** The director hears these alone, before pan and mute; the program is not touched. None: the monitor's source again. */
+  setSolo(ids: readonly string[]): void;
+  /** Opens the talkback inputs to all mix-minuses, or closes them. */
+  setTalkback(on: boolean): void;
+  /** Rejects when the output is gone; the monitor is then off. */
+  setMonitor(monitor: Monitor): Promise<void>;
   /** Calls back about 20 times a second. Returns the function that ends it. */
   onMeters(listener: (reading: MeterReading) => void): () => void;
-  /** To be called from a click when the snapshot says `suspended`. */
+  /** Calls back with one sentence when the mixer cannot go on. Returns the function that ends it. */
+  onFault(listener: (sentence: string) => void): () => void;
+  /** To be called from a click when the snapshot says `monitorWaits`. */
   resume(): Promise<void>;
   close(): void;
   snapshot(): MixerSnapshot;
 }
 
-/** Slot 0 of the meter reads the program. */
-const meterSlots = 17;
-const silenceDb = -100;
-const rampSeconds = 0.01;
-
-const defaultOptions: InputOptions = { kind: 'local', mode: 'stereo', gainDb: 0, muted: false, delayMs: 0 };
-
-/** A sum with its limiter and the track that carries it. */
-interface Bus {
-  readonly sum: GainNode;
-  readonly limiter: AudioWorkletNode;
-  readonly destination: MediaStreamAudioDestinationNode;
-}
+const defaultOptions: InputOptions = { ...plainStrip, kind: 'local', onAir: true };
+/** Half a second: what the desk catches up with after the machine stood still must not have been thrown away meanwhile. */
+const queuedBlocks = 50;
 
 interface Input {
   options: InputOptions;
   track: MediaStreamTrack;
-  report: InputReport;
-  readonly source: AudioWorkletNode;
-  readonly splitter: ChannelSplitterNode;
-  readonly gain: GainNode;
-  readonly delay: DelayNode;
-  readonly fader: GainNode;
-  readonly slot: number;
+  report: BufferReport;
   /** Chromium delivers a received track's sound only while some element plays it. */
   pump: HTMLAudioElement | null;
 }
 
-/** Makes the audio graph at 48 kHz. Rejects when the audio thread cannot load its processors. */
-export async function createMixer(): Promise<Mixer> {
-  // No sink: the program must not depend on headphones being plugged in, nor wait for a sound card's buffer. Chromium skips
-  // what such a context is late for, and time skipped is sound lost: with buffers of 10 ms it ran at 0.8-0.98 of real time.
-  const context = new AudioContext({
-    sampleRate: 48000,
-    latencyHint: 0.03,
-    sinkId: { type: 'none' },
-  });
-  await context.audioWorklet.addModule(workletUrl);
-  const carrier = new Worker(new URL('./audio-input.worker.ts', import.meta.url), {
+export function createMixer(): Mixer {
+  const worker = new Worker(new URL('./mixing-desk.worker.ts', import.meta.url), {
     type: 'module',
-    name: 'audio-input',
+    name: 'mixing-desk',
   });
-
   const inputs = new Map<string, Input>();
-  const mixMinuses = new Map<string, Bus>();
+  const outputs = new Map<OutputId, MediaStreamTrack>();
   const listeners = new Set<(reading: MeterReading) => void>();
-  let monitoring = false;
-  let closed = false;
+  const faultListeners = new Set<(sentence: string) => void>();
+  let state: MixerSnapshot['state'] = 'running';
+  let monitor: Monitor = { on: false, source: 'guests', outputId: '' };
+  let listening: Listening = { on: false, source: 'guests', soloIds: [], talkback: false };
+  let monitorWaits = false;
+  let clock: ClockReport | null = null;
 
-  const createBus = (): Bus => {
-    const sum = stereoGain(context);
-    const limiter = new AudioWorkletNode(context, 'limiter', { outputChannelCount: [2] });
-    const destination = new MediaStreamAudioDestinationNode(context, { channelCount: 2 });
-    sum.connect(limiter).connect(destination);
-    return { sum, limiter, destination };
-  };
-  const removeBus = (bus: Bus): void => {
-    bus.sum.disconnect();
-    bus.limiter.disconnect();
-    bus.destination.stream.getTracks().forEach((track) => track.stop());
+  const send = (command: DeskCommand, transfer: Transferable[] = []): void => {
+    if (state !== 'closed') worker.postMessage(command, transfer);
   };
 
-  const program = createBus();
-  const monitor = createBus();
-  const monitorPlayer = new Audio();
-  monitorPlayer.srcObject = monitor.destination.stream;
-
-  const meter = new AudioWorkletNode(context, 'meter', { numberOfInputs: meterSlots, numberOfOutputs: 1 });
-  // The meter's own output is silent; being connected is what makes the audio thread run it.
-  meter.connect(context.destination);
-  program.limiter.connect(meter, 0, 0);
-  meter.port.addEventListener('message', ({ data }: MessageEvent<Float32Array>) => {
-    const read = (slot: number): Levels => ({
-      peakDb: toDb(data[slot * 2] ?? 0),
-      rmsDb: toDb(data[slot * 2 + 1] ?? 0),
-    });
-    const byInput = Object.fromEntries([...inputs].map(([id, { slot }]) => [id, read(slot)]));
-    const reading = { program: read(0), inputs: byInput };
-    listeners.forEach((listener) => listener(reading));
+  worker.addEventListener('message', ({ data }: MessageEvent<DeskReport>) => {
+    if (data.kind === 'levels') {
+      // What was removed meanwhile is no longer of interest.
+      const known = Object.entries(data.reading.inputs).filter(([id]) => inputs.has(id));
+      const reading = { ...data.reading, inputs: Object.fromEntries(known) };
+      listeners.forEach((listener) => listener(reading));
+      return;
+    }
+    clock = data.clock;
+    for (const [id, report] of Object.entries(data.inputs)) {
+      const input = inputs.get(id);
+      if (input !== undefined) input.report = report;
+    }
   });
-  meter.port.start();
+  worker.addEventListener('error', (event) => {
+    state = 'failed';
+    const reason = event.message || 'it could not be loaded';
+    faultListeners.forEach((listener) =>
+      listener(`The mixer stopped (${reason}), fans hear nothing: reload the studio page.`),
+    );
+  });
+
+  const openOutput = (id: OutputId): MediaStreamTrack => {
+    const kept = outputs.get(id);
+    if (kept !== undefined) return kept;
+    const generator = new MediaStreamTrackGenerator({ kind: 'audio' });
+    outputs.set(id, generator);
+    send({ kind: 'output', id, writable: generator.writable }, [generator.writable]);
+    return generator;
+  };
+  const closeOutput = (id: OutputId): void => {
+    const track = outputs.get(id);
+    if (track === undefined) return;
+    outputs.delete(id);
+    send({ kind: 'removeOutput', id });
+    track.stop();
+  };
+
+  const programTrack = openOutput('program');
+  const monitorTrack = openOutput('monitor');
+  const ears = new Audio();
+  ears.srcObject = new MediaStream([monitorTrack]);
 
   const inputOf = (id: string): Input => {
     const input = inputs.get(id);
     if (input === undefined) throw new Error(`There is no sound input "${id}": add it first.`);
     return input;
   };
-
-  const freeSlot = (): number => {
-    const taken = new Set([...inputs.values()].map(({ slot }) => slot));
-    for (let slot = 1; slot < meterSlots; slot++) if (!taken.has(slot)) return slot;
-    throw new Error(`The mixer has ${meterSlots - 1} inputs and all are in use: remove one first.`);
-  };
-
-  /** Connects what the options say; safe to call again after any change. */
-  const route = (id: string, input: Input): void => {
-    const { source, splitter, gain, fader, options } = input;
-    source.disconnect();
-    splitter.disconnect();
-    if (options.mode === 'stereo') {
-      source.connect(gain);
-    } else {
-      source.connect(splitter);
-      splitter.connect(gain, options.mode === 'left' ? 0 : 1);
-    }
-    fader.disconnect();
-    fader.connect(program.sum);
-    if (options.kind === 'guest') fader.connect(monitor.sum);
-    for (const [excludedId, bus] of mixMinuses) if (excludedId !== id) fader.connect(bus.sum);
-  };
-
-  const setLevels = ({ gain, fader, delay, options }: Input): void => {
-    const now = context.currentTime;
-    gain.gain.setTargetAtTime(10 ** (clamp(options.gainDb, -60, 24) / 20), now, rampSeconds);
-    fader.gain.setTargetAtTime(options.muted ? 0 : 1, now, rampSeconds);
-    delay.delayTime.setTargetAtTime(clamp(options.delayMs, 0, 1000) / 1000, now, rampSeconds);
-  };
-
-  /** Sends a track's sound to its processor; without a port, to the one the input has already. */
-  const carry = (inputId: string, track: MediaStreamTrack, port: MessagePort | null): void => {
-    const { readable } = new MediaStreamTrackProcessor({ track: asSound(track) });
-    const command: AudioInputCommand = { kind: 'open', inputId, readable, port };
-    carrier.postMessage(command, port === null ? [readable] : [readable, port]);
-  };
+  const readableOf = (track: MediaStreamTrack): ReadableStream<AudioData> =>
+    new MediaStreamTrackProcessor({ track: asSound(track), maxBufferSize: queuedBlocks }).readable;
 
   const startPump = (kind: InputOptions['kind'], track: MediaStreamTrack): HTMLAudioElement | null => {
     if (kind !== 'guest') return null;
@@ -216,67 +171,60 @@ export async function createMixer(): Promise<Mixer> {
     });
     return pump;
   };
-
   const stopPump = (input: Input): void => {
     if (input.pump !== null) input.pump.srcObject = null;
     input.pump = null;
   };
 
-  const startContext = async (): Promise<void> => {
-    if (!closed && context.state !== 'running') await context.resume();
+  const listen = (change: Partial<Listening>): void => {
+    listening = { ...listening, ...change };
+    send({ kind: 'listen', listening });
   };
-  // Without a click or an open microphone this waits, and the snapshot says so; the promise then simply stays open.
-  void startContext();
+
+  const playMonitor = async (): Promise<void> => {
+    try {
+      await ears.play();
+      monitorWaits = false;
+    } catch (error) {
+      // A page without a click so far, which is no fault: the first click brings it.
+      if (!(error instanceof DOMException && error.name === 'NotAllowedError')) throw error;
+      monitorWaits = true;
+    }
+  };
 
   return {
-    programTrack: firstTrack(program.destination),
+    programTrack,
+    monitorTrack,
 
     addInput(id, track, options = {}) {
       if (inputs.has(id))
         throw new Error(`The sound input "${id}" exists already: replace its track instead.`);
+      const readable = readableOf(track);
       const whole = { ...defaultOptions, ...options };
-      const input: Input = {
+      inputs.set(id, {
         options: whole,
         track,
-        report: { bufferedMs: 0, underruns: 0 },
-        source: new AudioWorkletNode(context, 'input', { numberOfInputs: 0, outputChannelCount: [2] }),
-        splitter: new ChannelSplitterNode(context, { numberOfOutputs: 2 }),
-        gain: stereoGain(context, 10 ** (clamp(whole.gainDb, -60, 24) / 20)),
-        delay: new DelayNode(context, { maxDelayTime: 1, delayTime: clamp(whole.delayMs, 0, 1000) / 1000 }),
-        fader: stereoGain(context, whole.muted ? 0 : 1),
-        slot: freeSlot(),
+        report: { bufferedMs: 0, underruns: 0, driftPpm: null },
         pump: startPump(whole.kind, track),
-      };
-      const { port1, port2 } = new MessageChannel();
-      input.source.port.postMessage(port2, [port2]);
-      input.source.port.onmessage = ({ data }: MessageEvent<InputReport>) => {
-        input.report = data;
-      };
-      carry(id, track, port1);
-      input.gain.connect(input.delay);
-      input.delay.connect(input.fader);
-      input.delay.connect(meter, 0, input.slot);
-      inputs.set(id, input);
-      route(id, input);
-      // An open microphone lifts the browser's demand for a click.
-      void startContext();
+      });
+      send({ kind: 'input', id, options: whole, readable }, [readable]);
     },
 
     updateInput(id, options) {
       const input = inputOf(id);
-      const before = input.options;
-      input.options = { ...before, ...options };
-      if (before.kind !== input.options.kind) {
+      const { kind } = input.options;
+      input.options = { ...input.options, ...options };
+      if (kind !== input.options.kind) {
         stopPump(input);
         input.pump = startPump(input.options.kind, input.track);
       }
-      if (before.kind !== input.options.kind || before.mode !== input.options.mode) route(id, input);
-      setLevels(input);
+      send({ kind: 'update', id, options: input.options });
     },
 
     replaceTrack(id, track) {
       const input = inputOf(id);
-      carry(id, track, null);
+      const readable = readableOf(track);
+      send({ kind: 'track', id, readable }, [readable]);
       stopPump(input);
       input.track = track;
       input.pump = startPump(input.options.kind, track);
@@ -287,33 +235,34 @@ export async function createMixer(): Promise<Mixer> {
       if (input === undefined) return;
       inputs.delete(id);
       stopPump(input);
-      carrier.postMessage({ kind: 'close', inputId: id } satisfies AudioInputCommand);
-      for (const node of [input.source, input.splitter, input.gain, input.delay, input.fader]) {
-        node.disconnect();
+      send({ kind: 'removeInput', id });
+    },
+
+    hasInput: (id) => inputs.has(id),
+
+    mixMinusTrack: (id) => openOutput(`mixMinus ${id}`),
+    releaseMixMinus: (id) => closeOutput(`mixMinus ${id}`),
+    stemTrack: (id) => openOutput(`stem ${id}`),
+    releaseStem: (id) => closeOutput(`stem ${id}`),
+
+    setSolo: (soloIds) => listen({ soloIds }),
+    setTalkback: (talkback) => listen({ talkback }),
+
+    async setMonitor(wanted) {
+      monitor = wanted;
+      listen({ on: wanted.on, source: wanted.source });
+      try {
+        if (ears.sinkId !== wanted.outputId) await ears.setSinkId(wanted.outputId);
+        if (wanted.on) await playMonitor();
+        else ears.pause();
+      } catch (error) {
+        // Another wish has come meanwhile, and is being met.
+        if (monitor !== wanted) return;
+        monitor = { ...wanted, on: false };
+        listen({ on: false });
+        ears.pause();
+        throw error;
       }
-    },
-
-    mixMinusTrack(id) {
-      const kept = mixMinuses.get(id);
-      if (kept !== undefined) return firstTrack(kept.destination);
-      const bus = createBus();
-      mixMinuses.set(id, bus);
-      for (const [inputId, { fader }] of inputs) if (inputId !== id) fader.connect(bus.sum);
-      return firstTrack(bus.destination);
-    },
-
-    releaseMixMinus(id) {
-      const bus = mixMinuses.get(id);
-      if (bus === undefined) return;
-      mixMinuses.delete(id);
-      for (const [inputId, { fader }] of inputs) if (inputId !== id) fader.disconnect(bus.sum);
-      removeBus(bus);
-    },
-
-    async setMonitoring(on) {
-      monitoring = on;
-      if (on) await monitorPlayer.play();
-      else monitorPlayer.pause();
     },
 
     onMeters(listener) {
@@ -321,40 +270,48 @@ export async function createMixer(): Promise<Mixer> {
       return () => listeners.delete(listener);
     },
 
-    resume: startContext,
+    onFault(listener) {
+      faultListeners.add(listener);
+      return () => faultListeners.delete(listener);
+    },
+
+    async resume() {
+      if (monitorWaits && monitor.on && state === 'running') await playMonitor();
+    },
 
     close() {
-      if (closed) return;
-      closed = true;
+      if (state === 'closed') return;
+      state = 'closed';
+      worker.terminate();
       listeners.clear();
-      carrier.terminate();
-      monitorPlayer.pause();
-      monitorPlayer.srcObject = null;
+      faultListeners.clear();
+      ears.pause();
+      ears.srcObject = null;
       for (const input of inputs.values()) stopPump(input);
-      for (const bus of [program, monitor, ...mixMinuses.values()]) removeBus(bus);
+      for (const track of outputs.values()) track.stop();
       inputs.clear();
-      mixMinuses.clear();
-      void context.close();
+      outputs.clear();
     },
 
     snapshot: () => ({
-      state: closed ? 'closed' : context.state === 'running' ? 'running' : 'suspended',
-      sampleRate: context.sampleRate,
-      baseLatencyMs: context.baseLatency * 1000,
+      state,
+      sampleRate: deskRate,
       inputs: Object.fromEntries(
         [...inputs].map(([id, { options, report, track }]) => [
           id,
           { ...options, ...report, trackState: track.readyState },
         ]),
       ),
-      mixMinusIds: [...mixMinuses.keys()],
-      monitoring,
+      mixMinusIds: [...outputs.keys()].flatMap((id) =>
+        id.startsWith('mixMinus ') ? [id.slice('mixMinus '.length)] : [],
+      ),
+      monitor,
+      monitorWaits: monitorWaits && monitor.on,
+      soloIds: listening.soloIds,
+      talkback: listening.talkback,
+      clock,
     }),
   };
-}
-
-function stereoGain(context: AudioContext, gain = 1): GainNode {
-  return new GainNode(context, { gain, channelCount: 2, channelCountMode: 'explicit' });
 }
 
 function asSound(track: MediaStreamTrack): MediaStreamAudioTrack {
@@ -365,12 +322,3 @@ function asSound(track: MediaStreamTrack): MediaStreamAudioTrack {
 function isSound(track: MediaStreamTrack): track is MediaStreamAudioTrack {
   return track.kind === 'audio';
 }
-
-function firstTrack(destination: MediaStreamAudioDestinationNode): MediaStreamTrack {
-  const [track] = destination.stream.getAudioTracks();
-  if (track === undefined) throw new Error('The browser made a sound output without a track.');
-  return track;
-}
-
-const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
-const toDb = (level: number): number => (level > 1e-5 ? 20 * Math.log10(level) : silenceDb);

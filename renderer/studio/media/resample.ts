@@ -1,5 +1,5 @@
 // Changes the sample rate of sound by windowed sinc interpolation, whole arrays at a time. Pure arithmetic.
-// Not its job: live sound, whose rate is followed in audio.worklet.ts.
+// Not its job: live sound, whose rate is followed in steered-buffer.ts.
 
 /** Zero crossings of the sinc to either side: some -80 dB of what would alias. */
 const halfWidth = 24;

@@ -1,0 +1,56 @@
+// Words about devices that several panels use: what there is to choose from, and how a chosen one does. Pure.
+import type { Choice } from '../ui/controls.tsx';
+import type { DeviceIdentity, DeviceKind, SlotState } from '../ui/devices.ts';
+import { formatDuration } from '../ui/format.ts';
+
+/** The value of the choice that lets a device go. */
+export const noDevice = '';
+
+export const deviceChoices = (
+  state: SlotState,
+  devices: readonly DeviceIdentity[],
+  kind: DeviceKind,
+): Choice[] => {
+  const named = devices.filter(({ deviceId }) => deviceId !== '');
+  const choices = named.map(({ deviceId, label }) => ({
+    value: deviceId,
+    text: shortLabel(label) || `A ${kind}`,
+  }));
+  // The chosen one stays in the list while it is unplugged.
+  if ('identity' in state && !named.some(({ deviceId }) => deviceId === state.identity.deviceId)) {
+    choices.unshift({ value: state.identity.deviceId, text: shortLabel(state.identity.label) });
+  }
+  return [{ value: noDevice, text: `No ${kind}` }, ...choices];
+};
+
+/** Chromium appends USB ids in brackets, which tell a director nothing. */
+export const shortLabel = (label: string): string => label.replace(/ \([0-9a-f]{4}:[0-9a-f]{4}\)$/i, '');
+
+export type StateWords = { readonly tone: 'off' | 'fine' | 'look'; readonly text: string };
+
+/** In a word or two; a live device may have more to say than this. */
+export const slotWords = (state: SlotState, nowMs: number): StateWords => {
+  switch (state.kind) {
+    case 'empty':
+      return { tone: 'off', text: 'off' };
+    case 'opening':
+      return { tone: 'off', text: 'opening' };
+    case 'live':
+      return { tone: 'fine', text: 'live' };
+    case 'unplugged':
+      return { tone: 'look', text: `unplugged ${formatDuration(nowMs - state.sinceMs)} ago` };
+    case 'failed':
+      return { tone: 'look', text: failedWord[state.problem.kind] };
+  }
+};
+
+const failedWord = {
+  denied: 'not allowed',
+  insecure: 'needs https',
+  none: 'none connected',
+  busy: 'in use elsewhere',
+  'timed-out': 'did not open',
+  gone: 'not connected',
+  cancelled: 'off',
+  unknown: 'cannot open',
+} as const;
