@@ -232,7 +232,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await shoot(studio, 'studio-health', 'small');
   await studio.keyboard.press('j');
   await shoot(studio, 'studio-log', 'wide');
-  await studio.getByRole('tab', { name: 'Sound' }).click();
+  await studio.getByRole('tab', { name: 'Mixer' }).click();
 
   await studio.keyboard.press('Shift+S');
   await viewer.getByText('Back in a moment').first().waitFor();

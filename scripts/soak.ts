@@ -58,14 +58,13 @@ declare global {
 
 /** For `addInitScript`: listens to the compositor's reports. Runs in the page. */
 const installOpenFrames = (): void => {
-  const listen = Worker.prototype.addEventListener;
   const isReport = (data: unknown): data is { stats: { openFrames: number } } =>
     typeof data === 'object' && data !== null && 'stats' in data;
   window.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
       super(url, options);
       if (options?.name !== 'compositor') return;
-      listen.call(this, 'message', (event) => {
+      this.addEventListener('message', (event) => {
         if (event instanceof MessageEvent && isReport(event.data))
           window.soakOpenFrames = event.data.stats.openFrames;
       });

@@ -44,29 +44,35 @@ export const MixerPanel = () => {
           {soundWaits ? 'Click anywhere to hear the monitor' : !inUse && 'No microphone is on'}
         </span>
         <Talkback />
+        <Button
+          kind="quiet"
+          title="Another microphone or line"
+          onPress={() => setOpenId(studio.sound.addChannel())}
+        >
+          Add mic
+        </Button>
         <MonitorControls />
       </div>
-      <div className="mixer-strips" onKeyDown={walk}>
-        {channels.map((channel) => (
-          <ChannelStripView key={channel.id} channel={channel} onMore={() => setOpenId(channel.id)} />
-        ))}
-        {Object.entries(attached).map(([id, { name, kind, onAir, strip }]) => (
-          <StripView
-            key={id}
-            id={id}
-            name={name}
-            strip={strip}
-            state={onAir ? { tone: 'fine', text: 'in the program' } : { tone: 'off', text: 'waiting' }}
-            onMore={() => setOpenId(id)}
-            note={kind === 'guest' ? 'guest' : ''}
-          />
-        ))}
-        <Button kind="quiet" label="Add a microphone" onPress={() => setOpenId(studio.sound.addChannel())}>
-          + Mic
-        </Button>
+      <div className="mixer-desk">
+        <div className="mixer-strips" onKeyDown={walk}>
+          {channels.map((channel) => (
+            <ChannelStripView key={channel.id} channel={channel} onMore={() => setOpenId(channel.id)} />
+          ))}
+          {Object.entries(attached).map(([id, { name, kind, onAir, strip }]) => (
+            <StripView
+              key={id}
+              id={id}
+              name={name}
+              strip={strip}
+              state={onAir ? { tone: 'fine', text: 'in the program' } : { tone: 'off', text: 'waiting' }}
+              onMore={() => setOpenId(id)}
+              note={kind === 'guest' ? 'guest' : ''}
+            />
+          ))}
+        </div>
         <ProgramStrip onLipSync={() => setLipSyncShown(true)} />
       </div>
-      {openStrip !== null && <StripSheet id={openStrip} onClose={() => setOpenId(null)} />}
+      {openStrip !== null && <StripSheet key={openStrip} id={openStrip} onClose={() => setOpenId(null)} />}
       {lipSyncShown && <LipSyncSheet onClose={() => setLipSyncShown(false)} />}
     </section>
   );
@@ -198,7 +204,7 @@ const StripView = (props: {
   const selected = useSound((sound) => sound.selectedId === id);
   return (
     <div
-      className="strip"
+      className={`strip${props.turnOn ? ' strip-idle' : ''}`}
       role="group"
       aria-label={name}
       data-strip={id}
@@ -219,12 +225,13 @@ const StripView = (props: {
           </Button>
         </div>
       ) : (
-        <div className="strip-levels">
+        <>
           <LevelMeter label={name} feed={studio.meterFeed(id)} />
           <input
             className="fader"
             type="range"
             aria-label={`${name} gain`}
+            title={`Gain ${strip.gainDb > 0 ? '+' : ''}${strip.gainDb} dB; double-click for 0`}
             min={-40}
             max={24}
             step={1}
@@ -233,10 +240,7 @@ const StripView = (props: {
             onChange={(event) => studio.sound.setStrip(id, { gainDb: event.target.valueAsNumber })}
             onDoubleClick={() => studio.sound.setStrip(id, { gainDb: 0 })}
           />
-          <span className="fader-value" aria-hidden="true">
-            {strip.gainDb > 0 ? `+${strip.gainDb}` : strip.gainDb} dB
-          </span>
-        </div>
+        </>
       )}
       <div className="strip-buttons">
         <Button
@@ -256,24 +260,27 @@ const StripView = (props: {
           Solo
         </Button>
       </div>
-      <Button kind="quiet" label={`More: ${name}`} onPress={props.onMore}>
-        {worksOf(strip) || 'More'}
-      </Button>
+      <div className="strip-more">
+        <Button kind="quiet" label={`More: ${name}`} title={worksOf(strip)} onPress={props.onMore}>
+          More{worksOf(strip) !== '' && ' ●'}
+        </Button>
+      </div>
     </div>
   );
 };
 
 /** What is switched on in the strip, so that nothing works unseen. */
-const worksOf = ({ highPassHz, gateDb, compressor, delayMs, mode }: StripSettings): string =>
+const worksOf = ({ highPassHz, gateDb, compressor, delayMs, mode, pan }: StripSettings): string =>
   [
-    mode !== 'stereo' && (mode === 'left' ? 'L' : 'R'),
-    highPassHz !== null && 'HP',
-    gateDb !== null && 'G',
-    compressor !== null && 'C',
-    delayMs > 0 && `${delayMs}`,
+    mode !== 'stereo' && `${mode} side`,
+    highPassHz !== null && `high-pass ${highPassHz} Hz`,
+    gateDb !== null && `gate ${gateDb} dB`,
+    compressor !== null && `compressor ${compressor.ratio}:1`,
+    delayMs > 0 && `delay ${delayMs} ms`,
+    pan !== 0 && 'pan',
   ]
     .filter((work) => work !== false)
-    .join(' ');
+    .join(', ');
 
 const ProgramStrip = ({ onLipSync }: { onLipSync: () => void }) => {
   const studio = useStudio();
@@ -282,10 +289,10 @@ const ProgramStrip = ({ onLipSync }: { onLipSync: () => void }) => {
   return (
     <div className="strip strip-program" role="group" aria-label="Program sound">
       <span className="strip-name">Program</span>
-      <div className="strip-levels">
-        <LevelMeter label="Program" feed={studio.meterFeed('program')} target={target} />
-      </div>
-      <p className="strip-hint">{loudnessHint(lufs, target)}</p>
+      <LevelMeter label="Program" feed={studio.meterFeed('program')} target={target} />
+      <p className="strip-hint" role="status">
+        {loudnessHint(lufs, target)}
+      </p>
       <Select
         label="Loudness target"
         labelHidden
@@ -296,9 +303,11 @@ const ProgramStrip = ({ onLipSync }: { onLipSync: () => void }) => {
           if (chosen !== undefined) studio.sound.setTarget(chosen);
         }}
       />
-      <Button kind="quiet" title="Sound and picture together, by a clap" onPress={onLipSync}>
-        Lip sync
-      </Button>
+      <div className="strip-more">
+        <Button kind="quiet" title="Sound and picture together, by a clap" onPress={onLipSync}>
+          Lip sync
+        </Button>
+      </div>
     </div>
   );
 };

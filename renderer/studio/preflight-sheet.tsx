@@ -25,7 +25,7 @@ const panelOf: Partial<Record<CardItemId, string>> = {
   cameras: 'sources',
   lut: 'sources',
   pipeline: 'health',
-  levels: 'sound',
+  levels: 'mixer',
   recording: 'recording',
 };
 

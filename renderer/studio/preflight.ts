@@ -223,7 +223,7 @@ const heardWithinMs = 10_000;
 const levelsVerdict = ({ sources, heard, nowMs }: CardFacts): Verdict => {
   const microphones = sources.filter(({ medium, input }) => medium === 'sound' && input.kind !== 'off');
   if (microphones.length === 0)
-    return wrong('No microphone is on. Fans will hear nothing.', 'Turn one on under Sources.');
+    return wrong('No microphone is on. Fans will hear nothing.', 'Turn one on in the mixer.');
   const sick = microphones.filter(({ input }) => input.kind !== 'live' && input.kind !== 'opening');
   if (sick.length > 0) {
     return wrong(

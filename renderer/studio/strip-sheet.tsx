@@ -12,7 +12,7 @@ export const StripSheet = ({ id, onClose }: { id: string; onClose: () => void })
   const sheet = useRef<HTMLDivElement>(null);
   const channel = useSound((sound) => sound.settings.channels.find((each) => each.id === id));
   const attached = useSound((sound) => sound.attached[id]);
-  useEffect(() => sheet.current?.querySelector('button')?.focus(), [id]);
+  useEffect(() => sheet.current?.querySelector('button')?.focus(), []);
   const strip = channel?.strip ?? attached?.strip;
   if (!strip) return null;
   const name = channel?.name ?? attached?.name ?? '';

@@ -10,6 +10,7 @@ import {
   expectAccessible,
   expectNoOverflow,
   goLive,
+  microphoneLives,
   openPerson,
   openStudio,
   pixelsOf,
@@ -150,7 +151,7 @@ describe('studio', () => {
     const [pictureBox, dockBox] = [await box(program), await box('.dock')];
     expect(pictureBox.y + pictureBox.height).toBeLessThan(dockBox.y);
     await page.keyboard.press('Enter');
-    await page.getByRole('tab', { name: 'Sound' }).focus();
+    await page.getByRole('tab', { name: 'Mixer' }).focus();
     await page.keyboard.press('ArrowRight');
     await page.getByRole('region', { name: 'Health' }).getByText('Work per frame').waitFor();
     await page.keyboard.press('End');
@@ -163,7 +164,8 @@ describe('studio', () => {
     await page.getByText('LIVE · STANDBY CLIP').waitFor();
     // Devices open by themselves, in the roles they had.
     await page.getByText(/live \d+\.\d fps/).waitFor();
-    await page.getByText('live', { exact: true }).waitFor();
+    await page.getByRole('tab', { name: 'Mixer' }).click();
+    await microphoneLives(page);
     await expect.poll(() => resume.isEnabled(), patiently).toBe(true);
     await page.keyboard.press('Enter');
     await fan.page.locator('.badge-live').waitFor();

@@ -158,6 +158,7 @@ test('no change clicks: nothing moves much faster than the tone itself', () => {
       [1, back],
     ]);
     // The tone's own slope, louder by make-up or pan, and what a ramp adds. A click would be 20 times as steep.
-    for (const side of mix) expect(steepest(side), JSON.stringify(change)).toBeLessThan(steepest(tone) * 2.2);
+    for (const side of mix)
+      expect(steepest(side), `${JSON.stringify(change)}`).toBeLessThan(steepest(tone) * 2.2);
   }
 });
