@@ -159,6 +159,6 @@ test('no change clicks: nothing moves much faster than the tone itself', () => {
     ]);
     // The tone's own slope, louder by make-up or pan, and what a ramp adds. A click would be 20 times as steep.
     for (const side of mix)
-      expect(steepest(side), `${JSON.stringify(change)}`).toBeLessThan(steepest(tone) * 2.2);
+      expect(steepest(side), `change ${JSON.stringify(change)}`).toBeLessThan(steepest(tone) * 2.2);
   }
 });

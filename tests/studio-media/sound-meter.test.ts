@@ -108,8 +108,8 @@ test('the limiter keeps true peaks under -1 dBTP, whatever comes', () => {
   };
   for (const [name, samples] of Object.entries(hard)) {
     const out = limited(samples);
-    expect(truePeakDbtp([out, out]), `${name}`).toBeLessThan(-0.9);
-    expect(truePeakDbtp([out, out]), `${name}`).toBeGreaterThan(-3);
+    expect(truePeakDbtp([out, out]), `${name}, limited`).toBeLessThan(-0.9);
+    expect(truePeakDbtp([out, out]), `${name}, limited`).toBeGreaterThan(-3);
   }
   const quiet = tones([[-12, 0.4]]);
   const untouched = limited(quiet);
