@@ -182,10 +182,10 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string) =
     // The co-host leaves before anything is timed: on two cores a fifth browser page would be most of what is measured.
     const guest = await inviteGuest(studio.page, browser);
     await guest.page.getByText('Waiting').first().waitFor();
-    await studio.page.keyboard.press('2');
+    await studio.page.getByRole('button', { name: /^Side by side: / }).click();
     await guest.page.getByText('ON AIR').first().waitFor();
     await observe(2_000);
-    await studio.page.keyboard.press('1');
+    await studio.page.getByRole('button', { name: /^Take off / }).click();
     await guest.page.getByText('Waiting').first().waitFor();
     await guest.context.close();
     say('the co-host was on air beside the camera, and left');

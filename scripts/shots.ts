@@ -220,7 +220,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
 
   await studio.setViewportSize(sizes.laptop);
   await studio.locator('body').click({ position: { x: 5, y: 5 } });
-  await studio.keyboard.press('2');
+  await studio.getByRole('button', { name: /^Side by side: / }).click();
   await guest.getByText('ON AIR').first().waitFor();
   await shoot(guest, 'cohost-on-air', 'phone');
   await shoot(guest, 'cohost-on-air', 'laptop');

@@ -17,6 +17,7 @@ import { createParticipant, type Participant } from './show/participant.ts';
 import type { ShowId } from './protocol/state.ts';
 import { createOrderLimits } from './show/order-door.ts';
 import { createClips } from './show/clips.ts';
+import { createProductions } from './show/productions.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShopLimits } from './show/shop-door.ts';
 import { createShows } from './show/shows.ts';
@@ -88,6 +89,7 @@ const start = async () => {
   let publicOrigin = '';
   const trade = { desk, goods: join(config.data, 'goods'), publicOrigin: () => publicOrigin };
   const shows = shutdown.add(createShows({ store, placement, clips, trade, clock, log }));
+  const productions = createProductions({ store, clock, log });
   const images = shutdown.add(createImages(join(config.data, 'pictures')));
   const shopLimits = createShopLimits(clock);
   const orderLimits = createOrderLimits(clock);
@@ -118,6 +120,7 @@ const start = async () => {
       store: store.snapshot(),
       images: images.snapshot(),
       clips: clips.snapshot(),
+      productions: productions.snapshot(),
       desk: desk.snapshot(),
       ...wallClock.snapshot(),
     }),
@@ -129,6 +132,7 @@ const start = async () => {
         placement,
         store,
         clips,
+        productions,
         studioKey,
         codec: config.codec,
         publicOrigin: origin,

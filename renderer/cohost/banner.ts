@@ -24,7 +24,7 @@ export const bannerFor = (
   }
   if (show.phase.kind === 'ended') return { air: 'ended', title: 'The show has ended', text: 'Thank you.' };
   if (isOnAir(show, me)) return { air: 'onAir', title: 'ON AIR', text: 'Everybody sees and hears you.' };
-  const placed = show.scene.guestId === me;
+  const placed = show.scene.guestIds.includes(me);
   if (show.phase.kind === 'setup') {
     return placed
       ? { air: 'next', title: 'Get ready', text: 'You are on the picture. The show has not started yet.' }

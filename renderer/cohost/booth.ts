@@ -102,7 +102,8 @@ export const createBooth = (options: { token: string }): Booth => {
     if (stage.kind !== 'joined') return;
     const { show, connection } = stage.session.store.getState();
     const me = connection.kind === 'joined' ? connection.guestId : null;
-    await ways.video.publication?.setEffort(me !== null && show?.scene.guestId === me ? 'full' : 'spare');
+    const placed = me !== null && (show?.scene.guestIds.includes(me) ?? false);
+    await ways.video.publication?.setEffort(placed ? 'full' : 'spare');
   };
 
   /** Brings what is sent in line with what is wanted, one step at a time per kind. */
@@ -241,7 +242,7 @@ export const createBooth = (options: { token: string }): Booth => {
     session.preferLayer(monitorHeight);
     session.store.subscribe(({ connection, show }, before) => {
       if (connection.kind === 'joined') store.setState({ me: connection.guestId });
-      if (show?.scene.guestId !== before.show?.scene.guestId) fitEffort().catch(reportError);
+      if (show?.scene !== before.show?.scene) fitEffort().catch(reportError);
     });
     void align('video');
     void align('audio');

@@ -5,7 +5,7 @@ import type { LoopReport } from '../session/session.ts';
 import { Button } from '../ui/controls.tsx';
 import { formatRate } from '../ui/format.ts';
 import { connectionWords, factsOf, type ConnectionReport } from './connection.ts';
-import { useInputs, useShow, useStudio } from './hooks.ts';
+import { useSettings, useShow, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import './connection-panel.css';
 
@@ -42,7 +42,7 @@ export const ConnectionPanel = () => {
 };
 
 const Result = ({ report }: { report: ConnectionReport }) => {
-  const quality = useInputs((inputs) => inputs.settings.quality);
+  const quality = useSettings((settings) => settings.quality);
   const words = connectionWords(factsOf(report, quality));
   return (
     <>

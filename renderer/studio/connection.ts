@@ -4,7 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
 import { formatCount } from '../ui/format.ts';
-import { programSend, type Quality } from './inputs.ts';
+import { programSend, type Quality } from './settings.ts';
 
 export type ConnectionReport = { atMs: number; udp: LoopReport; tcp: LoopReport };
 

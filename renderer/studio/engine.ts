@@ -1,24 +1,29 @@
 // The studio without its page: wires devices, compositor, mixer and session into a program, and does what the director
 // asks. One store for what the page shows besides the session's own.
-// Not its job: drawing (the panels), devices by role (inputs.ts), guests' streams (guests.ts), words (health.ts).
+// Not its job: drawing (the panels), sources (picture-sources.ts, sound.ts, guests.ts), scenes and their edits
+// (production-desk.ts), who stands in for whom (picture.ts), words (health.ts).
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import type { Product, Stock } from '../../sfu-server/protocol/shop.ts';
+import type { SceneId } from '../../sfu-server/protocol/production.ts';
 import {
   featuredProduct,
+  guestId,
   type GuestId,
-  type Layout,
   type Scene,
   type ShowState,
 } from '../../sfu-server/protocol/state.ts';
 import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
-import { formatMoney, formatStock } from '../ui/format.ts';
-import { offerOf, saleClock } from '../ui/offer.ts';
 import { keepAwake } from './desktop.ts';
 import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createStandbyDesk, type StandbyDesk } from './standby.ts';
-import { createGuestDesk, guestSourceId, type GuestDesk } from './guests.ts';
-import { cameraRole, createInputs, outputFor, programSend, readSettings, type Inputs } from './inputs.ts';
+import { createGuestDesk, type GuestDesk } from './guests.ts';
+import { createSettings, outputFor, programSend, type Settings } from './settings.ts';
+import { guestSourceId } from './picture.ts';
+import type { SourcePicture } from './picture-report.ts';
+import { createPictureSources, type PictureSources } from './picture-sources.ts';
+import { createProductionDesk, type ProductionDesk } from './production-desk.ts';
+import { createProgramDesk, type Cover, type ProgramDesk, type View } from './program-desk.ts';
+import { createSourceFiles } from './source-files.ts';
 import { createHotkeys, type Hotkeys } from './hotkeys.ts';
 import { createLog, type Log } from './log.ts';
 import { createUplinkJudge, factsForLog } from './log-facts.ts';
@@ -39,7 +44,6 @@ import {
   type MeterReading,
   type Mixer,
 } from './media/mixer.ts';
-import { layoutScene, type QrCard, type Scene as PictureScene } from './media/scene.ts';
 
 /** The program's way to the server. */
 export type Sending =
@@ -53,8 +57,10 @@ export type Sending =
 
 export type DeskState = {
   sending: Sending;
-  /** What the director wants composed; ahead of the server's copy by one round trip. */
+  /** What is on program; ahead of the server's copy by one round trip. */
   scene: Scene;
+  /** What this page does by itself because sources on program have no picture. */
+  cover: Cover;
   /** The last thing that did not work, in one sentence. */
   trouble: string | null;
   /** What is wrong with composing, in one sentence; it goes when the page is reloaded. */
@@ -72,9 +78,6 @@ export type DeskState = {
   guestLinks: Readonly<Record<GuestId, string>>;
 };
 
-/** What putting somebody on the picture means to a director. */
-export type View = 'camera' | 'sideBySide' | 'guest';
-
 /** Done, or a sentence that says what to do. */
 export type Outcome = { ok: true } | { ok: false; text: string };
 
@@ -82,12 +85,14 @@ export type LowerThird = NonNullable<Scene['lowerThird']>;
 
 export interface Studio {
   readonly session: Session;
-  readonly inputs: Inputs;
+  readonly settings: Settings;
   readonly sound: SoundDesk;
   readonly guests: GuestDesk;
   readonly connection: ConnectionDesk;
   readonly shop: ShopDesk;
   readonly standby: StandbyDesk;
+  readonly production: ProductionDesk;
+  readonly pictures: PictureSources;
   /** What happened so far, in words. */
   readonly log: Log;
   readonly hotkeys: Hotkeys;
@@ -97,6 +102,8 @@ export interface Studio {
   readonly recordings: RecordingLibrary;
   readonly store: StoreApi<DeskState>;
   /** The composed picture as it is sent. */
+  readonly programTrack: MediaStreamTrack;
+  /** The scene that is next; smaller and slower than the program. */
   readonly previewTrack: MediaStreamTrack;
   /** Levels of one input by id, or of the `program`. The same function for the same id. */
   meterFeed(id: string): (onLevel: (level: ChannelLevels) => void) => () => void;
@@ -118,6 +125,14 @@ export interface Studio {
   /** Takes the show up again after a reload. Nothing to do otherwise. */
   resume(): void;
 
+  /** Every source of pictures as it is at this moment. */
+  reportPictures(): SourcePicture[];
+
+  /** Puts the scene in preview on program, and what was on program into preview. `auto`: by the chosen transition. */
+  take(how: 'cut' | 'auto'): void;
+  /** Straight to program by a cut; preview stays. */
+  takeScene(id: SceneId): void;
+  /** A guest on the picture, or off it, whatever the scenes are. */
   setView(view: View, guestId?: GuestId): void;
   setQr(visible: boolean): void;
   setLowerThird(visible: boolean): void;
@@ -127,6 +142,11 @@ export interface Studio {
   renewLink(guestId: GuestId): Promise<Outcome>;
   revoke(guestId: GuestId): Promise<Outcome>;
 
+  /** Keeps a file for a source on this machine; null, with a sentence in the health line, when that is not possible. */
+  keepFile(file: File): Promise<string | null>;
+
+  /** Something the director should know, in one sentence. */
+  tell(text: string): void;
   /** The page's latest trouble has been read. */
   dismissTrouble(): void;
   close(): void;
@@ -138,11 +158,7 @@ const endArmedMs = 4_000;
 /** How long Go live waits for a camera that is being opened. */
 const warmUpMs = 10_000;
 
-/** The card on the picture is narrow: large numbers leave the total out. */
-const cardStock = (stock: Stock): string =>
-  stock.total < 1_000 ? formatStock(stock) : formatStock(stock).replace(/ of .*$/, '');
-
-const emptyScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
+const emptyScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: false };
 
 const sentence = (error: unknown): string => {
   if (error instanceof AppError) return error.message;
@@ -151,7 +167,8 @@ const sentence = (error: unknown): string => {
 
 /** Opens the studio. Rejects when this browser cannot compose or mix. */
 export const createStudio = async (options: { key: string }): Promise<Studio> => {
-  const { quality } = readSettings();
+  const settings = createSettings();
+  const { quality } = settings.store.getState();
   const output = outputFor(quality);
   const mixer: Mixer = createMixer();
   const compositor: Compositor = createCompositor({ output });
@@ -159,6 +176,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const store = createStore<DeskState>(() => ({
     sending: { kind: 'idle' },
     scene: emptyScene,
+    cover: { standIns: [], clipFor: null },
     trouble: null,
     fault: null,
     soundWaits: false,
@@ -167,7 +185,14 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     guestLinks: {},
   }));
   const tell = (text: string) => store.setState({ trouble: text });
-  const inputs = createInputs({ compositor, output, onTrouble: tell });
+  const files = createSourceFiles();
+  const pictures = createPictureSources({
+    compositor,
+    files,
+    output,
+    onTrouble: tell,
+  });
+  const production = createProductionDesk({ session, tell });
   const sound = createSoundDesk({ mixer, compositor, onTrouble: tell });
   const guests = createGuestDesk({ session, compositor, mixer, sound, onTrouble: tell });
   const connection = createConnectionDesk(session);
@@ -258,88 +283,22 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (state.phase.kind === 'setup') mayGoOn = true;
     if (sending.kind !== 'idle' && sending.kind !== 'failed' && sending.kind !== 'offerResume') return;
     if (!mayGoOn) store.setState({ sending: { kind: 'offerResume' } });
-    else if (inputs.hasPicture()) void startSending();
+    else if (pictures.hasPicture()) void startSending();
   };
 
-  // --- The picture -------------------------------------------------------------------------------------------------
-
-  /** Scene changes still on their way to the server. */
-  let wishes = 0;
   let publicOrigin = '';
-  let composed = '';
-
-  const qrCard = (state: ShowState, product: Product): QrCard => {
-    const nowMs = Date.now() + session.clockOffsetMs();
-    const offer = offerOf(state, product, nowMs);
-    const money = (priceMinor: number) => formatMoney(priceMinor, product.currency);
-    return {
-      url: `${publicOrigin}/shop/${state.id}/${product.id}`,
-      productName: product.name,
-      priceText: money(offer.priceMinor),
-      insteadOfText: offer.insteadOfMinor === null ? '' : money(offer.insteadOfMinor),
-      stockText:
-        offer.sale.kind === 'before'
-          ? 'Starts in'
-          : offer.sale.kind === 'paused'
-            ? 'Paused'
-            : cardStock(offer.stock),
-      clockText: saleClock(offer, nowMs),
-      soldOut: offer.stock.left === 0,
-      style: 'card',
-      corner: 'topRight',
-    };
-  };
-
-  const pictureScene = (state: ShowState, scene: Scene): PictureScene => {
-    const product = featuredProduct(state);
-    const card = scene.qrVisible && product ? qrCard(state, product) : null;
-    const feed = scene.guestId === null ? undefined : guests.store.getState()[scene.guestId];
-    const guestId = scene.guestId !== null && feed?.video ? guestSourceId(scene.guestId) : null;
-    const cameraId = inputs.store.getState().camera.kind === 'empty' ? null : cameraRole;
-    return layoutScene({
-      layout: scene.layout,
-      // A guest alone replaces the camera; while their picture is missing the camera stays.
-      cameraId: scene.layout === 'full' && guestId !== null ? null : cameraId,
-      guestId,
-      lowerThird: scene.lowerThird,
-      qr: card,
-      slate: { title: state.title, note: 'The picture is on its way' },
-    });
-  };
-
-  const compose = () => {
-    const state = show();
-    if (!state || closed) return;
-    const next = pictureScene(state, store.getState().scene);
-    const text = JSON.stringify(next);
-    if (text === composed) return;
-    composed = text;
-    compositor.setScene(next);
-  };
-
-  const wishScene = (change: Partial<Scene>) => {
-    const scene = { ...store.getState().scene, ...change };
-    store.setState({ scene });
-    compose();
-    const state = show();
-    if (state) guests.follow(state.guests, scene.guestId);
-    wishes += 1;
-    void act(() => session.call('setScene', { scene })).finally(() => {
-      wishes -= 1;
-      // The server's word counts, whether it agreed, refused, or changed its mind meanwhile.
-      const state = show();
-      if (wishes > 0 || !state) return;
-      store.setState({ scene: state.scene });
-      guests.follow(state.guests, state.scene.guestId);
-      compose();
-    });
-  };
-
-  const guestToShow = (): GuestId | null => {
-    const here = (show()?.guests ?? []).filter(({ presence }) => presence.kind === 'here');
-    const { guestId } = store.getState().scene;
-    return here.find(({ id }) => id === guestId)?.id ?? here[0]?.id ?? null;
-  };
+  const program: ProgramDesk = createProgramDesk({
+    session,
+    compositor,
+    production,
+    pictures,
+    guests,
+    output,
+    store,
+    publicOrigin: () => publicOrigin,
+    call: act,
+    tell,
+  });
 
   // --- Following the session ---------------------------------------------------------------------------------------
 
@@ -347,20 +306,33 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (now.connection.kind === 'joined') ({ publicOrigin } = now.connection);
     if (now.notice !== null && now.notice !== before?.notice) tell(now.notice);
     if (now.show) {
-      if (wishes === 0 && now.show.scene !== before?.show?.scene) store.setState({ scene: now.show.scene });
-      guests.follow(now.show.guests, store.getState().scene.guestId);
+      program.follow(now.show, before?.show ?? null);
       awake.setLive(now.show.phase.kind === 'live');
     }
-    compose();
+    program.compose();
     advance();
+  };
+
+  /** Until the server has answered there are no sources, only a guess. */
+  const followProduction = () => {
+    const { loaded, production: document } = production.store.getState();
+    if (loaded) pictures.follow(document.sources);
   };
 
   const unsubscribe = [
     session.store.subscribe(onSession),
-    guests.store.subscribe(compose),
-    inputs.store.subscribe((now, before) => {
-      if (now.camera !== before.camera) compose();
-      if (now.camera !== before.camera || now.cameraStats !== before.cameraStats) advance();
+    guests.store.subscribe((feeds) => {
+      const ids = Object.entries(feeds).flatMap(([id, feed]) => (feed.video ? [guestId.parse(id)] : []));
+      pictures.followGuests(new Set(ids.map(guestSourceId)));
+      program.compose();
+    }),
+    production.store.subscribe((now, before) => {
+      if (now.production !== before.production || now.loaded !== before.loaded) followProduction();
+      program.compose();
+    }),
+    pictures.store.subscribe(() => {
+      program.compose();
+      advance();
     }),
     compositor.onFault((fault) => store.setState({ fault })),
     compositor.onStats((stats) => recording.programSecond(stats)),
@@ -368,23 +340,24 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     mixer.onFault((fault) => store.setState({ fault })),
   ];
   // Clocks in the picture move by the second; where nothing has changed nothing is drawn.
-  const clockTick = setInterval(compose, 1_000);
+  const clockTick = setInterval(() => program.compose(), 1_000);
   const letSoundStart = () => void mixer.resume();
   document.addEventListener('pointerdown', letSoundStart);
   document.addEventListener('keydown', letSoundStart);
   onSession(session.store.getState());
+  followProduction();
   const openDevices = async () => {
-    const fresh = !inputs.store.getState().settings.camera && !sound.inUse();
+    const fresh = !pictures.setUpBefore && !sound.inUse();
     // One after another: two permission questions at once cover each other.
-    await inputs.openAll(fresh);
+    await pictures.openAll();
     await sound.openAll(fresh);
   };
-  if (inputs.setUpBefore || sound.inUse()) void openDevices();
+  if (sound.inUse()) void sound.openAll(false);
 
   // --- Log and field card -------------------------------------------------------------------------------------------------------
 
   const pipeline = (): Pipeline => ({ picture: compositor.snapshot().stats, sound: mixer.snapshot() });
-  const sources = (): SourceReport[] => reportSources(inputs, sound, pipeline());
+  const sources = (): SourceReport[] => reportSources(program.reports(), sound, pipeline());
   const uplink = createUplinkJudge();
   const lookForLog = () => {
     const state = session.store.getState();
@@ -399,22 +372,22 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   };
   unsubscribe.push(
     session.store.subscribe(lookForLog),
-    inputs.store.subscribe(lookForLog),
     sound.store.subscribe((now, before) => {
       if (now.channels !== before.channels || now.settings !== before.settings) lookForLog();
     }),
+    pictures.store.subscribe(lookForLog),
     store.subscribe(lookForLog),
   );
 
   const preflight = createPreflight({
     session,
-    inputs,
+    settings,
     mixer,
     connection,
     sources,
     pipeline,
     recording: () => recording.report(),
-    luts: () => ({ wanted: 0, missing: [] }),
+    luts: () => pictures.luts(),
   });
 
   // --- What the director asks --------------------------------------------------------------------------------------
@@ -434,8 +407,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const cameraSettled = (): Promise<void> =>
     new Promise((resolve) => {
       const settled = () => {
-        const { kind } = inputs.store.getState().camera;
-        return inputs.hasPicture() || (kind !== 'opening' && kind !== 'live');
+        const states = Object.values(pictures.store.getState().feeds).map(({ state }) => state.kind);
+        return pictures.hasPicture() || !states.some((kind) => kind === 'opening' || kind === 'live');
       };
       const done = () => {
         clearTimeout(patience);
@@ -443,7 +416,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
         resolve();
       };
       const patience = setTimeout(done, warmUpMs);
-      const stop = inputs.store.subscribe(() => {
+      const stop = pictures.store.subscribe(() => {
         if (settled()) done();
       });
       if (settled()) done();
@@ -475,7 +448,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store.setState({ going: 'starting' });
     const outcome = await act(async () => {
       await cameraSettled();
-      if (!inputs.hasPicture()) {
+      if (!pictures.hasPicture()) {
         throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
       }
       if (going !== 'asking') {
@@ -483,6 +456,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
         if (await cardAsks()) return store.setState({ going: 'asking' });
       }
       store.setState({ going: 'starting' });
+      program.settle();
       // The server waits for what it has only just begun to get.
       await session.call('goLive', {});
     });
@@ -510,7 +484,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   return {
     session,
-    inputs,
+    settings,
     sound,
     guests,
     connection,
@@ -522,7 +496,10 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     recording,
     recordings,
     store,
-    previewTrack: compositor.track,
+    production,
+    pictures,
+    programTrack: compositor.track,
+    previewTrack: compositor.previewTrack,
     meterFeed,
     sources,
     pipeline,
@@ -537,36 +514,35 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     newShow: () => act(() => session.call('newShow', { title: show()?.title ?? 'Next show' })),
     lockStandby: async (locked) => {
       if (show()?.phase.kind !== 'live') return { ok: true };
+      program.leaveCover();
       return act(() => session.call('lockProgram', { lock: locked ? 'standby' : 'none' }));
     },
     resume: () => {
       if (store.getState().sending.kind !== 'offerResume') return;
-      if (!inputs.hasPicture()) return tell('There is no picture yet. Turn on a camera, then resume.');
+      if (!pictures.hasPicture()) return tell('There is no picture yet. Turn on a camera, then resume.');
       mayGoOn = true;
       advance();
     },
 
-    setView: (view, wanted) => {
-      if (view === 'camera') return wishScene({ layout: 'full', guestId: null });
-      const guestId = wanted ?? guestToShow();
-      if (guestId === null) return tell('No guest is here yet. Invite one under People.');
-      const layout: Layout = view === 'sideBySide' ? 'sideBySide' : 'full';
-      wishScene({ layout, guestId });
-    },
+    reportPictures: () => program.reports(),
+
+    take: (how) => program.take(how),
+    takeScene: (id) => program.takeScene(id),
+    setView: (view, guest) => program.setView(view, guest),
     setQr: (qrVisible) => {
       const state = show();
       if (qrVisible && (!state || !featuredProduct(state)))
         return tell('There is nothing to sell yet. Add a product under Drop.');
-      wishScene({ qrVisible });
+      program.change({ qrVisible });
     },
     setLowerThird: (visible) => {
-      const { lowerThird } = inputs.store.getState().settings;
+      const { lowerThird } = settings.store.getState();
       if (visible && lowerThird.title.trim() === '') return tell('Write a name for the lower third first.');
-      wishScene({ lowerThird: visible ? lowerThird : null });
+      program.change({ lowerThird: visible ? lowerThird : null });
     },
     setLowerThirdWords: (lowerThird) => {
-      inputs.setSettings({ lowerThird });
-      if (store.getState().scene.lowerThird && lowerThird.title.trim() !== '') wishScene({ lowerThird });
+      settings.change({ lowerThird });
+      if (store.getState().scene.lowerThird && lowerThird.title.trim() !== '') program.change({ lowerThird });
     },
 
     invite: (name) =>
@@ -578,12 +554,22 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       act(async () => keepLink(guestId, (await session.call('renewGuestLink', { guestId })).token)),
     revoke: (guestId) => act(() => session.call('revokeGuest', { guestId })),
 
+    keepFile: async (file) => {
+      try {
+        return await files.put(file);
+      } catch (error) {
+        tell(error instanceof AppError ? error.message : `The file cannot be kept (${String(error)}).`);
+        return null;
+      }
+    },
+    tell,
     dismissTrouble: () => store.setState({ trouble: null }),
     close: () => {
       if (closed) return;
       closed = true;
       clearTimeout(disarm);
       clearInterval(clockTick);
+      program.close();
       for (const stop of unsubscribe) stop();
       document.removeEventListener('pointerdown', letSoundStart);
       document.removeEventListener('keydown', letSoundStart);
@@ -591,11 +577,12 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       guests.close();
       shop.close();
       standby.close();
+      production.close();
+      pictures.close();
       preflight.close();
       hotkeys.close();
       recordings.close();
       recording.close();
-      inputs.close();
       sound.close();
       session.close();
       compositor.close();
@@ -604,8 +591,11 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     },
     snapshot: () => ({
       desk: store.getState(),
-      inputs: inputs.snapshot(),
+      settings: settings.store.getState(),
       sound: sound.snapshot(),
+      program: program.snapshot(),
+      production: production.snapshot(),
+      pictures: pictures.snapshot(),
       guests: guests.snapshot(),
       shop: shop.snapshot(),
       standby: standby.snapshot(),

@@ -3,6 +3,7 @@
 // Not its job: links and names (engine.ts), or which guest is on program (the scene decides; this follows it).
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Guest, GuestId } from '../../sfu-server/protocol/state.ts';
+import { guestSourceId } from './picture.ts';
 import type { Publication, Session, Subscription, Tracks } from '../session/session.ts';
 import type { Compositor } from './media/compositor.ts';
 import type { Mixer } from './media/mixer.ts';
@@ -16,16 +17,13 @@ export type GuestFeed = {
 };
 export type GuestFeeds = Readonly<Record<GuestId, GuestFeed>>;
 
-/** Id of a guest's picture in the compositor and of their sound in the mixer. */
-export const guestSourceId = (guestId: GuestId): string => `guest:${guestId}`;
-
 /** Speech and music of everyone else, in stereo. */
 const mixMinusKbps = 96;
 
 export interface GuestDesk {
   readonly store: StoreApi<GuestFeeds>;
-  /** Seats those who are here, clears the seats of those who left, opens the sound of the one on program. */
-  follow(guests: readonly Guest[], onProgram: GuestId | null): void;
+  /** Seats those who are here, clears the seats of those who left, opens the sound of those on program. */
+  follow(guests: readonly Guest[], onProgram: readonly GuestId[]): void;
   /** The director listens to a guest, on the default output. */
   setHeard(guestId: GuestId, heard: boolean): void;
   close(): void;
@@ -147,11 +145,11 @@ export const createGuestDesk = (options: {
         guests.flatMap((guest) => (guest.presence.kind === 'here' ? [[guest.id, guest]] : [])),
       );
       for (const [guestId, seat] of seats) {
-        if (here.has(guestId)) aim(seat, guestId === onProgram);
+        if (here.has(guestId)) aim(seat, onProgram.includes(guestId));
         else leave(guestId, seat);
       }
       for (const [guestId, guest] of here) {
-        if (!seats.has(guestId)) void sit(guest, guestId === onProgram);
+        if (!seats.has(guestId)) void sit(guest, onProgram.includes(guestId));
       }
     },
     setHeard: (guestId, heard) => {

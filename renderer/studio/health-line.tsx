@@ -3,7 +3,7 @@
 import { Button } from '../ui/controls.tsx';
 import { healthFigures, healthLines, type HealthFacts } from './health.ts';
 import { useStore } from 'zustand';
-import { useDesk, useInputs, useLayout, useServerNow, useSession, useSound, useStudio } from './hooks.ts';
+import { useDesk, useLayout, useServerNow, useSession, useSound, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import { clockTime } from './log.ts';
 
@@ -12,17 +12,22 @@ export const HealthLine = () => {
   const layout = useLayout();
   const session = useSession((state) => state);
   const desk = useDesk((state) => state);
-  const cameraStats = useInputs((inputs) => inputs.cameraStats);
-  const cameraHealth = useInputs((inputs) => inputs.cameraHealth);
   const channels = useSound((sound) => sound.settings.channels);
   const channelStates = useSound((sound) => sound.channels);
   const nowMs = useServerNow(1_000);
+  const pictures = studio.reportPictures();
+  const { clipFor: clipForId } = desk.cover;
+  const clipFor =
+    clipForId === null ? null : (pictures.find(({ id }) => id === clipForId)?.name ?? 'A source');
+  /** The camera that sets the pace of the program. */
+  const first = pictures.find(({ onProgram, stats }) => onProgram && stats !== null);
   const facts: HealthFacts = {
     nowMs,
     connection: session.connection.kind,
     show: session.show,
     health: session.health,
-    camera: studio.inputs.report(),
+    pictures,
+    clipFor,
     microphones: channels.map(({ id, name, backupId }) => {
       const state = channelStates[id];
       const backup = channels.find((channel) => channel.id === backupId);
@@ -33,7 +38,6 @@ export const HealthLine = () => {
         spokenForBy: state?.place.kind === 'backup' ? backup?.name : undefined,
       };
     }),
-    picture: cameraHealth,
     sending: desk.sending.kind,
     fault: desk.fault,
   };
@@ -65,7 +69,7 @@ export const HealthLine = () => {
       </div>
       <LatestInLog besides={[desk.trouble, worst?.text]} />
       <dl className="health-figures">
-        {healthFigures(session.health, cameraStats?.framesPerSecond ?? null).map(
+        {healthFigures(session.health, first?.stats?.framesPerSecond ?? null).map(
           ({ name, value, detail }) => (
             <div key={name} title={detail}>
               <dt>{name}</dt>

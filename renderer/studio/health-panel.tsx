@@ -4,14 +4,14 @@ import type { ReactNode } from 'react';
 import { Meter } from '../ui/controls.tsx';
 import { formatRate } from '../ui/format.ts';
 import { pipelineFigures, sourceState, type Tone } from './health.ts';
-import { useInputs, useReading, useSession, useStudio } from './hooks.ts';
-import { outputFor } from './inputs.ts';
+import { useReading, useSession, useSettings, useStudio } from './hooks.ts';
+import { outputFor } from './settings.ts';
 import type { SourceReport } from './source-report.ts';
 import './health-panel.css';
 
 export const HealthPanel = () => {
   const studio = useStudio();
-  const { fps } = outputFor(useInputs((inputs) => inputs.settings.quality));
+  const { fps } = outputFor(useSettings((settings) => settings.quality));
   const health = useSession((session) => session.health);
   const { picture } = useReading(1_000, () => studio.pipeline());
   return (

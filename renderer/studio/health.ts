@@ -17,12 +17,26 @@ export type InputReport =
   | { kind: 'unplugged'; forMs: number }
   | { kind: 'failed'; text: string };
 
+/** A source of pictures, as far as the line speaks of it. */
+export type PictureReport = {
+  /** Such as "Cam A". */
+  name: string;
+  input: InputReport;
+  /** What its pictures themselves say; `moving` of a source that stands still by its nature. */
+  picture: PictureHealth;
+  onProgram: boolean;
+  /** The source that is shown in its place, by name; null: none is. */
+  instead: string | null;
+};
+
 export type HealthFacts = {
   nowMs: number;
   connection: 'connecting' | 'joined' | 'reconnecting' | 'refused';
   show: ShowState | null;
   health: Health | null;
-  camera: InputReport;
+  pictures: readonly PictureReport[];
+  /** The source for which this studio put the standby clip on by itself, by name; null: it did not. */
+  clipFor: string | null;
   /** By name, such as "Lav L". */
   microphones: readonly {
     role: string;
@@ -31,8 +45,6 @@ export type HealthFacts = {
     /** Its backup, while that has taken its place. */
     spokenForBy?: string | undefined;
   }[];
-  /** What the camera's pictures themselves say. */
-  picture: PictureHealth;
   sending: 'idle' | 'offerResume' | 'starting' | 'sending' | 'failed';
   /** A compositor fault in one sentence, or null. */
   fault: string | null;
@@ -84,13 +96,17 @@ const connectionLines = ({ connection, show }: HealthFacts): HealthLine[] => {
   return connection === 'connecting' ? [{ tone: 'look', text: 'Connecting to the server.' }] : [];
 };
 
-const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
+const programLines = ({ show, sending, nowMs, clipFor }: HealthFacts): HealthLine[] => {
   if (show?.phase.kind !== 'live') return [];
   if (sending === 'offerResume') {
     return [{ tone: 'wrong', text: 'Fans see the standby clip. Resume the show when the picture is right.' }];
   }
   if (show.program.source !== 'standby') return [];
   const sinceText = formatDuration(nowMs - show.program.sinceMs);
+  if (clipFor !== null) {
+    const text = `Standby clip on air for ${sinceText}: ${clipFor} has no picture and nothing stands in for it. Back by itself when it has.`;
+    return [{ tone: 'wrong', text }];
+  }
   if (show.program.lock === 'standby') {
     return [
       { tone: 'look', text: `Standby clip on air for ${sinceText}: you locked it. Shift+S goes back.` },
@@ -104,18 +120,32 @@ const programLines = ({ show, sending, nowMs }: HealthFacts): HealthLine[] => {
   ];
 };
 
+/** What fans see of a source that has no picture. */
+const insteadWords = ({ onProgram, instead }: PictureReport, clipFor: string | null): string => {
+  if (!onProgram) return '';
+  if (instead !== null) return `, showing ${instead}`;
+  return clipFor === null ? ', holding its last picture' : ', fans see the standby clip';
+};
+
 /** Null while there is nothing to say. */
-const pictureWords = (picture: PictureHealth, nowMs: number): string | null => {
+const pictureWords = (report: PictureReport, { nowMs, clipFor }: HealthFacts): string | null => {
+  const { name, input, picture } = report;
+  const instead = insteadWords(report, clipFor);
+  if (input.kind === 'unplugged') {
+    return `${name} unplugged ${formatDuration(input.forMs)} ago${instead}. Plug it back in: it returns by itself.`;
+  }
+  if (input.kind === 'failed') return input.text;
+  if (input.kind !== 'live') return null;
   switch (picture.kind) {
     case 'waiting':
     case 'moving':
       return null;
     case 'stopped':
-      return `Cam A has stopped for ${formatDuration(nowMs - picture.sinceMs)}, holding its last picture. Check its cable or choose it again.`;
+      return `${name} has stopped for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Check its cable or choose it again.`;
     case 'frozen':
-      return `Cam A has sent the same picture for ${formatDuration(nowMs - picture.sinceMs)}. Switch it off and on, or choose it again.`;
+      return `${name} has sent the same picture for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Switch it off and on, or choose it again.`;
     case 'black':
-      return `Cam A has been black for ${formatDuration(nowMs - picture.sinceMs)}. Is the lens cap on?`;
+      return `${name} has been black for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Is the lens cap on?`;
   }
 };
 
@@ -132,20 +162,14 @@ const soundWords = (role: string, sound: SoundHealth, nowMs: number): string | n
 };
 
 const inputLines = (facts: HealthFacts): HealthLine[] => {
-  const { camera, microphones, show, fault } = facts;
+  const { pictures, microphones, show, fault } = facts;
   const live = show?.phase.kind === 'live';
   const lines: HealthLine[] = [];
   if (fault !== null) lines.push({ tone: 'wrong', text: fault });
-  if (camera.kind === 'unplugged') {
-    const age = formatDuration(camera.forMs);
-    lines.push({
-      tone: live ? 'wrong' : 'look',
-      text: `Cam A unplugged ${age} ago, holding its last picture. Plug it back in: it returns by itself.`,
-    });
-  } else if (camera.kind === 'failed') lines.push({ tone: live ? 'wrong' : 'look', text: camera.text });
-  else if (camera.kind === 'live') {
-    const text = pictureWords(facts.picture, facts.nowMs);
-    if (text !== null) lines.push({ tone: live ? 'wrong' : 'look', text });
+  for (const report of pictures) {
+    const text = pictureWords(report, facts);
+    if (text === null) continue;
+    lines.push({ tone: live && report.onProgram && report.instead === null ? 'wrong' : 'look', text });
   }
   for (const { role, input, sound, spokenForBy } of microphones) {
     const instead = spokenForBy === undefined ? '' : ` ${spokenForBy} has taken its place.`;
@@ -189,20 +213,21 @@ const recordingLines = ({ health, show }: HealthFacts): HealthLine[] => {
   return [{ tone: 'look', text }];
 };
 
-const calmLine = ({ show, camera, microphones, health }: HealthFacts): HealthLine => {
+const calmLine = ({ show, pictures, microphones, health }: HealthFacts): HealthLine => {
   if (!show) return { tone: 'look', text: 'Waiting for the show.' };
   if (show.phase.kind === 'ended')
     return { tone: 'fine', text: 'The show has ended. Fans see the closing page.' };
   if (show.phase.kind === 'setup') {
+    const hasPicture = pictures.some(({ input }) => input.kind === 'live');
     const missing = [
-      ...(camera.kind === 'live' ? [] : ['a camera']),
+      ...(hasPicture ? [] : ['a camera']),
       ...(microphones.some(({ input }) => input.kind === 'live') ? [] : ['a microphone']),
       ...(featuredProduct(show) ? [] : ['something to sell']),
     ];
     if (missing.length === 0) return { tone: 'fine', text: 'Ready. Share the link, then go live.' };
     const list =
       missing.length === 1 ? missing[0] : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`;
-    return { tone: camera.kind === 'live' ? 'fine' : 'look', text: `Before you go live: ${list}.` };
+    return { tone: hasPicture ? 'fine' : 'look', text: `Before you go live: ${list}.` };
   }
   const seen = health?.viewerDelayMs;
   return {

@@ -6,7 +6,9 @@ import type { ShowState } from '../../sfu-server/protocol/state.ts';
 import type { SessionState } from '../session/session.ts';
 import type { DeskState, Studio } from './engine.ts';
 import type { GuestFeeds } from './guests.ts';
-import type { InputsState } from './inputs.ts';
+import type { StudioSettings } from './settings.ts';
+import type { PictureSourcesState } from './picture-sources.ts';
+import type { ProductionState } from './production-desk.ts';
 import type { Layout, LayoutState } from './layout.ts';
 import type { ShopDeskState } from './shop-desk.ts';
 import type { SoundState } from './sound.ts';
@@ -36,9 +38,13 @@ export const useSession = <T>(select: (state: SessionState) => T): T =>
   useStore(useStudio().session.store, select);
 export const useShow = <T>(select: (show: ShowState | null) => T): T =>
   useSession(({ show }) => select(show));
-export const useInputs = <T>(select: (state: InputsState) => T): T =>
-  useStore(useStudio().inputs.store, select);
+export const useSettings = <T>(select: (state: StudioSettings) => T): T =>
+  useStore(useStudio().settings.store, select);
 export const useSound = <T>(select: (state: SoundState) => T): T => useStore(useStudio().sound.store, select);
+export const usePictures = <T>(select: (state: PictureSourcesState) => T): T =>
+  useStore(useStudio().pictures.store, select);
+export const useProduction = <T>(select: (state: ProductionState) => T): T =>
+  useStore(useStudio().production.store, select);
 export const useGuestFeeds = <T>(select: (feeds: GuestFeeds) => T): T =>
   useStore(useStudio().guests.store, select);
 

@@ -31,7 +31,9 @@ export const useKeys = (): void => {
     const stopHotkeys = studio.hotkeys.onPress((binding) => {
       if (countsNow(binding, isLive())) binding.press(desk);
     });
+    let byPointer = false;
     const onDown = (event: KeyboardEvent) => {
+      byPointer = false;
       if (event.defaultPrevented || event.repeat || isTyping(event.target)) return;
       const name = keyName(event);
       if (name === null || pressesFocused(name, event.target)) return;
@@ -54,6 +56,15 @@ export const useKeys = (): void => {
       const button = event.target instanceof Element ? event.target.closest('button') : null;
       if (event.detail > 0 && button && button === document.activeElement) button.blur();
     };
+    // The same for a list that was chosen from with the pointer.
+    const onPointer = () => {
+      byPointer = true;
+    };
+    const onChange = ({ target }: Event) => {
+      if (byPointer && target instanceof HTMLSelectElement) target.blur();
+    };
+    document.addEventListener('pointerdown', onPointer);
+    document.addEventListener('change', onChange);
     document.addEventListener('keydown', onDown);
     document.addEventListener('keyup', onUp);
     document.addEventListener('click', onClick);
@@ -61,6 +72,8 @@ export const useKeys = (): void => {
     return () => {
       letGo();
       stopHotkeys();
+      document.removeEventListener('pointerdown', onPointer);
+      document.removeEventListener('change', onChange);
       document.removeEventListener('keydown', onDown);
       document.removeEventListener('keyup', onUp);
       document.removeEventListener('click', onClick);
@@ -72,7 +85,7 @@ export const useKeys = (): void => {
 export const KeyList = ({ onClose }: { onClose: () => void }) => (
   <Sheet label="Keys" onClose={onClose}>
     {keyGroups.map((group) => {
-      const own = keyMap.filter((binding) => binding.group === group);
+      const own = keyMap.filter((binding) => binding.group === group && binding.words !== '');
       if (own.length === 0) return null;
       return (
         <section key={group} className="key-group">

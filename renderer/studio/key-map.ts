@@ -15,7 +15,7 @@ export type KeyBinding = {
   /** As a person writes it: 'Shift+L', 'Q', '1', 'Space', 'Ctrl+Z'. Letters and digits are keys, other signs are what is typed. */
   keys: string;
   group: KeyGroup;
-  /** For the list. */
+  /** For the list; empty: another line speaks for it. */
   words: string;
   when?: KeyTime;
   /** Pressed twice within a few seconds before anything happens; the list says so. */
@@ -88,25 +88,35 @@ const bindings = [
     },
   },
   {
-    id: 'camera',
-    keys: '1',
+    id: 'cut',
+    keys: 'Space',
     group: 'Picture',
-    words: 'Camera alone',
-    press: ({ studio }) => studio.setView('camera'),
+    words: 'Cut: preview becomes program at once',
+    press: ({ studio }) => studio.take('cut'),
   },
   {
-    id: 'sideBySide',
-    keys: '2',
+    id: 'auto',
+    keys: 'Enter',
     group: 'Picture',
-    words: 'Camera and guest side by side',
-    press: ({ studio }) => studio.setView('sideBySide'),
+    words: 'Auto: preview becomes program by the transition. After a reload: resume the show',
+    press: ({ studio }) => {
+      if (studio.store.getState().sending.kind === 'offerResume') studio.resume();
+      else studio.take('auto');
+    },
   },
   {
-    id: 'guest',
-    keys: '3',
+    id: 'undo',
+    keys: 'Ctrl+Z',
     group: 'Picture',
-    words: 'Guest alone',
-    press: ({ studio }) => studio.setView('guest'),
+    words: 'Undo an edit of scenes or sources. What is on program stays',
+    press: ({ studio }) => studio.production.undo(),
+  },
+  {
+    id: 'redo',
+    keys: 'Ctrl+Shift+Z',
+    group: 'Picture',
+    words: 'Redo it',
+    press: ({ studio }) => studio.production.redo(),
   },
   {
     id: 'qr',
@@ -121,13 +131,6 @@ const bindings = [
     group: 'Picture',
     words: 'Lower third on or off',
     press: ({ studio }) => studio.setLowerThird(studio.store.getState().scene.lowerThird === null),
-  },
-  {
-    id: 'resume',
-    keys: 'Enter',
-    group: 'Show',
-    words: 'Resume the show after a reload',
-    press: ({ studio }) => studio.resume(),
   },
   {
     id: 'previousStrip',
@@ -233,7 +236,35 @@ const bindings = [
 ] as const satisfies readonly KeyBinding[];
 
 export type KeyId = (typeof bindings)[number]['id'];
-export const keyMap: readonly KeyBinding[] = bindings;
+
+const sceneAt = (studio: Studio, index: number) =>
+  studio.production.store.getState().production.scenes[index]?.id;
+
+/** Digits stand for scenes by their place in the row. */
+const sceneBindings = Array.from({ length: 9 }, (_, index): KeyBinding[] => [
+  {
+    id: `scene${index + 1}`,
+    keys: String(index + 1),
+    group: 'Picture',
+    words: index === 0 ? 'First scene into preview; 2 to 9: the others' : '',
+    press: ({ studio }) => {
+      const id = sceneAt(studio, index);
+      if (id) studio.production.choose(id);
+    },
+  },
+  {
+    id: `takeScene${index + 1}`,
+    keys: `Shift+${index + 1}`,
+    group: 'Picture',
+    words: index === 0 ? 'First scene straight to program; Shift + 2 to 9: the others' : '',
+    press: ({ studio }) => {
+      const id = sceneAt(studio, index);
+      if (id) studio.takeScene(id);
+    },
+  },
+]).flat();
+
+export const keyMap: readonly KeyBinding[] = [...bindings, ...sceneBindings];
 
 const modifierSigns: Readonly<Record<string, string>> = { Shift: '⇧', Ctrl: '⌃', Alt: '⌥' };
 const keySigns: Readonly<Record<string, string>> = { Space: '␣', Enter: '⏎' };

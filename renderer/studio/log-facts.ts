@@ -27,7 +27,7 @@ export const factsForLog = (desk: {
         id,
         name,
         here: presence.kind === 'here',
-        onProgram: scene.guestId === id,
+        onProgram: scene.guestIds.includes(id),
       })),
       drops: show.drops.map(({ id, name, state }) => ({ id, name, state })),
       products: show.products.map(({ id, name, stock }) => ({ id, name, soldOut: stock.left === 0 })),

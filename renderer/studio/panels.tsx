@@ -10,11 +10,13 @@ import { MixerPanel } from './mixer-panel.tsx';
 import { PeoplePanel } from './people.tsx';
 import { PreflightSheet } from './preflight-sheet.tsx';
 import { RecordingPanel, RecordingSheet } from './recording-panel.tsx';
+import { ScenePanel } from './scene-panel.tsx';
 import { SourcesPanel } from './sources.tsx';
 import { ClipSheet, StandbyPanel } from './standby-panel.tsx';
 
 export const panels: readonly PanelEntry[] = [
   { id: 'sources', slot: 'dockLeft', title: 'Sources', Panel: SourcesPanel },
+  { id: 'scene', slot: 'dockLeft', title: 'Scene', Panel: ScenePanel },
   { id: 'standby', slot: 'dockLeft', title: 'Standby', Panel: StandbyPanel },
   { id: 'recording', slot: 'dockLeft', title: 'Recording', Panel: RecordingPanel },
   { id: 'mixer', slot: 'dockRight', title: 'Mixer', Panel: MixerPanel },

@@ -66,7 +66,7 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
   const link = useDesk((desk) => desk.guestLinks[guest.id] ?? null);
   const live = useShow((show) => show?.phase.kind === 'live' && show.program.source === 'studio');
   const here = guest.presence.kind === 'here';
-  const onProgram = scene.guestId === guest.id;
+  const onProgram = scene.guestIds.includes(guest.id);
   const state = !here ? 'not here' : onProgram ? (live ? 'ON AIR' : 'on program') : 'waiting';
   return (
     <li className="guest">
@@ -102,14 +102,14 @@ const GuestRow = ({ guest }: { guest: Guest }) => {
       {here && (
         <div className="button-row" role="group" aria-label={`${guest.name} on program`}>
           <Button
-            pressed={onProgram && scene.layout === 'sideBySide'}
+            pressed={onProgram && scene.picture?.layout === 'sideBySide'}
             label={`Side by side: ${guest.name}`}
             onPress={() => studio.setView('sideBySide', guest.id)}
           >
             Side by side
           </Button>
           <Button
-            pressed={onProgram && scene.layout === 'full'}
+            pressed={onProgram && scene.picture?.layout === 'full'}
             label={`Full: ${guest.name}`}
             onPress={() => studio.setView('guest', guest.id)}
           >

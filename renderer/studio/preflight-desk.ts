@@ -4,7 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Session } from '../session/session.ts';
 import { connectionWords, factsOf, type ConnectionDesk } from './connection.ts';
-import type { Inputs } from './inputs.ts';
+import type { Settings } from './settings.ts';
 import type { Mixer } from './media/mixer.ts';
 import {
   fieldCard,
@@ -64,7 +64,7 @@ const askBattery = async (): Promise<CardFacts['power']> => {
 
 export const createPreflight = (options: {
   session: Session;
-  inputs: Inputs;
+  settings: Settings;
   mixer: Mixer;
   connection: ConnectionDesk;
   sources: () => SourceReport[];
@@ -72,7 +72,7 @@ export const createPreflight = (options: {
   recording: () => RecordingReport;
   luts: () => CardFacts['luts'];
 }): Preflight => {
-  const { session, inputs, mixer, connection, pipeline } = options;
+  const { session, settings, mixer, connection, pipeline } = options;
   const store = createStore<{ link: Reached; clip: Reached }>(() => ({
     link: { kind: 'unknown' },
     clip: { kind: 'unknown' },
@@ -97,7 +97,7 @@ export const createPreflight = (options: {
   const uplink = (): UplinkReport => {
     const test = connection.store.getState();
     if (test.kind !== 'done') return test;
-    const { quality } = inputs.store.getState().settings;
+    const { quality } = settings.store.getState();
     return { kind: 'done', atMs: test.report.atMs, words: connectionWords(factsOf(test.report, quality)) };
   };
 

@@ -2,10 +2,10 @@
 // media say, and its figures. The one place that knows where these are kept.
 // Not its job: words (log.ts, health-panel.tsx, field-card.ts).
 import type { CompositorStats } from './media/compositor.ts';
+import type { SourcePicture } from './picture-report.ts';
 import type { MixerSnapshot } from './media/mixer.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import type { InputReport } from './health.ts';
-import { cameraRole, type Inputs } from './inputs.ts';
 import type { SoundDesk } from './sound.ts';
 
 export type MediaCondition = 'well' | 'stopped' | 'frozen' | 'black' | 'silent' | 'clipped';
@@ -40,19 +40,17 @@ const ofSound = (health: SoundHealth): MediaCondition =>
   health.kind === 'waiting' || health.kind === 'alive' ? 'well' : health.kind;
 
 export const reportSources = (
-  inputs: Inputs,
+  pictures: readonly SourcePicture[],
   soundDesk: SoundDesk,
-  { picture, sound }: Pipeline,
+  { sound }: Pipeline,
 ): SourceReport[] => {
-  const state = inputs.store.getState();
-  const stats = picture?.sources[cameraRole];
-  const camera: SourceReport = {
-    id: cameraRole,
-    name: cameraRole,
+  const cameras = pictures.map(({ id, name, input, picture, instead, stats }): SourceReport => ({
+    id,
+    name,
     medium: 'picture',
-    input: inputs.report(),
-    media: ofPicture(state.cameraHealth),
-    instead: null,
+    input,
+    media: ofPicture(picture),
+    instead,
     framesPerSecond: stats?.framesPerSecond ?? null,
     lastFrameAgeMs: stats?.lastFrameAgeMs ?? null,
     size: stats && stats.width > 0 ? { width: stats.width, height: stats.height } : null,
@@ -60,7 +58,7 @@ export const reportSources = (
     underruns: null,
     driftPpm: null,
     muted: false,
-  };
+  }));
   const { settings, channels } = soundDesk.store.getState();
   const microphones = settings.channels.map(({ id, name, strip, backupId }): SourceReport => {
     const mixed = sound.inputs[id];
@@ -82,5 +80,5 @@ export const reportSources = (
       muted: strip.muted,
     };
   });
-  return [camera, ...microphones];
+  return [...cameras, ...microphones];
 };

@@ -1,13 +1,18 @@
-// What is composed and what fans get, side by side, with the controls that change the picture.
-// Not its job: composing (engine.ts); which source is behind a role (sources.tsx).
+// What comes next and what is on program, side by side, with the scenes and the controls that change the picture.
+// Not its job: composing (engine.ts), what is in a scene (scene-panel.tsx), what is behind a source (source-list.tsx).
 import { useState } from 'react';
 import { useStore } from 'zustand';
+import { transitionKinds, type TransitionSettings } from '../../sfu-server/protocol/production.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Tracks } from '../session/session.ts';
-import { Button, Field } from '../ui/controls.tsx';
-import { Picture, QrCode, type Frame } from '../ui/picture.tsx';
-import { useDesk, useInputs, useSession, useShow, useStudio } from './hooks.ts';
+import { Button, Field, Select } from '../ui/controls.tsx';
+import { Picture, type Frame } from '../ui/picture.tsx';
+import { useDesk, useSettings, usePictures, useProduction, useSession, useShow, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
+import { PlacementEditor } from './placement-editor.tsx';
+import { newSceneId } from './production-desk.ts';
+import { newScene } from './scenes.ts';
+import './scene-row.css';
 import './stage.css';
 
 export const Stage = () => (
@@ -16,23 +21,36 @@ export const Stage = () => (
       <Preview />
       <Program />
     </section>
-    <PictureControls />
+    <div className="picture-rows">
+      <SceneRow />
+      <TakeRow />
+    </div>
   </>
 );
 
 const Preview = () => {
   const studio = useStudio();
-  const camera = useInputs((inputs) => inputs.camera.kind);
-  const hasGuest = useDesk((desk) => desk.scene.guestId !== null);
+  const sources = useProduction(({ production }) => production.sources);
+  const settingUp = usePictures(({ feeds }) =>
+    sources.every(({ id }) => (feeds[id]?.state.kind ?? 'off') === 'off'),
+  );
   const offer = useDesk((desk) => desk.sending.kind === 'offerResume');
-  const settingUp = camera === 'empty' && !hasGuest;
+  const scene = useProduction(({ production, previewId }) =>
+    production.scenes.find(({ id }) => id === previewId),
+  );
   return (
     <div className="picture-box">
-      <h2>Preview</h2>
+      <h2>
+        Preview
+        {scene && <span className="picture-name">{scene.name}</span>}
+      </h2>
       {settingUp ? (
         <SetUp showIsOn={offer} />
       ) : (
-        <Picture label="Preview: the picture as it is composed" track={studio.previewTrack} />
+        <div className="picture-stack">
+          <Picture label="Preview: the scene that is next" track={studio.previewTrack} />
+          {scene?.layout === 'free' && <PlacementEditor scene={scene} />}
+        </div>
       )}
       {offer && !settingUp && <ResumeOffer />}
     </div>
@@ -59,22 +77,15 @@ const SetUp = ({ showIsOn }: { showIsOn: boolean }) => {
 
 const ResumeOffer = () => {
   const studio = useStudio();
-  const ready = useInputs(
-    ({ camera, cameraStats }) =>
-      camera.kind === 'live' && cameraStats !== null && cameraStats.lastFrameAgeMs !== null,
+  const ready = usePictures(({ feeds }) =>
+    Object.values(feeds).some(({ state, health }) => state.kind === 'live' && health.kind !== 'waiting'),
   );
   return (
     <div className="resume" role="group" aria-label="Resume the show">
       <p>
         <strong>The show is still on.</strong> Fans see the standby clip.
       </p>
-      <Button
-        kind="action"
-        large
-        keyHint={keyHint('resume')}
-        disabled={!ready}
-        onPress={() => studio.resume()}
-      >
+      <Button kind="action" large keyHint={keyHint('auto')} disabled={!ready} onPress={() => studio.resume()}>
         Resume the show
       </Button>
       {!ready && <p>Waiting for the camera’s picture.</p>}
@@ -82,12 +93,15 @@ const ResumeOffer = () => {
   );
 };
 
+/** On air it is what comes back from the server: what fans get, and not what this page hopes they get. */
 const Program = () => {
-  const rehearsal = useStore(useStudio().standby.store, (standby) => standby.rehearsal);
+  const studio = useStudio();
+  const rehearsal = useStore(studio.standby.store, (standby) => standby.rehearsal);
   const phase = useShow((show) => show?.phase.kind ?? 'setup');
   const source = useShow((show) => show?.program.source ?? 'none');
   const video = useSession((session) => session.program.video);
   const connected = useSession((session) => session.connection.kind === 'joined');
+  const name = useProgramName();
   if (rehearsal) return <Rehearsal tracks={rehearsal} />;
   const onAir = phase === 'live' && source !== 'none';
   const frame: Frame = !onAir ? 'plain' : source === 'standby' ? 'standby' : 'onAir';
@@ -98,23 +112,33 @@ const Program = () => {
         <span className={`air-tag air-tag-${frame}`}>
           {frame === 'onAir' ? 'ON AIR' : frame === 'standby' ? 'STANDBY CLIP ON AIR' : 'not on air'}
         </span>
+        {name !== null && frame !== 'standby' && <span className="picture-name">{name}</span>}
       </h2>
       <Picture
-        label="Program: the picture fans get"
-        track={onAir ? video : null}
+        label={onAir ? 'Program: the picture fans get' : 'Program: the picture as it is composed'}
+        track={onAir ? video : phase === 'ended' ? null : studio.programTrack}
         frame={frame}
         placeholder={
-          onAir ? (
-            <p>
-              {connected ? 'The program is on its way back to you.' : 'The connection is lost. Coming back.'}
-            </p>
-          ) : (
-            <OffAir ended={phase === 'ended'} />
-          )
+          <p>
+            {!onAir
+              ? 'The show has ended. Fans see the closing page.'
+              : connected
+                ? 'The program is on its way back to you.'
+                : 'The connection is lost. Coming back.'}
+          </p>
         }
       />
     </div>
   );
+};
+
+/** What is on program, by the name of its scene; null for a guest who was put on by hand. */
+const useProgramName = (): string | null => {
+  const picture = useDesk((desk) => desk.scene.picture);
+  return useProduction(({ production }) => {
+    const id = picture === null ? production.scenes[0]?.id : picture.sceneId;
+    return production.scenes.find((scene) => scene.id === id)?.name ?? null;
+  });
 };
 
 /** The standby clip as it would come to fans, in the place of the program. */
@@ -134,87 +158,167 @@ const Rehearsal = ({ tracks }: { tracks: Tracks }) => (
   </div>
 );
 
-/** While nothing is on air the place of the program says how fans get here. */
-const OffAir = ({ ended }: { ended: boolean }) => {
-  const showId = useShow((show) => show?.id ?? '');
-  const origin = useSession(({ connection }) =>
-    connection.kind === 'joined' ? connection.publicOrigin : null,
-  );
-  if (ended) return <p>The show has ended. Fans see the closing page.</p>;
-  if (origin === null) return <p>Off air.</p>;
+// --- Scenes ----------------------------------------------------------------------------------------------------------
+
+/** Of edits, never of what is on program. */
+const UndoButtons = () => {
+  const studio = useStudio();
+  const canUndo = useProduction((state) => state.canUndo);
+  const canRedo = useProduction((state) => state.canRedo);
   return (
-    <div className="off-air">
-      <QrCode label="QR code of the viewer link" text={`${origin}/watch/${showId}`} />
-      <div>
-        <p className="off-air-title">Off air</p>
-        <p>Fans who scan this wait for you. They see the title and “Starts soon”.</p>
-      </div>
+    <div className="button-row" role="group" aria-label="Edits">
+      <Button
+        kind="quiet"
+        keyHint={keyHint('undo')}
+        disabled={!canUndo}
+        title="Takes the last edit of scenes and sources back. What is on program stays."
+        onPress={() => studio.production.undo()}
+      >
+        Undo
+      </Button>
+      <Button
+        kind="quiet"
+        label="Redo"
+        title="Ctrl+Shift+Z"
+        disabled={!canRedo}
+        onPress={() => studio.production.redo()}
+      >
+        Redo
+      </Button>
     </div>
   );
 };
 
-const PictureControls = () => {
+const SceneRow = () => {
   const studio = useStudio();
-  const scene = useDesk((desk) => desk.scene);
-  const guestHere = useShow((show) => (show?.guests ?? []).some(({ presence }) => presence.kind === 'here'));
-  const product = useShow((show) => !show || featuredProduct(show) !== null);
-  const view = scene.guestId === null ? 'camera' : scene.layout === 'sideBySide' ? 'sideBySide' : 'guest';
-  const noGuest = guestHere ? undefined : 'No guest is here yet. Invite one under People.';
+  const scenes = useProduction(({ production }) => production.scenes);
+  const previewId = useProduction((state) => state.previewId);
+  const picture = useDesk((desk) => desk.scene.picture);
+  const live = useShow((show) => show?.phase.kind === 'live');
+  const programId = picture === null ? scenes[0]?.id : picture.sceneId;
+  const add = () => {
+    const id = newSceneId();
+    const [camera] = studio.production.store.getState().production.sources;
+    const scene = newScene(id, `Scene ${scenes.length + 1}`, 'full', camera ? [camera.id] : []);
+    studio.production.edit({ kind: 'addScene', scene });
+    studio.production.choose(id);
+  };
+  return (
+    <div className="scene-line">
+      <div className="scene-row" role="group" aria-label="Scenes">
+        {scenes.map((scene, index) => {
+          const place = scene.id === programId ? (live ? 'on air' : 'on program') : null;
+          return (
+            <button
+              key={scene.id}
+              type="button"
+              className="scene-button"
+              aria-pressed={scene.id === previewId}
+              data-program={place !== null}
+              data-live={live}
+              title={`Puts ${scene.name} into preview${index < 9 ? `. Shift+${index + 1} takes it at once` : ''}`}
+              onClick={() => studio.production.choose(scene.id)}
+              onDoubleClick={() => studio.takeScene(scene.id)}
+            >
+              <span className="scene-button-name">{scene.name}</span>
+              {place !== null && <span className="scene-button-place">{place}</span>}
+              {index < 9 && (
+                <kbd className="key-hint" aria-hidden="true">
+                  {index + 1}
+                </kbd>
+              )}
+            </button>
+          );
+        })}
+        <Button kind="quiet" onPress={add}>
+          Add scene
+        </Button>
+      </div>
+      <UndoButtons />
+    </div>
+  );
+};
+
+const transitionWords: Readonly<Record<TransitionSettings['kind'], string>> = { fade: 'Fade', wipe: 'Wipe' };
+const durationsMs = [200, 300, 500, 1_000, 2_000] as const;
+
+const TakeRow = () => {
+  const studio = useStudio();
+  const transition = useProduction(({ production }) => production.transition);
+  const set = (change: Partial<TransitionSettings>) =>
+    studio.production.edit({ kind: 'setTransition', transition: { ...transition, ...change } }, 'transition');
+  const durations = [...new Set([...durationsMs, transition.durationMs])].sort((a, b) => a - b);
   return (
     <section className="picture-controls" aria-label="Picture">
-      <div className="button-row" role="group" aria-label="View">
+      <div className="button-row" role="group" aria-label="Take">
         <Button
-          keyHint={keyHint('camera')}
-          pressed={view === 'camera'}
-          onPress={() => studio.setView('camera')}
+          keyHint={keyHint('cut')}
+          title="Preview becomes program at once"
+          onPress={() => studio.take('cut')}
         >
-          Camera
+          Cut
         </Button>
         <Button
-          keyHint={keyHint('sideBySide')}
-          pressed={view === 'sideBySide'}
-          disabled={!guestHere}
-          title={noGuest}
-          onPress={() => studio.setView('sideBySide')}
+          kind="action"
+          keyHint={keyHint('auto')}
+          title="Preview becomes program by the transition beside"
+          onPress={() => studio.take('auto')}
         >
-          Side by side
+          Auto
         </Button>
-        <Button
-          keyHint={keyHint('guest')}
-          pressed={view === 'guest'}
-          disabled={!guestHere}
-          title={noGuest}
-          onPress={() => studio.setView('guest')}
-        >
-          Guest
-        </Button>
+        <Select
+          label="Transition"
+          labelHidden
+          value={transition.kind}
+          choices={transitionKinds.map((kind) => ({ value: kind, text: transitionWords[kind] }))}
+          onChange={(value) => {
+            const kind = transitionKinds.find((each) => each === value);
+            if (kind) set({ kind });
+          }}
+        />
+        <Select
+          label="Length of the transition"
+          labelHidden
+          value={String(transition.durationMs)}
+          choices={durations.map((ms) => ({ value: String(ms), text: `${ms / 1000} s` }))}
+          onChange={(value) => set({ durationMs: Number(value) })}
+        />
       </div>
-      <div className="button-row overlays" role="group" aria-label="Overlays">
-        <Button
-          keyHint={keyHint('qr')}
-          pressed={scene.qrVisible && product}
-          disabled={!product}
-          title={product ? undefined : 'There is nothing to sell yet. Add a product under Drop.'}
-          onPress={() => studio.setQr(!scene.qrVisible)}
-        >
-          QR code
-        </Button>
-        <Button
-          keyHint={keyHint('lowerThird')}
-          pressed={scene.lowerThird !== null}
-          onPress={() => studio.setLowerThird(scene.lowerThird === null)}
-        >
-          Lower third
-        </Button>
-        <LowerThirdWords />
-      </div>
+      <Overlays />
     </section>
+  );
+};
+
+const Overlays = () => {
+  const studio = useStudio();
+  const scene = useDesk((desk) => desk.scene);
+  const product = useShow((show) => !show || featuredProduct(show) !== null);
+  return (
+    <div className="button-row overlays" role="group" aria-label="Overlays">
+      <Button
+        keyHint={keyHint('qr')}
+        pressed={scene.qrVisible && product}
+        disabled={!product}
+        title={product ? undefined : 'There is nothing to sell yet. Add a product under Drop.'}
+        onPress={() => studio.setQr(!scene.qrVisible)}
+      >
+        QR code
+      </Button>
+      <Button
+        keyHint={keyHint('lowerThird')}
+        pressed={scene.lowerThird !== null}
+        onPress={() => studio.setLowerThird(scene.lowerThird === null)}
+      >
+        Lower third
+      </Button>
+      <LowerThirdWords />
+    </div>
   );
 };
 
 const LowerThirdWords = () => {
   const studio = useStudio();
-  const kept = useInputs((inputs) => inputs.settings.lowerThird);
+  const kept = useSettings((settings) => settings.lowerThird);
   const [words, setWords] = useState(kept);
   const save = () => {
     if (words.title !== kept.title || words.subtitle !== kept.subtitle) studio.setLowerThirdWords(words);

@@ -30,15 +30,24 @@ export interface DeviceMemory {
 }
 
 interface OpenOptions {
-  /** The director's word for this input; the device is remembered under it. */
+  /** The director's word for this input; the device is remembered under it, unless `key` says otherwise. */
   readonly role: string;
+  /** What the device is remembered under where the director may change the word. */
+  readonly key?: string;
   /** The device the director chose. Without it: the one remembered for the role, else the browser's default. */
   readonly deviceId?: string;
   /** Includes the time the browser's permission question is on screen. Default 10 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly memory?: DeviceMemory;
+  /** Finds the remembered device among those present; {@link findSame} unless several roles have like devices. */
+  readonly same?: SameDevice;
 }
+
+export type SameDevice = (
+  wanted: DeviceIdentity,
+  present: readonly DeviceIdentity[],
+) => DeviceIdentity | undefined;
 
 export interface CameraOptions extends OpenOptions {
   readonly width: number;
@@ -135,7 +144,7 @@ async function open(
   options: OpenOptions,
   constraints: MediaTrackConstraints,
 ): Promise<OpenResult> {
-  const { role, timeoutMs = defaultTimeoutMs, memory = localStorage } = options;
+  const { role, key = role, timeoutMs = defaultTimeoutMs, memory = localStorage } = options;
   // The type says always present; pages without https have none.
   const devices: MediaDevices | undefined = navigator.mediaDevices;
   if (devices === undefined) return refuse('insecure', kind, role);
@@ -143,8 +152,8 @@ async function open(
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
-    const deviceId = options.deviceId ?? (await rememberedId(kind, role, memory));
-    if (deviceId === null) return refuse('gone', kind, role, recallDevice(role, memory)?.label);
+    const deviceId = options.deviceId ?? (await rememberedId(kind, key, memory, options.same ?? findSame));
+    if (deviceId === null) return refuse('gone', kind, role, recallDevice(key, memory)?.label);
     const exact = deviceId === undefined ? {} : { deviceId: { exact: deviceId } };
     const wanted = { ...constraints, ...exact };
     const stream = await withSignal(
@@ -155,7 +164,7 @@ async function open(
     const [track] = stream.getTracks();
     if (track === undefined) return refuse('unknown', kind, role, 'no track was delivered');
     const identity = await identityOf(kind, track);
-    remember(role, identity, memory);
+    remember(key, identity, memory);
     return { ok: true, track, identity };
   } catch (error) {
     if (timeout.aborted) return refuse('timed-out', kind, role, String(Math.round(timeoutMs / 1000)));
@@ -167,15 +176,16 @@ async function open(
 /** Undefined: nothing remembered, any device will do. Null: remembered, but not here. */
 async function rememberedId(
   kind: DeviceKind,
-  role: string,
+  key: string,
   memory: DeviceMemory,
+  same: SameDevice,
 ): Promise<string | null | undefined> {
-  const remembered = recallDevice(role, memory);
+  const remembered = recallDevice(key, memory);
   if (remembered === null) return undefined;
   const present = await listFor(kind, remembered);
   // Before the first permission the list has no names: asking for the remembered id then finds out.
   if (present.some(({ label }) => label === '')) return remembered.deviceId;
-  return findSame(remembered, present)?.deviceId ?? null;
+  return same(remembered, present)?.deviceId ?? null;
 }
 
 async function identityOf(kind: DeviceKind, track: MediaStreamTrack): Promise<DeviceIdentity> {
@@ -267,6 +277,7 @@ export type SlotState =
 
 export interface DeviceSlotOptions {
   readonly kind: DeviceKind;
+  /** What its device is remembered under. */
   readonly role: string;
   /** Opens the device; `openCamera` or `openMicrophone` with the caller's wishes. */
   readonly open: (request: { deviceId?: string; signal: AbortSignal }) => Promise<OpenResult>;
@@ -274,6 +285,8 @@ export interface DeviceSlotOptions {
   readonly onTrack: (track: MediaStreamTrack) => void;
   readonly onState: (state: SlotState) => void;
   readonly memory?: DeviceMemory;
+  /** As in `open`. */
+  readonly same?: SameDevice;
 }
 
 /** One input of the studio, with the device that belongs to it. */
@@ -299,7 +312,7 @@ const lookMs = 1000;
 
 /** Makes a slot, empty until `open()`. */
 export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
-  const { kind, role, memory } = options;
+  const { kind, role, memory, same: findAgain = findSame } = options;
   let state: SlotState = { kind: 'empty' };
   let attempt = new AbortController();
   let replugging = false;
@@ -343,7 +356,7 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     try {
       for (const waitMs of replugRetryMs) {
         await wait(waitMs, signal);
-        const same = findSame(identity, await listFor(kind, identity));
+        const same = findAgain(identity, await listFor(kind, identity));
         if (signal.aborted || same === undefined) return;
         const result = await options.open({ deviceId: same.deviceId, signal });
         if (signal.aborted) {
@@ -374,7 +387,7 @@ export function createDeviceSlot(options: DeviceSlotOptions): DeviceSlot {
     const present = await listFor(kind, identity);
     // The list knows before the track ends, if that ever does.
     const stillLive = state.kind === 'live' && state.identity === identity;
-    if (stillLive && findSame(identity, present) === undefined) lose(identity);
+    if (stillLive && findAgain(identity, present) === undefined) lose(identity);
   };
   const lookNow = (): void => void look();
   const devices: MediaDevices | undefined = navigator.mediaDevices;

@@ -13,6 +13,7 @@ import {
   videoCodec,
 } from './media.ts';
 import { orderEvents, orderRequests } from './order-messages.ts';
+import { productionRequests } from './production.ts';
 import { shopEvents, shopRequests } from './shop-messages.ts';
 import { crewId } from './shop.ts';
 import { standbyRequests } from './standby.ts';
@@ -155,6 +156,7 @@ export const showContract = {
     newShow: { from: director, params: z.object({ title }), result: z.object({ showId }) },
     lockProgram: { from: director, params: z.object({ lock: z.enum(['none', 'standby']) }), result: nothing },
 
+    ...productionRequests,
     ...standbyRequests,
     ...shopRequests,
     ...orderRequests,

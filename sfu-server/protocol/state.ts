@@ -15,7 +15,10 @@ import {
   type Product,
   type Stock,
 } from './shop.ts';
+import { guestId, programPicture, type GuestId } from './production.ts';
 import { standby, type Standby } from './standby.ts';
+
+export { guestId, type GuestId } from './production.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
 const timestampMs = z.number();
@@ -23,8 +26,6 @@ const timestampMs = z.number();
 // Branded ids: a guest's id cannot be passed where a product's is meant.
 export const showId = id.brand('ShowId');
 export type ShowId = z.infer<typeof showId>;
-export const guestId = id.brand('GuestId');
-export type GuestId = z.infer<typeof guestId>;
 
 /** What fans get. `none`: not on air. */
 export const onAirSource = z.enum(['none', 'studio', 'standby']);
@@ -57,19 +58,17 @@ export const program = z.object({
 });
 export type Program = z.infer<typeof program>;
 
-export const layout = z.enum(['full', 'sideBySide']);
-export type Layout = z.infer<typeof layout>;
-
 export const lowerThird = z.object({
   title: z.string().check(z.maxLength(60)),
   subtitle: z.string().check(z.maxLength(80)),
 });
 
-/** What the studio composes. Kept by the server so that a reloaded studio shows the same picture. */
+/** What is on program. Kept by the server so that a reloaded studio shows the same picture. */
 export const scene = z.object({
-  layout,
-  /** The guest beside the camera (`sideBySide`) or instead of it (`full` with a guest); null: camera alone. */
-  guestId: z.nullable(guestId),
+  /** The picture that was taken; null: none yet in this show. */
+  picture: z.nullable(programPicture),
+  /** The guests who are in it. */
+  guestIds: z.array(guestId).check(z.maxLength(8)),
   lowerThird: z.nullable(lowerThird),
   qrVisible: z.boolean(),
 });
@@ -146,7 +145,7 @@ export type Role = 'studio' | 'cohost' | 'crew' | 'viewer';
 
 const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved'];
 const castOnly: readonly StateChange['kind'][] = ['guest', 'guestRemoved', 'scene', 'studio'];
-const viewerScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: false };
+const viewerScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: false };
 /** What is wrong with a clip is the director's to mend. */
 const withoutProblem = (standby: Standby): Standby => ({ ...standby, problem: null });
 const isPublic = (drop: Drop): boolean => drop.state.kind !== 'ready';
@@ -284,4 +283,4 @@ export const featuredProduct = (state: ShowState): Product | null =>
 
 /** Whether this guest is in what fans see right now. */
 export const isOnAir = (state: ShowState, guest: GuestId): boolean =>
-  state.phase.kind === 'live' && state.program.source === 'studio' && state.scene.guestId === guest;
+  state.phase.kind === 'live' && state.program.source === 'studio' && state.scene.guestIds.includes(guest);

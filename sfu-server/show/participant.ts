@@ -27,6 +27,7 @@ import type { Member, Show } from './show.ts';
 import { createOrderDoor, type OrderLimits } from './order-door.ts';
 import { createShopDoor, type ShopLimits } from './shop-door.ts';
 import type { Clips } from './clips.ts';
+import type { Productions } from './productions.ts';
 import type { Shows } from './shows.ts';
 
 export type ParticipantOptions = {
@@ -36,6 +37,7 @@ export type ParticipantOptions = {
   placement: Placement;
   store: Store;
   clips: Clips;
+  productions: Productions;
   studioKey: string;
   codec: VideoCodec;
   publicOrigin: string;
@@ -456,6 +458,8 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     endShow: async () => done(await joined().show.endShow()),
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
+    production: () => options.productions.load(),
+    saveProduction: ({ production }) => ({ savedMs: options.productions.save(production) }),
     clips: () => ({ clips: options.clips.list() }),
     chooseClip: async ({ clipId }) => done(await options.clips.choose(clipId)),
     removeClip: async ({ clipId }) => done(await options.clips.remove(clipId)),

@@ -246,7 +246,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
   };
 
   const setScene = (scene: Scene) => {
-    if (scene.guestId !== null) knownGuest(scene.guestId);
+    for (const guestId of scene.guestIds) knownGuest(guestId);
     store.saveScene(row.id, scene);
     change({ kind: 'scene', scene });
   };
@@ -485,7 +485,10 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
     revokeGuest: (guestId: GuestId) => {
       knownGuest(guestId);
       store.revokeGuest(guestId, clock.now());
-      if (state.scene.guestId === guestId) setScene({ ...state.scene, guestId: null, layout: 'full' });
+      const { guestIds } = state.scene;
+      if (guestIds.includes(guestId)) {
+        setScene({ ...state.scene, guestIds: guestIds.filter((each) => each !== guestId) });
+      }
       const member = memberOf('cohost', guestId);
       change({ kind: 'guestRemoved', guestId });
       member?.close('revoked');

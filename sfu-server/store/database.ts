@@ -19,9 +19,10 @@ import { crewId, type CrewId, type OrderId } from '../protocol/shop.ts';
 import { sql as firstLight } from './migrations/0001-first-light.ts';
 import { sql as theDrop } from './migrations/0002-the-drop.ts';
 import { sql as standbyClips } from './migrations/0003-standby-clips.ts';
+import { sql as productions } from './migrations/0004-productions.ts';
 
 /** In order; the position is the schema's version. */
-const migrations: readonly string[] = [firstLight, theDrop, standbyClips];
+const migrations: readonly string[] = [firstLight, theDrop, standbyClips, productions];
 
 /** A column that holds JSON of a shape. */
 export const json = <T extends z.ZodMiniType>(schema: T) =>
@@ -51,7 +52,7 @@ export type CrewRow = z.infer<typeof crewRow>;
 const eventRow = z.object({ at_ms: z.int(), kind: z.string(), detail: json(z.unknown()) });
 export type EventRow = z.infer<typeof eventRow>;
 
-const emptyScene: Scene = { layout: 'full', guestId: null, lowerThird: null, qrVisible: true };
+const emptyScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: true };
 
 // SQLite result codes, https://sqlite.org/rescode.html
 const SQLITE_BUSY = 5;

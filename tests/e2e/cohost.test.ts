@@ -18,7 +18,7 @@ import {
   seePictures,
 } from './studio-steps.ts';
 
-const preview = '[aria-label="Preview: the picture as it is composed"]';
+const program = '[aria-label="Program: the picture fans get"]';
 const programAtGuest = '[aria-label="The program fans see"]';
 
 const invite = async (studio: Page, name: string): Promise<string> => {
@@ -167,7 +167,7 @@ describe('co-host', () => {
     await expectNoOverflow(guest);
     // The dark line between the two halves is in the middle of the composed picture.
     await expect
-      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .poll(async () => colourAt(await pixelsOf(studio, program), 0.5, 0.2).green, patiently)
       .toBeLessThan(40);
     await expectAccessible(studio);
 
@@ -175,19 +175,19 @@ describe('co-host', () => {
     await banner(guest, 'ON AIR');
     await seePictures(studio, '[aria-label="Ana Ferreira’s camera"]');
     await expect
-      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .poll(async () => colourAt(await pixelsOf(studio, program), 0.5, 0.2).green, patiently)
       .toBeLessThan(40);
 
     // Camera off leaves the guest's sound on air and the studio's camera alone on the picture.
     await guest.getByRole('button', { name: 'Turn camera off' }).click();
     await studio.getByText('camera off').waitFor();
     await expect
-      .poll(async () => colourAt(await pixelsOf(studio, preview), 0.5, 0.2).green, patiently)
+      .poll(async () => colourAt(await pixelsOf(studio, program), 0.5, 0.2).green, patiently)
       .toBeGreaterThan(80);
     await guest.getByRole('button', { name: 'Turn camera on' }).click();
     await seePictures(studio, '[aria-label="Ana Ferreira’s camera"]');
 
-    await studio.keyboard.press('1');
+    await studio.keyboard.press('Shift+1');
     await banner(guest, 'Waiting');
     await studio.getByRole('button', { name: 'Remove Ana Ferreira' }).click();
     await studio.getByRole('button', { name: 'Remove for good: Ana Ferreira' }).click();

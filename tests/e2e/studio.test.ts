@@ -19,7 +19,7 @@ import {
   turnOn,
 } from './studio-steps.ts';
 
-const preview = '[aria-label="Preview: the picture as it is composed"]';
+const preview = '[aria-label="Preview: the scene that is next"]';
 const program = '[aria-label="Program: the picture fans get"]';
 // A 2×2 PNG, for a product's picture.
 const smallPicture = Buffer.from(
@@ -83,11 +83,13 @@ describe('studio', () => {
     await expect.poll(async () => readCode(await pixelsOf(fan.page, '#program')), patiently).toMatch(shopUrl);
 
     // A sale reaches the picture within 200 ms: the words under the code change.
-    const before = await pixelsOf(page, preview);
+    const before = await pixelsOf(page, program);
     await page.getByRole('button', { name: '+1 sold' }).click();
     await page.getByText('49 left of 50').waitFor();
     await fan.page.getByText('49 left of 50').waitFor();
-    expect(difference(before, await pixelsOf(page, preview))).toBeGreaterThan(0);
+    await expect
+      .poll(async () => difference(before, await pixelsOf(page, program)), patiently)
+      .toBeGreaterThan(0);
     await page.getByRole('button', { name: /take one sale back/ }).click();
     await page.getByText('50 left of 50').waitFor();
 
@@ -101,7 +103,10 @@ describe('studio', () => {
     await page.keyboard.press('Shift+S');
     await page.getByText('STANDBY CLIP ON AIR', { exact: true }).waitFor();
     await fan.page.locator('.badge-standby').waitFor();
-    await page.getByText(/you locked it/).waitFor();
+    await page
+      .getByText(/you locked it/)
+      .first()
+      .waitFor();
     await page.keyboard.press('Shift+S');
     await fan.page.locator('.badge-live').waitFor();
 

@@ -28,7 +28,7 @@ const start: ShowState = {
   ...emptyShop,
   viewers: 0,
   studio: 'absent',
-  scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: true },
+  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: true },
   guests: [],
 };
 
@@ -77,8 +77,8 @@ const changes: fc.Arbitrary<StateChange> = fc.oneof(
   fc.nat().map((viewers): StateChange => ({ kind: 'viewers', viewers })),
   fc.constantFrom('absent', 'present').map((studio): StateChange => ({ kind: 'studio', studio })),
   fc
-    .constantFrom(anna, null)
-    .map((guest): StateChange => ({ kind: 'scene', scene: { ...start.scene, guestId: guest } })),
+    .subarray([anna, ben])
+    .map((guestIds): StateChange => ({ kind: 'scene', scene: { ...start.scene, guestIds } })),
   fc
     .constantFrom(anna, ben)
     .map((id): StateChange => ({ kind: 'guest', guest: { id, name: id, presence: { kind: 'away' } } })),
@@ -115,7 +115,7 @@ describe('state', () => {
   });
 
   it('[GUEST3] a guest is on air only in the scene of a live show that the studio feeds', () => {
-    let state = applyChange(start, 1, { kind: 'scene', scene: { ...start.scene, guestId: anna } });
+    let state = applyChange(start, 1, { kind: 'scene', scene: { ...start.scene, guestIds: [anna] } });
     expect(isOnAir(state, anna)).toBe(false);
     state = applyChange(state, 2, { kind: 'phase', phase: { kind: 'live', sinceMs: 1 } });
     expect(isOnAir(state, anna)).toBe(false);

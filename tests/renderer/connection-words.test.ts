@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LoopReport } from '../../renderer/session/session.ts';
 import { connectionWords, type ConnectionFacts } from '../../renderer/studio/connection.ts';
-import { programSend } from '../../renderer/studio/inputs.ts';
+import { programSend } from '../../renderer/studio/settings.ts';
 
 const open = (
   way: 'udp' | 'tcp',

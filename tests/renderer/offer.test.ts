@@ -64,7 +64,7 @@ const showWith = (drops: Drop[], product: Product = tee): ShowState => ({
   program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
   viewers: 1,
   studio: 'present',
-  scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: true },
+  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: true },
   guests: [],
   ...emptyShop,
   products: [product],

@@ -118,7 +118,7 @@ describe('what a fan is told', () => {
     ...emptyShop,
     viewers: 1,
     studio: 'absent',
-    scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+    scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
     guests: [],
   });
   const joined: Known['connection'] = {

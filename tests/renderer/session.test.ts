@@ -29,7 +29,7 @@ const fresh: ShowState = {
   featuredProductId: tee.id,
   viewers: 1,
   studio: 'absent',
-  scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
   guests: [],
 };
 const resumeToken = 'resume-token-0123456789';

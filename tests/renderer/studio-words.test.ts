@@ -30,7 +30,7 @@ const show = (change: Partial<ShowState> = {}): ShowState => ({
     ...emptyShop,
     viewers: 0,
     studio: 'present',
-    scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+    scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
     guests: [],
   }),
   ...change,
@@ -50,14 +50,26 @@ const health: Health = {
   viewerFps: 30,
 };
 
+const camA = (
+  input: HealthFacts['pictures'][number]['input'],
+  change: Partial<HealthFacts['pictures'][number]> = {},
+): HealthFacts['pictures'][number] => ({
+  name: 'Cam A',
+  input,
+  picture: { kind: 'moving' },
+  onProgram: true,
+  instead: null,
+  ...change,
+});
+
 const facts = (change: Partial<HealthFacts> = {}): HealthFacts => ({
   nowMs,
   connection: 'joined',
   show: show(),
   health,
-  camera: { kind: 'live' },
+  pictures: [camA({ kind: 'live' })],
+  clipFor: null,
   microphones: [{ role: 'Lav L', input: { kind: 'live' }, sound: { kind: 'alive' } }],
-  picture: { kind: 'moving' },
   sending: 'sending',
   fault: null,
   ...change,
@@ -79,7 +91,7 @@ describe('health line', () => {
     const before = facts({
       show: show({ phase: { kind: 'setup' } }),
       sending: 'idle',
-      camera: { kind: 'off' },
+      pictures: [camA({ kind: 'off' })],
       microphones: [{ role: 'Lav L', input: { kind: 'off' }, sound: { kind: 'waiting' } }],
     });
     expect(healthLines(before)).toEqual([
@@ -88,18 +100,33 @@ describe('health line', () => {
   });
 
   it('says what went wrong, since when, what the studio did and what comes next', () => {
-    expect(healthLines(facts({ camera: { kind: 'unplugged', forMs: 8_000 } }))[0]).toEqual({
+    const pulled = (change: Parameters<typeof camA>[1], clipFor: string | null = null) =>
+      healthLines(facts({ pictures: [camA({ kind: 'unplugged', forMs: 8_000 }, change)], clipFor }))[0];
+    expect(pulled({})).toEqual({
       tone: 'wrong',
       text: 'Cam A unplugged 0:08 ago, holding its last picture. Plug it back in: it returns by itself.',
     });
+    expect(pulled({ instead: 'Cam B' })).toEqual({
+      tone: 'look',
+      text: 'Cam A unplugged 0:08 ago, showing Cam B. Plug it back in: it returns by itself.',
+    });
+    expect(pulled({}, 'Cam A')?.text).toMatch(/^Cam A unplugged 0:08 ago, fans see the standby clip\./);
+    expect(pulled({ onProgram: false })?.text).toMatch(/^Cam A unplugged 0:08 ago\. Plug/);
     const picture = (kind: 'stopped' | 'frozen' | 'black') =>
-      healthLines(facts({ picture: { kind, sinceMs: nowMs - 3_000 } }))[0];
+      healthLines(
+        facts({ pictures: [camA({ kind: 'live' }, { picture: { kind, sinceMs: nowMs - 3_000 } })] }),
+      )[0];
     expect(picture('stopped')?.text).toMatch(/^Cam A has stopped for 0:03/);
     expect(picture('frozen')?.text).toMatch(/^Cam A has sent the same picture for 0:03/);
     expect(picture('black')).toEqual({
       tone: 'wrong',
-      text: 'Cam A has been black for 0:03. Is the lens cap on?',
+      text: 'Cam A has been black for 0:03, holding its last picture. Is the lens cap on?',
     });
+    expect(
+      healthLines(
+        facts({ show: standby({ lock: 'standby', reason: 'directorLock' }), clipFor: 'Cam A', pictures: [] }),
+      )[0]?.text,
+    ).toMatch(/^Standby clip on air for 0:08: Cam A has no picture/);
     const sound = (kind: 'silent' | 'clipped', spokenForBy?: string) => {
       const health = { kind, sinceMs: nowMs - 5_000 };
       const lav = { role: 'Lav L', input: { kind: 'live' }, sound: health, spokenForBy } as const;
@@ -129,7 +156,7 @@ describe('health line', () => {
     const tones = healthLines(
       facts({
         show: standby({ lock: 'standby', reason: 'directorLock' }),
-        camera: { kind: 'unplugged', forMs: 1_000 },
+        pictures: [camA({ kind: 'unplugged', forMs: 1_000 })],
         health: { ...health, rttMs: 400 },
       }),
     ).map(({ tone }) => tone);
@@ -151,13 +178,13 @@ describe('health line', () => {
 });
 
 describe('co-host banner', () => {
-  const placed = { layout: 'sideBySide', guestId: ana, lowerThird: null, qrVisible: false } as const;
+  const placed = { picture: null, guestIds: [ana], lowerThird: null, qrVisible: false };
 
   it('claims ON AIR only when fans see this guest', () => {
     expect(bannerFor('joined', show({ scene: placed }), ana).title).toBe('ON AIR');
     const notOnAir: [Parameters<typeof bannerFor>[0], ShowState | null][] = [
       ['joined', show()],
-      ['joined', show({ scene: { ...placed, guestId: guestId.parse('bo') } })],
+      ['joined', show({ scene: { ...placed, guestIds: [guestId.parse('bo')] } })],
       ['joined', show({ scene: placed, phase: { kind: 'setup' } })],
       ['joined', { ...standby({}), scene: placed }],
       ['joined', show({ scene: placed, phase: { kind: 'ended', sinceMs: 0, endedMs: 1 } })],

@@ -197,12 +197,12 @@ describe('roles', () => {
     const again = await joinGuest(server.origin, token);
     expect(again.joined.guestId).toBe(invited.guest.id);
     await studio.channel.call('setScene', {
-      scene: { layout: 'sideBySide', guestId: invited.guest.id, lowerThird: null, qrVisible: true },
+      scene: { picture: null, guestIds: [invited.guest.id], lowerThird: null, qrVisible: true },
     });
     await studio.channel.call('revokeGuest', { guestId: invited.guest.id });
     expect(await again.closed).toBe('revoked');
     expect(await refusal(joinGuest(server.origin, token))).toBe('revoked');
-    await studio.change((change) => change.kind === 'scene' && change.scene.guestId === null);
+    await studio.change((change) => change.kind === 'scene' && change.scene.guestIds.length === 0);
   });
 
   it('[JOIN4] puts a page that comes back in the place of the one that was there', async () => {

@@ -65,7 +65,7 @@ describe('store', () => {
     store.saveLock(show.id, 'standby');
     const anna = store.addGuest(show.id, 'g-1', 'Anna', 'hash-1', 2);
     const ben = store.addGuest(show.id, 'g-2', 'Ben', 'hash-2', 3);
-    store.saveScene(show.id, { ...show.scene, layout: 'sideBySide', guestId: anna.id });
+    store.saveScene(show.id, { ...show.scene, guestIds: [anna.id] });
     store.revokeGuest(ben.id, 4);
     const shop = stall(store, show.id, 50);
     shop.sell(8);
@@ -78,7 +78,7 @@ describe('store', () => {
       id: 'show-1',
       title: 'Alley at night',
       phase: { kind: 'live', sinceMs: 5 },
-      scene: { layout: 'sideBySide', guestId: 'g-1' },
+      scene: { picture: null, guestIds: ['g-1'], qrVisible: true },
       lock: 'standby',
     });
     expect(store.guests(show.id)).toEqual([{ id: 'g-1', name: 'Anna' }]);
@@ -135,6 +135,7 @@ describe('store', () => {
     const store = openStore(file);
     const show = store.newestShow();
     if (!show) throw new Error('The show is gone.');
+    expect(show.scene).toEqual({ picture: null, guestIds: [], lowerThird: null, qrVisible: true });
     const catalogue = createCatalogue(store, show.id, () => 7);
     const tee = {
       id: 'tee',

@@ -440,7 +440,7 @@ describe('any series of events', () => {
           program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
           viewers: 0,
           studio: 'absent',
-          scene: { layout: 'full', guestId: null, lowerThird: null, qrVisible: false },
+          scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
           guests: [],
           ...stall.shop.state(),
         };

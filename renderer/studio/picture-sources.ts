@@ -1,0 +1,543 @@
+// The pictures behind the production's sources: cameras, screens, images, videos, colours, test cards, and guests as far as
+// their health is concerned. Opens them, gives them to the compositor, watches them, and says of each how it stands.
+// Not its job: the document (production-desk.ts), what is drawn where (picture.ts), sound, words for the page.
+import * as z from 'zod/mini';
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { Source, SourceId } from '../../sfu-server/protocol/production.ts';
+import {
+  createDeviceSlot,
+  findSame,
+  listDevices,
+  openCamera,
+  recallDevice,
+  type DeviceIdentity,
+  type DeviceSlot,
+} from '../ui/devices.ts';
+import { matchCameras, type UnclearCameras, type WantedCamera } from './camera-match.ts';
+import type { Compositor, SourceStats } from './media/compositor.ts';
+import { parseCube } from './media/cube.ts';
+import type { Output } from './media/scene.ts';
+import type { PictureHealth } from './media/source-health.ts';
+import { drawColour, drawTestCard } from './media/still.ts';
+import { openVideoFile, type VideoFile } from './media/video-file.ts';
+import { newSource } from './scenes.ts';
+import type { SourceFiles } from './source-files.ts';
+import { createLossWatch, type LossWatch, type Standing } from './source-loss.ts';
+
+export type FeedState =
+  /** Not turned on, or not shared. */
+  | { readonly kind: 'off' }
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'live'; readonly device: DeviceIdentity | null }
+  /** It was there and went; a camera is taken again when it is back. */
+  | { readonly kind: 'unplugged'; readonly device: DeviceIdentity | null; readonly sinceMs: number }
+  /** `sentence`: what to do. */
+  | { readonly kind: 'failed'; readonly word: string; readonly sentence: string };
+
+export type PictureFeed = {
+  readonly state: FeedState;
+  readonly health: PictureHealth;
+  readonly standing: Standing;
+  /** The last second, as the compositor received it; null before. */
+  readonly stats: SourceStats | null;
+};
+
+export type PictureSourcesState = {
+  /** By the source's id; guests by `guestSourceId`. */
+  readonly feeds: Readonly<Record<SourceId, PictureFeed>>;
+  /** Cameras to choose from; without names until one has been allowed. */
+  readonly cameras: readonly DeviceIdentity[];
+  /** Cameras that several sources might mean: the director is asked. */
+  readonly unclear: readonly UnclearCameras[];
+};
+
+export interface PictureSources {
+  readonly store: StoreApi<PictureSourcesState>;
+  /** Whether cameras have been used on this machine, so that opening them asks nobody anything. */
+  readonly setUpBefore: boolean;
+  /** Opens, changes and closes what the document says. Cameras and screens wait until they are turned on. */
+  follow(sources: readonly Source[]): void;
+  /** The guests whose picture arrives, by `guestSourceId`. */
+  followGuests(ids: ReadonlySet<SourceId>): void;
+  /** Turns on the cameras that were in use last time; on a fresh machine the first. */
+  openAll(): Promise<void>;
+  /** Turns a camera on: the given one, else the remembered, else one that nobody uses. */
+  openCamera(id: SourceId, deviceId?: string): Promise<void>;
+  /** Asks the browser which screen or window to show. Only from a press. */
+  shareScreen(id: SourceId): Promise<void>;
+  /** Lets a camera or screen go. */
+  turnOff(id: SourceId): void;
+  /** The director's answer to `unclear`. */
+  assign(answer: ReadonlyMap<SourceId, DeviceIdentity>): Promise<void>;
+  /** A video begins anew, as it is taken to program. */
+  restart(id: SourceId): void;
+  standingOf(id: SourceId): Standing['kind'];
+  /** Colour tables that sources name, and the names of sources whose table is not on this machine. */
+  luts(): { wanted: number; missing: string[] };
+  /** Something that is there has a picture. */
+  hasPicture(): boolean;
+  close(): void;
+  snapshot(): object;
+}
+
+/** What is behind one source: how it is let go, and what only some kinds can do. */
+type Feed = {
+  source: Source;
+  watch: LossWatch;
+  state: FeedState;
+  health: PictureHealth;
+  standing: Standing;
+  stats: SourceStats | null;
+  slot: DeviceSlot | null;
+  video: VideoFile | null;
+  screen: MediaStreamTrack | null;
+  /** Ends what is being opened when it is no longer wanted. */
+  opening: AbortController;
+};
+
+const inUseKey = 'studio.cameras';
+const inUseSchema = z.array(z.string());
+const waiting: PictureHealth = { kind: 'waiting' };
+
+const readInUse = (storage: Storage): Set<string> => {
+  try {
+    const stored = inUseSchema.safeParse(JSON.parse(storage.getItem(inUseKey) ?? '[]'));
+    return new Set(stored.success ? stored.data : []);
+  } catch (error) {
+    if (error instanceof SyntaxError) return new Set();
+    throw error;
+  }
+};
+
+/** Of these the picture itself tells whether they are well; the others stand still or pause by their nature. */
+const isJudged = (source: Source): boolean =>
+  source.origin.kind === 'camera' || source.origin.kind === 'guest';
+
+export const createPictureSources = (options: {
+  compositor: Compositor;
+  files: SourceFiles;
+  output: Output;
+  onTrouble: (text: string) => void;
+  storage?: Storage;
+}): PictureSources => {
+  const { compositor, files, output, onTrouble, storage = localStorage } = options;
+  const store = createStore<PictureSourcesState>(() => ({ feeds: {}, cameras: [], unclear: [] }));
+  const feeds = new Map<SourceId, Feed>();
+  const inUse = readInUse(storage);
+  /** The director has turned cameras on, on this page or the one before. */
+  let mayOpen = inUse.size > 0;
+  let closed = false;
+
+  const keepInUse = () => storage.setItem(inUseKey, JSON.stringify([...inUse]));
+
+  // --- How each stands ---------------------------------------------------------------------------------------------
+
+  const shown = ({ state, health, standing, stats }: Feed): PictureFeed => ({
+    state,
+    health,
+    standing,
+    stats,
+  });
+  const tell = () => {
+    if (closed) return;
+    const now = store.getState().feeds;
+    const next = Object.fromEntries(
+      [...feeds].map(([id, feed]): [SourceId, PictureFeed] => {
+        const before = now[id];
+        const after = shown(feed);
+        const same =
+          before !== undefined &&
+          before.state === after.state &&
+          before.health === after.health &&
+          before.standing === after.standing &&
+          before.stats === after.stats;
+        return [id, same ? before : after];
+      }),
+    );
+    store.setState({ feeds: next });
+  };
+
+  let lookAgain: ReturnType<typeof setTimeout> | undefined;
+  /** Lets every watch look at the newest facts, and again when the first of them is due. */
+  const judge = () => {
+    if (closed) return;
+    const nowMs = Date.now();
+    let dueMs = Infinity;
+    for (const feed of feeds.values()) {
+      const here = feed.state.kind === 'live';
+      const seen = feed.health.kind !== 'waiting';
+      const health: PictureHealth = isJudged(feed.source) || !seen ? feed.health : { kind: 'moving' };
+      feed.standing = feed.watch.look({ here, health }, feed.source.lossRule, nowMs);
+      dueMs = Math.min(dueMs, feed.watch.dueMs() ?? Infinity);
+    }
+    clearTimeout(lookAgain);
+    if (dueMs < Infinity) lookAgain = setTimeout(judge, Math.max(0, dueMs - nowMs) + 1);
+    tell();
+  };
+
+  const enter = (feed: Feed, state: FeedState) => {
+    feed.state = state;
+    judge();
+  };
+
+  const stopHealth = compositor.onHealth((id, health) => {
+    for (const [sourceId, feed] of feeds) if (sourceId === id) feed.health = health;
+    judge();
+  });
+  const stopStats = compositor.onStats(({ sources }) => {
+    for (const [id, feed] of feeds) {
+      feed.stats = sources[id] ?? null;
+      if (feed.stats) feed.health = feed.stats.health;
+    }
+    judge();
+  });
+
+  // --- Cameras -----------------------------------------------------------------------------------------------------
+
+  const identityOf = (feed: Feed): DeviceIdentity | null => {
+    const { state } = feed;
+    const known = state.kind === 'live' || state.kind === 'unplugged' ? state.device : null;
+    return known ?? recallDevice(feed.source.id);
+  };
+  const wantedCameras = (): WantedCamera[] =>
+    [...feeds].flatMap(([sourceId, feed]) => {
+      const identity = feed.slot && inUse.has(sourceId) ? identityOf(feed) : null;
+      return identity ? [{ sourceId, identity }] : [];
+    });
+
+  const readCameras = async () => {
+    const cameras = await listDevices('camera');
+    if (closed) return;
+    // A camera whose source is live is that source's, whatever else looks the same.
+    const { unclear } = matchCameras(wantedCameras(), cameras);
+    store.setState({ cameras, unclear });
+  };
+  const refreshCameras = () => {
+    readCameras().catch((error: unknown) =>
+      onTrouble(`The list of cameras cannot be read (${String(error)}).`),
+    );
+  };
+
+  const createCameraSlot = (feed: Feed): DeviceSlot => {
+    const { id } = feed.source;
+    const same = (identity: DeviceIdentity, present: readonly DeviceIdentity[]) => {
+      const match = matchCameras(wantedCameras(), present);
+      return wantedCameras().some(({ sourceId }) => sourceId === id)
+        ? match.found.get(id)
+        : findSame(identity, present);
+    };
+    return createDeviceSlot({
+      kind: 'camera',
+      role: id,
+      same,
+      open: (request) => openCamera({ ...output, ...request, role: feed.source.name, key: id, same }),
+      onTrack: (track) => {
+        compositor.addSource(id, track);
+        inUse.add(id);
+        keepInUse();
+      },
+      onState: (state) => {
+        if (state.kind === 'live') enter(feed, { kind: 'live', device: state.identity });
+        else if (state.kind === 'unplugged') {
+          enter(feed, { kind: 'unplugged', device: state.identity, sinceMs: state.sinceMs });
+        } else if (state.kind === 'failed') {
+          const { kind, sentence } = state.problem;
+          enter(feed, { kind: 'failed', word: cameraWords[kind], sentence });
+        } else enter(feed, { kind: state.kind === 'opening' ? 'opening' : 'off' });
+        refreshCameras();
+      },
+    });
+  };
+
+  const turnCameraOn = async (id: SourceId, deviceId?: string) => {
+    const feed = feeds.get(id);
+    if (!feed?.slot) return;
+    mayOpen = true;
+    if (deviceId !== undefined || recallDevice(id) !== null) {
+      inUse.add(id);
+      await feed.slot.open(deviceId);
+      return;
+    }
+    const devices: MediaDevices | undefined = navigator.mediaDevices;
+    const cameras = devices ? await listDevices('camera') : [];
+    const taken = new Set(wantedCameras().map(({ identity }) => identity.deviceId));
+    const free = cameras.find((camera) => !taken.has(camera.deviceId));
+    // Without names none is told from another yet: the browser's default is as good as any.
+    if (free === undefined && taken.size > 0) {
+      const { name } = feed.source;
+      const sentence = `${name}: every camera is in use by another source. Plug one in, then turn it on.`;
+      return enter(feed, { kind: 'failed', word: 'none left', sentence });
+    }
+    await feed.slot.open(free?.deviceId === '' ? undefined : free?.deviceId);
+  };
+
+  // --- Screens, files, stills ----------------------------------------------------------------------------------------
+
+  const letGo = (feed: Feed) => {
+    feed.opening.abort();
+    feed.opening = new AbortController();
+    feed.screen?.stop();
+    feed.screen = null;
+    feed.video?.close();
+    feed.video = null;
+  };
+
+  const fail = (feed: Feed, word: string, sentence: string) =>
+    enter(feed, { kind: 'failed', word, sentence });
+
+  const shareScreen = async (id: SourceId) => {
+    const feed = feeds.get(id);
+    if (!feed || feed.source.origin.kind !== 'screen') return;
+    const devices: MediaDevices | undefined = navigator.mediaDevices;
+    if (!devices) {
+      return fail(feed, 'needs https', 'Open the studio by https or on this computer to share a screen.');
+    }
+    try {
+      const stream = await devices.getDisplayMedia({ video: { frameRate: output.fps }, audio: false });
+      const [track] = stream.getVideoTracks();
+      if (!track || feeds.get(id) !== feed) return stream.getTracks().forEach((each) => each.stop());
+      letGo(feed);
+      feed.screen = track;
+      track.addEventListener('ended', () => {
+        if (feed.screen !== track) return;
+        feed.screen = null;
+        enter(feed, { kind: 'unplugged', device: null, sinceMs: Date.now() });
+      });
+      compositor.addSource(id, track);
+      enter(feed, { kind: 'live', device: null });
+    } catch (error) {
+      // The director closed the question: nothing has changed.
+      if (error instanceof DOMException && error.name === 'NotAllowedError') return;
+      fail(feed, 'cannot share', `The screen cannot be shared (${String(error)}). Try another window.`);
+    }
+  };
+
+  const readFile = async (fileId: string | null): Promise<File> => {
+    if (fileId === null) throw new AppError('notFound', 'Choose a file for it.');
+    const file = await files.get(fileId);
+    if (file === null) {
+      throw new AppError('notFound', 'Its file is not on this computer. Choose it again.');
+    }
+    return file;
+  };
+
+  const openImage = async (feed: Feed, fileId: string | null, signal: AbortSignal) => {
+    const file = await readFile(fileId);
+    const bitmap = await createImageBitmap(file).catch(() => null);
+    if (signal.aborted) return bitmap?.close();
+    if (bitmap === null) {
+      throw new AppError('invalidParams', 'This is no image that can be read. Choose a PNG, JPEG or WebP.');
+    }
+    compositor.addStill(feed.source.id, bitmap);
+    feed.health = { kind: 'moving' };
+    enter(feed, { kind: 'live', device: null });
+  };
+
+  const openVideo = async (feed: Feed, fileId: string | null, loop: boolean, signal: AbortSignal) => {
+    const opened = await openVideoFile(await readFile(fileId), { loop, onFault: onTrouble });
+    if (!opened.ok) throw new AppError('invalidParams', opened.sentence);
+    if (signal.aborted) return opened.video.close();
+    feed.video = opened.video;
+    compositor.addSource(feed.source.id, opened.video.track);
+    enter(feed, { kind: 'live', device: null });
+  };
+
+  const drawStill = (feed: Feed, bitmap: ImageBitmap) => {
+    compositor.addStill(feed.source.id, bitmap);
+    feed.health = { kind: 'moving' };
+    enter(feed, { kind: 'live', device: null });
+  };
+
+  /** Opens what needs nobody's leave. */
+  const begin = (feed: Feed) => {
+    letGo(feed);
+    const { origin, name } = feed.source;
+    const { signal } = feed.opening;
+    const orSay = (work: Promise<void>) => {
+      enter(feed, { kind: 'opening' });
+      work.catch((error: unknown) => {
+        if (signal.aborted) return;
+        if (!(error instanceof AppError)) onTrouble(`${name} cannot be opened (${String(error)}).`);
+        const sentence = error instanceof AppError ? error.message : 'It cannot be opened.';
+        fail(feed, 'no file', `${name}: ${sentence}`);
+      });
+    };
+    switch (origin.kind) {
+      case 'camera':
+        feed.slot = createCameraSlot(feed);
+        if (mayOpen && inUse.has(feed.source.id)) void feed.slot.open();
+        return;
+      case 'image':
+        return orSay(openImage(feed, origin.fileId, signal));
+      case 'video':
+        return orSay(openVideo(feed, origin.fileId, origin.loop, signal));
+      case 'colour':
+        return drawStill(feed, drawColour(origin.hex));
+      case 'testCard':
+        return drawStill(feed, drawTestCard(output, name));
+      case 'screen':
+      case 'guest':
+        return;
+    }
+  };
+
+  // --- Colour tables -----------------------------------------------------------------------------------------------
+
+  const luts = new Map<string, 'opening' | 'there' | 'missing'>();
+  const lutOf = ({ look }: Source): string | null => look.colour?.lutId ?? null;
+  const openLut = async (lutId: string) => {
+    const file = await files.get(lutId);
+    if (file) compositor.addLut(lutId, parseCube(await file.text()));
+    luts.set(lutId, file ? 'there' : 'missing');
+  };
+  const followLuts = (sources: readonly Source[]) => {
+    const wanted = new Set(sources.map(lutOf).filter((lutId) => lutId !== null));
+    for (const lutId of luts.keys()) {
+      if (wanted.has(lutId)) continue;
+      luts.delete(lutId);
+      compositor.removeLut(lutId);
+    }
+    for (const lutId of wanted) {
+      if (luts.get(lutId) === 'opening' || luts.get(lutId) === 'there') continue;
+      luts.set(lutId, 'opening');
+      openLut(lutId).catch((error: unknown) => {
+        luts.set(lutId, 'missing');
+        onTrouble(error instanceof AppError ? error.message : `A LUT cannot be read (${String(error)}).`);
+      });
+    }
+  };
+
+  const end = (id: SourceId, feed: Feed) => {
+    feeds.delete(id);
+    feed.slot?.close();
+    letGo(feed);
+    // A guest's picture is the guest desk's.
+    if (!id.startsWith('guest:')) compositor.removeSource(id);
+  };
+
+  const addFeed = (source: Source): Feed => {
+    const feed: Feed = {
+      source,
+      watch: createLossWatch(),
+      state: { kind: 'off' },
+      health: waiting,
+      standing: { kind: 'absent' },
+      stats: null,
+      slot: null,
+      video: null,
+      screen: null,
+      opening: new AbortController(),
+    };
+    feeds.set(source.id, feed);
+    return feed;
+  };
+
+  const devices: MediaDevices | undefined = navigator.mediaDevices;
+  devices?.addEventListener('devicechange', refreshCameras);
+  if (devices) refreshCameras();
+
+  return {
+    store,
+    setUpBefore: inUse.size > 0,
+    follow: (sources) => {
+      // A seat has no picture of its own: the guest on it has.
+      const own = sources.filter(({ origin }) => origin.kind !== 'guest');
+      const wanted = new Set(own.map(({ id }) => id));
+      for (const [id, feed] of feeds) if (!id.startsWith('guest:') && !wanted.has(id)) end(id, feed);
+      for (const source of own) {
+        const feed = feeds.get(source.id);
+        if (!feed) begin(addFeed(source));
+        else if (feed.source !== source) {
+          const before = feed.source;
+          feed.source = source;
+          const isNew = JSON.stringify(before.origin) !== JSON.stringify(source.origin);
+          const isRenamed = source.origin.kind === 'testCard' && before.name !== source.name;
+          if (isNew || isRenamed) begin(feed);
+        }
+      }
+      followLuts(sources);
+      refreshCameras();
+      judge();
+    },
+    followGuests: (ids) => {
+      for (const [id, feed] of feeds) if (id.startsWith('guest:') && !ids.has(id)) end(id, feed);
+      for (const id of ids) {
+        if (feeds.has(id)) continue;
+        const feed = addFeed(newSource(id, 'Guest', { kind: 'guest', guestId: null }));
+        feed.state = { kind: 'live', device: null };
+      }
+      judge();
+    },
+    openAll: async () => {
+      mayOpen = true;
+      const cameras = [...feeds].filter(([, { slot }]) => slot !== null).map(([id]) => id);
+      const before = cameras.filter((id) => inUse.has(id));
+      // One after another: two permission questions at once cover each other.
+      for (const id of before.length > 0 ? before : cameras.slice(0, 1)) {
+        const kind = feeds.get(id)?.state.kind;
+        if (kind !== 'live' && kind !== 'opening') await turnCameraOn(id);
+      }
+    },
+    openCamera: turnCameraOn,
+    shareScreen,
+    turnOff: (id) => {
+      const feed = feeds.get(id);
+      if (!feed) return;
+      inUse.delete(id);
+      keepInUse();
+      feed.slot?.empty();
+      letGo(feed);
+      compositor.removeSource(id);
+      feed.health = waiting;
+      feed.stats = null;
+      // On purpose: nothing to hold, and nothing that would have to be covered for.
+      feed.watch = createLossWatch();
+      enter(feed, { kind: 'off' });
+    },
+    assign: async (answer) => {
+      for (const [id, { deviceId }] of answer) await turnCameraOn(id, deviceId);
+      refreshCameras();
+    },
+    restart: (id) => feeds.get(id)?.video?.restart(),
+    standingOf: (id) => feeds.get(id)?.standing.kind ?? 'absent',
+    luts: () => ({
+      wanted: luts.size,
+      missing: [...feeds.values()].flatMap(({ source }) => {
+        const lutId = lutOf(source);
+        return lutId !== null && luts.get(lutId) === 'missing' ? [source.name] : [];
+      }),
+    }),
+    hasPicture: () =>
+      [...feeds.values()].some(({ state, health }) => state.kind === 'live' && health.kind !== 'waiting'),
+    close: () => {
+      if (closed) return;
+      closed = true;
+      clearTimeout(lookAgain);
+      stopHealth();
+      stopStats();
+      devices?.removeEventListener('devicechange', refreshCameras);
+      for (const feed of feeds.values()) {
+        feed.slot?.close();
+        letGo(feed);
+      }
+      feeds.clear();
+    },
+    snapshot: () => ({
+      feeds: Object.fromEntries([...feeds].map(([id, feed]) => [id, shown(feed)])),
+      cameras: store.getState().cameras.length,
+      unclear: store.getState().unclear.length,
+    }),
+  };
+};
+
+const cameraWords = {
+  denied: 'not allowed',
+  insecure: 'needs https',
+  none: 'none connected',
+  busy: 'in use elsewhere',
+  'timed-out': 'did not open',
+  gone: 'not connected',
+  cancelled: 'off',
+  unknown: 'cannot open',
+} as const;
