@@ -335,6 +335,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       advance();
     }),
     compositor.onFault((fault) => store.setState({ fault })),
+    compositor.onStepDown((fault) => store.setState({ fault })),
     compositor.onStats((stats) => recording.programSecond(stats)),
     compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().monitorWaits })),
     mixer.onFault((fault) => store.setState({ fault })),

@@ -12,7 +12,10 @@ const near = (seen: readonly number[] | undefined, expected: readonly number[], 
 test('a scene becomes the program by a fade, a wipe and a stinger, while preview and second output do their part', async () => {
   const page = await openPage();
   const result = await page.evaluate(async () => {
-    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const compositor = lab.createCompositor({
+      output: { width: 640, height: 360, fps: 30 },
+      stepsDown: false,
+    });
     const faults: string[] = [];
     compositor.onFault((sentence) => faults.push(sentence));
     const one = (colour: readonly [number, number, number]) => ({
@@ -42,10 +45,10 @@ test('a scene becomes the program by a fade, a wipe and a stinger, while preview
     await lab.untilColour(preview, middle, 0, blue);
     const stillA = await program.pixels(middle);
 
-    compositor.take(sceneB, { kind: 'fade', durationMs: 3_000 });
+    compositor.take(sceneB, { kind: 'fade', durationMs: 1_500 });
     await lab.untilColour(program, middle, 0, [120, 20, 120]);
     await lab.untilColour(program, middle, 0, blue);
-    compositor.take(sceneA, { kind: 'wipe', durationMs: 3_000 });
+    compositor.take(sceneA, { kind: 'wipe', durationMs: 1_500 });
     const wiped = (await lab.untilColour(program, sides, 0, red)).rgb;
     await lab.untilColour(program, sides, 1, red);
 
@@ -158,7 +161,7 @@ test.each([
     const result = await page.evaluate(
       async ({ backend, wanted }) => {
         const output = { width: 320, height: 180, fps: 60 };
-        const compositor = lab.createCompositor({ output, backend });
+        const compositor = lab.createCompositor({ output, backend, stepsDown: false });
         const camera = () => lab.startCamera({ width: 320, height: 180, fps: 60, picture: 'scenery' });
         const cameras = [camera(), camera()];
         cameras.forEach(({ track }, i) => compositor.addSource(`cam${i}`, track));
@@ -203,3 +206,31 @@ test.each([
     await page.close();
   },
 );
+
+test('an output too large for the machine is made smaller on the same track, and the director is told', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    // Three scaled layers of 4K are too much for any processor.
+    const output = { width: 3840, height: 2160, fps: 30 };
+    const compositor = lab.createCompositor({ output, backend: 'cpu' });
+    const told = new Promise<{ sentence: string; height: number }>((resolve) =>
+      compositor.onStepDown((sentence, { height }) => resolve({ sentence, height })),
+    );
+    const picture = { quadrants: Array.from({ length: 4 }, () => [220, 20, 20] as const) };
+    for (const id of ['a', 'b', 'c']) {
+      compositor.addSource(id, lab.startCamera({ width: 320, height: 180, fps: 30, picture }).track);
+    }
+    compositor.setScene(lab.createScene(lab.layoutLayers('three', ['a', 'b', 'c'])));
+    const { sentence, height } = await told;
+    const probe = lab.startProbe(compositor.track);
+    const { rgb } = await lab.untilColour(probe, [[0.2, 0.5]], 0, [220, 20, 20]);
+    const { output: now } = compositor.snapshot();
+    compositor.close();
+    return { sentence, height, rgb, now };
+  });
+  expect(result.sentence).toContain('720 lines');
+  expect(result.height).toBe(720);
+  expect(near(result.rgb[0], [220, 20, 20], 6)).toBe(true);
+  expect(result.now).toMatchObject({ width: 1280, height: 720 });
+  await page.close();
+});

@@ -18,6 +18,7 @@ import {
   noOverlays,
   turnScene,
 } from '../../renderer/studio/media/scene.ts';
+import { createStepDownJudge } from '../../renderer/studio/media/step-down.ts';
 import { createSwitcher } from '../../renderer/studio/media/switcher.ts';
 
 const output = { width: 640, height: 360 };
@@ -171,6 +172,39 @@ test('a transition lasts as long in program time as it was asked to, whatever th
   expect(switcher.at(2_833_000)).toEqual({ kind: 'scene', scene: two });
   switcher.take(one, { kind: 'stinger', stingerId: 'gone', cutAtMs: 400 });
   expect(switcher.at(2_900_000)).toEqual({ kind: 'scene', scene: one });
+});
+
+test('late frames for three seconds give up one thing after another; a hiccup or a slow camera gives up nothing', () => {
+  const judge = createStepDownJudge();
+  const good = { framesOut: 30, late: 0, meanWorkMs: 5 };
+  const bad = { framesOut: 25, late: 9, meanWorkMs: 20 };
+  const load = { output: { width: 1920, height: 1080, fps: 60 }, hasSecond: true, hasFastPreview: true };
+  const run = (seconds: readonly (typeof good)[], now: typeof load) =>
+    seconds.map((second) => judge.second(second, now)).filter((step) => step !== null);
+  expect(run([bad, bad, bad, bad, bad, good, bad, bad], load)).toEqual([]);
+  expect(run([bad], load)).toMatchObject([{ kind: 'closeSecond' }]);
+  expect(run([bad, bad, bad, bad, bad, bad], { ...load, hasSecond: false })).toMatchObject([
+    { kind: 'slowPreview' },
+  ]);
+  const bare = { ...load, hasSecond: false, hasFastPreview: false };
+  const sixBad = Array.from({ length: 6 }, () => bad);
+  expect(run(sixBad, bare)).toMatchObject([
+    { kind: 'output', output: { width: 1920, height: 1080, fps: 30 } },
+  ]);
+  const slower = { ...bare, output: { width: 1920, height: 1080, fps: 30 } };
+  expect(run(sixBad, slower)).toMatchObject([{ output: { width: 1280, height: 720, fps: 30 } }]);
+  const upright = { ...bare, output: { width: 720, height: 1280, fps: 30 } };
+  expect(run(sixBad, upright)).toMatchObject([{ output: { width: 540, height: 960, fps: 30 } }]);
+  const least = { ...bare, output: { width: 640, height: 360, fps: 30 } };
+  expect(run(sixBad, least)).toEqual([]);
+  // A camera of 15 frames/s makes every frame late, and less to compose would not help it.
+  const slowCamera = { framesOut: 30, late: 15, meanWorkMs: 2 };
+  expect(
+    run(
+      Array.from({ length: 9 }, () => slowCamera),
+      load,
+    ),
+  ).toEqual([]);
 });
 
 test('an overlay is there within 250 ms of program time, changes its words in place, and is gone as fast', () => {

@@ -20,12 +20,15 @@ export interface CompositorOptions {
   readonly scene?: Scene;
   /** `auto` without it: the graphics card where a real one makes frames well in time. */
   readonly backend?: BackendWish;
+  /** True without it: gives up second output, preview rate, frame rate and size, in that order, when frames are late. */
+  readonly stepsDown?: boolean;
 }
 
 export type CompositorState = 'running' | 'failed' | 'closed';
 
 export interface CompositorSnapshot {
   readonly state: CompositorState;
+  /** As it is now: less than was asked for after a step down. */
   readonly output: Output;
   readonly scene: Scene;
   readonly preview: Scene | null;
@@ -81,6 +84,8 @@ export interface Compositor {
   onStats(listener: (stats: CompositorStats) => void): () => void;
   /** Calls back when a source falls ill or recovers, within some 200 ms. Returns the function that ends it. */
   onHealth(listener: (sourceId: string, health: PictureHealth) => void): () => void;
+  /** Calls back with one sentence when the machine was too slow and something was given up. Returns the function that ends it. */
+  onStepDown(listener: (sentence: string, output: Output) => void): () => void;
   /** Calls back with one sentence when something is wrong though the program goes on. Returns the function that ends it. */
   onFault(listener: (sentence: string) => void): () => void;
   /** Holds the picture back to meet a later sound; clamped to 0..{@link longestVideoDelayMs}. */
@@ -91,7 +96,7 @@ export interface Compositor {
 
 /** Starts a compositor. Throws a RangeError for an output no encoder takes. */
 export function createCompositor(options: CompositorOptions): Compositor {
-  const output = checkOutput(options.output);
+  let output = checkOutput(options.output);
   const worker = new Worker(new URL('./compositor.worker.ts', import.meta.url), {
     type: 'module',
     name: 'compositor',
@@ -104,6 +109,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
   const sourceListeners = new Set<() => void>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
+  const stepDownListeners = new Set<(sentence: string, output: Output) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
   let state: CompositorState = 'running';
   let scene = options.scene ?? createScene([]);
@@ -129,6 +135,11 @@ export function createCompositor(options: CompositorOptions): Compositor {
       healthListeners.forEach((listener) => listener(data.sourceId, data.health));
       return;
     }
+    if (data.kind === 'stepDown') {
+      ({ output } = data);
+      stepDownListeners.forEach((listener) => listener(data.sentence, output));
+      return;
+    }
     const latest = data.stats;
     stats = latest;
     statsListeners.forEach((listener) => listener(latest));
@@ -142,8 +153,8 @@ export function createCompositor(options: CompositorOptions): Compositor {
 
   const { writable } = generator;
   const { writable: previewWritable } = previewGenerator;
-  const { backend = 'auto' } = options;
-  send({ kind: 'start', output, backend, writable, previewWritable }, [writable, previewWritable]);
+  const { backend = 'auto', stepsDown = true } = options;
+  send({ kind: 'start', output, backend, stepsDown, writable, previewWritable }, [writable, previewWritable]);
   send({ kind: 'scene', scene });
 
   return {
@@ -230,6 +241,11 @@ export function createCompositor(options: CompositorOptions): Compositor {
       return () => healthListeners.delete(listener);
     },
 
+    onStepDown(listener) {
+      stepDownListeners.add(listener);
+      return () => stepDownListeners.delete(listener);
+    },
+
     onFault(listener) {
       faultListeners.add(listener);
       return () => faultListeners.delete(listener);
@@ -251,6 +267,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       sourceListeners.clear();
       statsListeners.clear();
       healthListeners.clear();
+      stepDownListeners.clear();
       faultListeners.clear();
     },
 

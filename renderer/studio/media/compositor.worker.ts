@@ -19,6 +19,8 @@ import { aspectOf, turnScene } from './scene.ts';
 import { createPictureJudge, type PictureHealth, type PictureJudge } from './source-health.ts';
 import type { Stage } from './stage.ts';
 import { createStage } from './stage.ts';
+import type { StepDownJudge } from './step-down.ts';
+import { createStepDownJudge } from './step-down.ts';
 import { createStingerStore } from './stinger-store.ts';
 
 /** From the page. Streams and pictures are transferred, not copied. */
@@ -27,6 +29,7 @@ export type CompositorCommand =
       readonly kind: 'start';
       readonly output: Output;
       readonly backend: BackendWish;
+      readonly stepsDown: boolean;
       readonly writable: WritableStream<VideoFrame>;
       readonly previewWritable: WritableStream<VideoFrame>;
     }
@@ -48,6 +51,8 @@ export type CompositorReport =
   | { readonly kind: 'stats'; readonly stats: CompositorStats }
   /** At once, when a source falls ill or recovers. */
   | { readonly kind: 'health'; readonly sourceId: string; readonly health: PictureHealth }
+  /** The machine was too slow for what was asked; `output` is the program's from now on. */
+  | { readonly kind: 'stepDown'; readonly sentence: string; readonly output: Output }
   | { readonly kind: 'fault'; readonly sentence: string };
 
 export interface SourceStats {
@@ -89,6 +94,7 @@ const idleIngestMs = 500;
 
 /** The preview and its sources run at a rate a director can judge a picture by. */
 const previewEveryFrames = 2;
+const slowPreviewEveryFrames = 6;
 const previewShare = 0.5;
 
 const healthEveryMs = 200;
@@ -118,12 +124,14 @@ interface Channel {
 }
 
 interface Studio {
-  readonly output: Output;
+  output: Output;
   readonly backend: Backend;
   readonly preparation: Preparation;
   readonly grader: Grader;
-  readonly program: Channel;
-  readonly preview: Channel;
+  program: Channel;
+  preview: Channel;
+  /** Null where the director would rather have late frames than fewer. */
+  readonly stepDown: StepDownJudge | null;
 }
 
 let studio: Studio | null = null;
@@ -213,6 +221,7 @@ self.addEventListener('message', ({ data }: MessageEvent<CompositorCommand>) => 
 function start({
   output,
   backend: wish,
+  stepsDown,
   writable,
   previewWritable,
 }: Extract<CompositorCommand, { kind: 'start' }>): void {
@@ -232,6 +241,7 @@ function start({
     grader,
     program: openChannel(common, output, writable, true, 1),
     preview: openChannel(common, previewSize, previewWritable, false, previewEveryFrames),
+    stepDown: stepsDown ? createStepDownJudge() : null,
   };
   lastOutMs = performance.now();
   repeatDueMs = lastOutMs;
@@ -243,23 +253,59 @@ function start({
 const evenHalf = (value: number): number => Math.max(16, Math.round((value * previewShare) / 2) * 2);
 
 function openChannel(
-  { backend, preparation }: Pick<Studio, 'backend' | 'preparation'>,
+  common: Pick<Studio, 'backend' | 'preparation'>,
   size: Size,
   writable: WritableStream<VideoFrame>,
   animated: boolean,
   everyFrames: number,
 ): Channel {
-  const stage = createStage({
-    view: backend.openView(size),
-    size,
-    preparation,
-    stingers,
-    animated,
-    onFault: reportFault,
-  });
-  if (animated) stingers.addSize(size);
   const outlet = createOutlet(writable, (error) => reportFault('A track took no frame', error));
-  return { size, stage, outlet, everyFrames };
+  return { size, stage: openStage(common, size, animated), outlet, everyFrames };
+}
+
+function openStage(
+  { backend, preparation }: Pick<Studio, 'backend' | 'preparation'>,
+  size: Size,
+  animated: boolean,
+): Stage {
+  if (animated) stingers.addSize(size);
+  const view = backend.openView(size);
+  return createStage({ view, size, preparation, stingers, animated, onFault: reportFault });
+}
+
+/** Gives something up, so that the program's frames come in time again. */
+function stepDown(stats: CompositorStats): void {
+  if (studio === null) return;
+  const step = studio.stepDown?.second(stats, {
+    output: studio.output,
+    hasSecond: second !== null,
+    hasFastPreview: previewIsOn && studio.preview.everyFrames === previewEveryFrames,
+  });
+  if (step === undefined || step === null) return;
+  switch (step.kind) {
+    case 'closeSecond':
+      closeSecond();
+      break;
+    case 'slowPreview':
+      studio.preview = { ...studio.preview, everyFrames: slowPreviewEveryFrames };
+      break;
+    case 'output':
+      changeOutput(studio, step.output);
+      break;
+  }
+  report({ kind: 'stepDown', sentence: step.sentence, output: studio.output });
+}
+
+/** The same scene in another size, on the same track. */
+function changeOutput(of: Studio, output: Output): void {
+  const { program } = of;
+  of.output = output;
+  if (output.width === program.size.width && output.height === program.size.height) return;
+  const stage = openStage(of, output, true);
+  stage.show(program.stage.scene);
+  of.program = { ...program, size: output, stage };
+  program.stage.close();
+  stingers.removeSize(program.size);
 }
 
 const stingers = createStingerStore(
@@ -415,7 +461,9 @@ async function takeFrame(sourceId: string, source: Source, frame: VideoFrame): P
   if (shows(programScenes(), sourceId)) {
     if (!isDue(source, mediaMs, output.fps)) return;
   } else {
-    const everyMs = shows(previewScenes(), sourceId) ? (previewEveryFrames * 900) / output.fps : idleIngestMs;
+    const everyMs = shows(previewScenes(), sourceId)
+      ? (studio.preview.everyFrames * 900) / output.fps
+      : idleIngestMs;
     if (nowMs - source.ingestedAtMs < everyMs) return;
   }
   source.ingestedAtMs = nowMs;
@@ -520,16 +568,15 @@ function reportStats(): void {
     source.frames = 0;
   }
   const { workMs, ...rest } = counts;
-  report({
-    kind: 'stats',
-    stats: {
-      ...rest,
-      backend: studio.backend.name,
-      dropped: studio.program.outlet.takeDropped(),
-      meanWorkMs: workMs / Math.max(1, counts.framesOut),
-      openFrames: channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
-      sources: bySource,
-    },
-  });
+  const stats: CompositorStats = {
+    ...rest,
+    backend: studio.backend.name,
+    dropped: studio.program.outlet.takeDropped(),
+    meanWorkMs: workMs / Math.max(1, counts.framesOut),
+    openFrames: channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
+    sources: bySource,
+  };
+  report({ kind: 'stats', stats });
+  stepDown(stats);
   counts = freshCounts();
 }
