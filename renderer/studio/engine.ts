@@ -34,7 +34,7 @@ import { createBrowserFiles } from './recording/files.ts';
 import { createRecordingLibrary, type RecordingLibrary } from './recording/library.ts';
 import { listRecordingSources } from './recording/sources.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
-import { reportSources, type Pipeline, type SourceReport } from './source-report.ts';
+import { createLateShare, reportSources, type Pipeline, type SourceReport } from './source-report.ts';
 import { createSoundDesk, type SoundDesk } from './sound.ts';
 import { createCompositor, type Compositor } from './media/compositor.ts';
 import {
@@ -357,7 +357,12 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   // --- Log and field card -------------------------------------------------------------------------------------------------------
 
-  const pipeline = (): Pipeline => ({ picture: compositor.snapshot().stats, sound: mixer.snapshot() });
+  const late = createLateShare();
+  const pipeline = (): Pipeline => ({
+    picture: compositor.snapshot().stats,
+    sound: mixer.snapshot(),
+    latePct: late.pct(),
+  });
   const sources = (): SourceReport[] => reportSources(program.reports(), sound, pipeline());
   const uplink = createUplinkJudge();
   const lookForLog = () => {
@@ -367,16 +372,19 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
         session: state,
         desk: store.getState(),
         sources: sources(),
+        recording: recording.store.getState(),
         uplink: uplink.look(state.health, Date.now()),
       }),
     );
   };
   unsubscribe.push(
+    compositor.onStats((stats) => late.second(stats)),
     session.store.subscribe(lookForLog),
     sound.store.subscribe((now, before) => {
       if (now.channels !== before.channels || now.settings !== before.settings) lookForLog();
     }),
     pictures.store.subscribe(lookForLog),
+    recording.store.subscribe(lookForLog),
     store.subscribe(lookForLog),
   );
 

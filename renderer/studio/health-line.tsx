@@ -1,8 +1,8 @@
 // The foot of the page: what went wrong and what was done about it, in words; the figures for those who want them.
 // Not its job: finding the words (health.ts).
+import { useStore } from 'zustand';
 import { Button } from '../ui/controls.tsx';
 import { healthFigures, healthLines, type HealthFacts } from './health.ts';
-import { useStore } from 'zustand';
 import { useDesk, useLayout, useServerNow, useSession, useSound, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import { clockTime } from './log.ts';
@@ -14,6 +14,7 @@ export const HealthLine = () => {
   const desk = useDesk((state) => state);
   const channels = useSound((sound) => sound.settings.channels);
   const channelStates = useSound((sound) => sound.channels);
+  const { phase, disk } = useStore(studio.recording.store);
   const nowMs = useServerNow(1_000);
   const pictures = studio.reportPictures();
   const { clipFor: clipForId } = desk.cover;
@@ -39,6 +40,14 @@ export const HealthLine = () => {
       };
     }),
     sending: desk.sending.kind,
+    latePct: studio.pipeline().latePct,
+    recording:
+      phase.kind === 'recording'
+        ? {
+            sinceMs: phase.startMs + studio.session.clockOffsetMs(),
+            roomMs: disk.kind === 'unknown' ? null : disk.leftMs,
+          }
+        : null,
     fault: desk.fault,
   };
   const [worst, ...others] = healthLines(facts);

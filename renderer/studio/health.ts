@@ -4,7 +4,7 @@ import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import type { CompositorStats } from './media/compositor.ts';
-import { formatDuration, formatRate } from '../ui/format.ts';
+import { formatDuration, formatRate, formatRoom, formatRunningTime } from '../ui/format.ts';
 import type { SourceReport } from './source-report.ts';
 
 /** `wrong`: fans notice or will soon. `look`: the director should know. `fine`: nothing to do. */
@@ -46,6 +46,10 @@ export type HealthFacts = {
     spokenForBy?: string | undefined;
   }[];
   sending: 'idle' | 'offerResume' | 'starting' | 'sending' | 'failed';
+  /** Share of program frames that came late over the last seconds, in percent; null while unknown. */
+  latePct: number | null;
+  /** Since when this machine records and how long there is room; null while it does not. */
+  recording: { sinceMs: number; roomMs: number | null } | null;
   /** A compositor fault in one sentence, or null. */
   fault: string | null;
 };
@@ -73,6 +77,7 @@ export const healthLines = (facts: HealthFacts): HealthLine[] => {
     ...connectionLines(facts),
     ...programLines(facts),
     ...inputLines(facts),
+    ...pipelineLines(facts),
     ...uplinkLines(facts),
     ...recordingLines(facts),
   ];
@@ -188,6 +193,19 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
   return lines;
 };
 
+/** Above this people see it. */
+const lateToMentionPct = 10;
+
+const pipelineLines = ({ latePct, show }: HealthFacts): HealthLine[] =>
+  latePct !== null && latePct > lateToMentionPct && show?.phase.kind === 'live'
+    ? [
+        {
+          tone: 'look',
+          text: `${Math.round(latePct)} % of the frames are late: this machine is busy. Close other programs, or choose a smaller program size next time.`,
+        },
+      ]
+    : [];
+
 const uplinkLines = ({ health, show, sending }: HealthFacts): HealthLine[] => {
   if (!health || sending !== 'sending' || show?.phase.kind !== 'live') return [];
   const lines: HealthLine[] = [];
@@ -213,7 +231,7 @@ const recordingLines = ({ health, show }: HealthFacts): HealthLine[] => {
   return [{ tone: 'look', text }];
 };
 
-const calmLine = ({ show, pictures, microphones, health }: HealthFacts): HealthLine => {
+const calmLine = ({ show, pictures, microphones, health, recording, nowMs }: HealthFacts): HealthLine => {
   if (!show) return { tone: 'look', text: 'Waiting for the show.' };
   if (show.phase.kind === 'ended')
     return { tone: 'fine', text: 'The show has ended. Fans see the closing page.' };
@@ -230,9 +248,12 @@ const calmLine = ({ show, pictures, microphones, health }: HealthFacts): HealthL
     return { tone: hasPicture ? 'fine' : 'look', text: `Before you go live: ${list}.` };
   }
   const seen = health?.viewerDelayMs;
+  const recorded = recording
+    ? ` Recording ${formatRunningTime(nowMs - recording.sinceMs)}${recording.roomMs === null ? '' : `, room for ${formatRoom(recording.roomMs)}`}.`
+    : '';
   return {
     tone: 'fine',
-    text: seen ? `All well. Fans see you ${Math.round(seen.median)} ms after it happens.` : 'All well.',
+    text: `All well.${seen ? ` Fans see you ${Math.round(seen.median)} ms after it happens.` : ''}${recorded}`,
   };
 };
 

@@ -4,12 +4,14 @@ import type { Health } from '../../sfu-server/protocol/messages.ts';
 import type { SessionState } from '../session/session.ts';
 import type { DeskState } from './engine.ts';
 import type { LogFacts, SourceFacts } from './log.ts';
+import type { RecordingState } from './recording/desk.ts';
 import type { SourceReport } from './source-report.ts';
 
 export const factsForLog = (desk: {
   session: SessionState;
   desk: DeskState;
   sources: readonly SourceReport[];
+  recording: RecordingState;
   uplink: LogFacts['uplink'];
 }): LogFacts => {
   const { show, health, connection } = desk.session;
@@ -34,12 +36,19 @@ export const factsForLog = (desk: {
     },
     sources: desk.sources.map(sourceFacts),
     uplink: desk.uplink,
+    recording: recordingFacts(desk.recording),
     recordingStopped: health?.recordingStopped ?? null,
     sendingFailed: sending.kind === 'failed' ? sending.text : null,
     fault: desk.desk.fault,
     trouble: desk.desk.trouble,
   };
 };
+
+const recordingFacts = ({ phase, note }: RecordingState): LogFacts['recording'] => ({
+  on: phase.kind !== 'off',
+  name: phase.kind === 'recording' ? phase.take : '',
+  note: note && note.tone !== 'done' ? { tone: note.tone, text: note.text } : null,
+});
 
 const sourceFacts = ({ id, name, medium, input, media, instead }: SourceReport): SourceFacts => ({
   id,

@@ -50,6 +50,8 @@ export type LogFacts = {
   } | null;
   sources: readonly SourceFacts[];
   uplink: 'unknown' | 'good' | 'lossy' | 'slow';
+  /** This machine's recording; `note` is what it last said that is not well. */
+  recording: { on: boolean; name: string; note: { tone: 'look' | 'wrong'; text: string } | null };
   /** Why the server does not record; null: it does, or need not. */
   recordingStopped: string | null;
   /** Sentences of the desk itself: what could not be sent, composed or done. */
@@ -76,6 +78,7 @@ export const changesInWords = (before: LogFacts | null, now: LogFacts): Words[] 
   ...peopleWords(before, now),
   ...shopWords(before, now),
   ...uplinkWords(before, now),
+  ...recordingWords(before, now),
   ...sentences(before, now),
 ];
 
@@ -226,6 +229,16 @@ const uplinkWords = (before: LogFacts | null, { uplink }: LogFacts): Words[] => 
   }
   if (uplink === 'slow') return [line('look', 'The network answers slowly. The bitrate follows by itself.')];
   return uplink === 'good' && was !== 'unknown' ? [line('fine', 'The uplink is clean again.')] : [];
+};
+
+const recordingWords = (before: LogFacts | null, { recording }: LogFacts): Words[] => {
+  const was = before?.recording;
+  const { note } = recording;
+  return [
+    ...(recording.on && !was?.on ? [line('fine', `Recording to “${recording.name}”.`)] : []),
+    ...(!recording.on && was?.on ? [line('fine', 'Recording stopped; its files are closed.')] : []),
+    ...(note && note.text !== was?.note?.text ? [line(note.tone, note.text)] : []),
+  ];
 };
 
 const sentences = (before: LogFacts | null, now: LogFacts): Words[] => {

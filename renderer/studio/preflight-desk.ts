@@ -122,7 +122,6 @@ export const createPreflight = (options: {
     items: () => {
       const { show } = session.store.getState();
       const { link, clip } = store.getState();
-      const { picture } = pipeline();
       const featured = show && featuredProduct(show);
       const url = viewerLink();
       return fieldCard({
@@ -130,7 +129,7 @@ export const createPreflight = (options: {
         sources: options.sources(),
         heard,
         luts: options.luts(),
-        latePct: picture && picture.framesOut > 0 ? (picture.late / picture.framesOut) * 100 : null,
+        latePct: pipeline().latePct,
         recording: options.recording(),
         standby: {
           name: show?.standby.name ?? '',

@@ -1,5 +1,6 @@
 // The pre-flight checklist, the crew's field card: what must be right before a show goes live, each item with a sentence and the
 // one thing to do. Pure. Not its job: looking (preflight-desk.ts), showing or printing (preflight-sheet.tsx).
+import { formatRoom } from '../ui/format.ts';
 import { freshMs, type ConnectionWords } from './connection.ts';
 import { sourceState, type Tone } from './health.ts';
 import type { SourceReport } from './source-report.ts';
@@ -103,13 +104,6 @@ export const cardSummary = (items: readonly CardItem[]): { tone: Tone; text: str
   return { tone: 'fine', text: 'Ready.' };
 };
 
-const minutes = (ms: number): string => {
-  const whole = Math.floor(ms / 60_000);
-  return whole >= 60
-    ? `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, '0')} min`
-    : `${whole} min`;
-};
-
 const standbyVerdict = ({ standby }: CardFacts): Verdict => {
   if (standby.problem !== null) return wrong(standby.problem, 'Choose another clip under Standby.');
   if (standby.file.kind === 'failed')
@@ -138,7 +132,7 @@ const uplinkVerdict = ({ uplink, nowMs }: CardFacts): Verdict => {
       const { tone, verdict, fix } = uplink.words;
       const ageMs = nowMs - uplink.atMs;
       if (tone === 'fine' && ageMs > freshMs)
-        return look(`${verdict} That was ${minutes(ageMs)} ago.`, 'Test it again under Connection.');
+        return look(`${verdict} That was ${formatRoom(ageMs)} ago.`, 'Test it again under Connection.');
       return { tone, text: verdict, todo: fix };
     }
   }
@@ -263,7 +257,7 @@ const recordingVerdict = ({ recording }: CardFacts): Verdict => {
     case 'recording': {
       const { place, roomMs } = recording;
       if (roomMs === null) return fine(`To ${place}.`);
-      const room = `To ${place}, room for ${minutes(roomMs)}.`;
+      const room = `To ${place}, room for ${formatRoom(roomMs)}.`;
       if (roomMs < roomNeededMs) return wrong(room, 'Free some space or choose another folder.');
       return roomMs < roomToMentionMs ? look(room, 'Free some space for a long show.') : fine(room);
     }

@@ -1,6 +1,6 @@
 // Every source of the studio in one list, as log, health panel and field card speak of it: what its device does, what its
 // media say, and its figures. The one place that knows where these are kept.
-// Not its job: words (log.ts, health-panel.tsx, field-card.ts).
+// Not its job: words (log.ts, health-panel.tsx, preflight.ts).
 import type { CompositorStats } from './media/compositor.ts';
 import type { SourcePicture } from './picture-report.ts';
 import type { MixerSnapshot } from './media/mixer.ts';
@@ -31,8 +31,24 @@ export type SourceReport = {
   muted: boolean;
 };
 
-/** What the pipeline says of itself, once a second. */
-export type Pipeline = { picture: CompositorStats | null; sound: MixerSnapshot };
+/** What the pipeline says of itself, once a second. `latePct`: of the program frames of the last five. */
+export type Pipeline = { picture: CompositorStats | null; sound: MixerSnapshot; latePct: number | null };
+
+const lateOverSeconds = 5;
+
+/** One bad second is no news. */
+export const createLateShare = () => {
+  let seconds: { late: number; framesOut: number }[] = [];
+  return {
+    second: ({ late, framesOut }: { late: number; framesOut: number }): void => {
+      seconds = [...seconds, { late, framesOut }].slice(-lateOverSeconds);
+    },
+    pct: (): number | null => {
+      const frames = seconds.reduce((sum, { framesOut }) => sum + framesOut, 0);
+      return frames === 0 ? null : (seconds.reduce((sum, { late }) => sum + late, 0) / frames) * 100;
+    },
+  };
+};
 
 const ofPicture = (health: PictureHealth): MediaCondition =>
   health.kind === 'waiting' || health.kind === 'moving' ? 'well' : health.kind;
@@ -42,7 +58,7 @@ const ofSound = (health: SoundHealth): MediaCondition =>
 export const reportSources = (
   pictures: readonly SourcePicture[],
   soundDesk: SoundDesk,
-  { sound }: Pipeline,
+  { sound }: Pick<Pipeline, 'sound'>,
 ): SourceReport[] => {
   const cameras = pictures.map(({ id, name, input, picture, instead, stats }): SourceReport => ({
     id,

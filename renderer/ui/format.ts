@@ -61,6 +61,12 @@ export const formatRunningTime = (durationMs: number): string => {
   return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 };
 
+/** How long something lasts, for people who plan: "1 h 30 min", "5 min". */
+export const formatRoom = (ms: number): string => {
+  const minutes = Math.floor(ms / 60_000);
+  return minutes >= 60 ? `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min` : `${minutes} min`;
+};
+
 /** kbit/s as "850 kb/s" or "1.2 Mb/s". */
 export const formatRate = (kbps: number): string =>
   kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;

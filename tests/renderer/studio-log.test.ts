@@ -40,6 +40,7 @@ const facts = (change: Partial<LogFacts> = {}, showChange: Partial<Show> = {}): 
   show: { ...show, ...showChange },
   sources: [camera('Cam A'), camera('Cam B'), mic('Lav L')],
   uplink: 'good',
+  recording: { on: false, name: '', note: null },
   recordingStopped: null,
   sendingFailed: null,
   fault: null,
@@ -85,6 +86,16 @@ describe('log', () => {
     expect(said(fallen, facts())).toEqual(['Program is back on the studio’s picture.']);
     expect(said(facts({}, { phase: 'setup', source: 'none' }), facts())).toEqual(['Live.']);
     expect(said(facts(), facts({ connection: 'reconnecting' }))[0]).toMatch(/Fans see the standby clip/);
+  });
+
+  it('says where the recording goes, and what it had to do', () => {
+    const on = facts({ recording: { on: true, name: 'Night drop 2026-11-22', note: null } });
+    expect(said(facts(), on)).toEqual(['Recording to “Night drop 2026-11-22”.']);
+    const note = { tone: 'look' as const, text: 'Sources are no longer recorded: the program comes late.' };
+    expect(said(on, facts({ recording: { on: true, name: 'Night drop 2026-11-22', note } }))).toEqual([
+      note.text,
+    ]);
+    expect(said(on, facts())).toEqual(['Recording stopped; its files are closed.']);
   });
 
   it('follows guests and drops', () => {

@@ -71,6 +71,8 @@ const facts = (change: Partial<HealthFacts> = {}): HealthFacts => ({
   clipFor: null,
   microphones: [{ role: 'Lav L', input: { kind: 'live' }, sound: { kind: 'alive' } }],
   sending: 'sending',
+  latePct: 0,
+  recording: null,
   fault: null,
   ...change,
 });
@@ -149,6 +151,10 @@ describe('health line', () => {
         text: 'The server no longer records the show: the disk is too slow. Fans are not affected.',
       },
     ]);
+    expect(healthLines(facts({ latePct: 37.5 }))[0]?.text).toMatch(/^38 % of the frames are late/);
+    expect(healthLines(facts({ recording: { sinceMs: nowMs - 761_000, roomMs: 5_400_000 } }))[0]?.text).toBe(
+      'All well. Fans see you 84 ms after it happens. Recording 00:12:41, room for 1 h 30 min.',
+    );
     expect(healthLines(facts({ connection: 'reconnecting' }))[0]?.text).toMatch(/fans see the standby clip/);
   });
 
