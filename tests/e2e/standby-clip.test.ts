@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as z from 'zod/mini';
 import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
@@ -37,7 +38,20 @@ afterAll(async () => {
   await rm(data, { recursive: true, force: true });
 });
 
-test('[STANDBY3] a clip the director imports is rehearsed unseen, shown to fans on standby, and survives the server', async () => {
+const snapshot = z.object({
+  nodes: z.array(z.object({ name: z.string(), detail: z.object({ rehearsal: z.nullable(z.object({})) }) })),
+});
+
+/** The nodes on which a rehearsal has a program bus. */
+const rehearsedOn = async (): Promise<string[]> => {
+  const answer = await fetch(`${server.origin}/api/debug`, {
+    headers: { authorization: `Bearer ${server.studioKey}` },
+  });
+  const { nodes } = snapshot.parse(await answer.json());
+  return nodes.flatMap(({ name, detail }) => (detail.rehearsal === null ? [] : [name]));
+};
+
+test('[STANDBY3] [STANDBY8] a clip the director imports is rehearsed unseen, shown to fans on standby, and survives the server', async () => {
   const { page: studio, errors } = await openStudio(browser, server);
   const { page: fan } = await openPerson(browser, server.viewerUrl, { width: 390, height: 844 });
   const home = `${server.origin}/`;
@@ -54,12 +68,14 @@ test('[STANDBY3] a clip the director imports is rehearsed unseen, shown to fans 
   await studio.keyboard.press('r');
   await seePictures(studio, rehearsal, 10);
   await expect.poll(async () => readCode(await pixelsOf(studio, rehearsal)), patiently).toBe(home);
+  expect(await rehearsedOn()).toHaveLength(1);
   // Fans who wait see nothing of it.
   expect(
     await fan.locator('#program').evaluate((video) => video instanceof HTMLVideoElement && video.videoWidth),
   ).toBe(0);
   await studio.getByRole('button', { name: 'Stop' }).click();
   await studio.locator(rehearsal).waitFor({ state: 'detached' });
+  await expect.poll(rehearsedOn, patiently).toEqual([]);
 
   await goLive(studio);
   await seePictures(fan, '#program', 10);
