@@ -208,6 +208,14 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   let closed = false;
 
   const show = (): ShowState | null => session.store.getState().show;
+  /** Of a source, a microphone or a guest, as the director knows it. */
+  const sourceName = (id: string): string => {
+    const guest = show()?.guests.find((each) => guestSourceId(each.id) === id);
+    const { settings, attached } = sound.store.getState();
+    const picture = production.store.getState().production.sources.find((each) => each.id === id);
+    const channel = settings.channels.find((each) => each.id === id);
+    return guest?.name ?? picture?.name ?? channel?.name ?? attached[id]?.name ?? id;
+  };
   const recordingFiles = window.desktop
     ? createDesktopFiles(window.desktop.recordings)
     : createBrowserFiles();
@@ -222,7 +230,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     sources: () =>
       listRecordingSources({
         compositor,
-        nameOf: (id) => show()?.guests.find((guest) => guestSourceId(guest.id) === id)?.name ?? id,
+        mixer,
+        nameOf: sourceName,
       }),
     onSources: (changed) => compositor.onSources(changed),
   });

@@ -10,7 +10,7 @@ import { keyHint } from './key-map.ts';
 import type { RecordingState } from './recording/desk.ts';
 import { formatBytes, formatForecast } from './recording/guard.ts';
 import type { ListedFile, ListedTake, ServerRecording } from './recording/library.ts';
-import { programSource } from './recording/names.ts';
+import { programSource, stampOf } from './recording/names.ts';
 import './recording.css';
 
 export const RecordingPanel = () => {
@@ -77,8 +77,9 @@ export const RecordingPanel = () => {
 };
 
 const DiskLine = ({ disk }: { disk: RecordingState['disk'] }) => {
-  if (disk.kind === 'unknown') return <p className="hint">How much room there is, nobody says.</p>;
-  const text = `${formatBytes(disk.freeBytes)} free, ${formatForecast(disk.leftMs)}`;
+  if (disk.kind === 'unknown')
+    return <p className="hint">This browser does not say how much room there is.</p>;
+  const text = `${formatBytes(disk.freeBytes)} free, room for ${formatForecast(disk.leftMs)}`;
   return <p className={disk.kind === 'roomy' ? 'hint' : 'form-wrong'}>{text}</p>;
 };
 
@@ -291,7 +292,7 @@ const ServerCopies = ({ recordings }: { recordings: readonly ServerRecording[] }
         {recordings.map(({ name, bytes, changedMs }) => (
           <li key={name}>
             <span>
-              {new Date(changedMs).toLocaleString()}
+              {when(stampOf(changedMs))}
               <span className="hint">{formatBytes(bytes)}</span>
             </span>
             <Button
