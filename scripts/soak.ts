@@ -32,8 +32,8 @@ const settings = z
 /** What ear and eye forgive (ITU-R BT.1359: detectable from 45 ms early). */
 const mostOffsetMs = 45;
 const sampleEveryMs = 5_000;
-/** Encoders, jitter buffers and just-in-time compilers find their level first. */
-const warmUpMs = 20_000;
+/** Encoders and jitter buffers find their level first; the browser’s lip sync takes most of a minute. */
+const warmUpMs = 60_000;
 /** A page's heap breathes by this much; a leak of one frame a second passes it within three minutes. */
 const mostGrowthMb = 120;
 const mostOpenFrames = 60;

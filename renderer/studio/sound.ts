@@ -405,8 +405,12 @@ export const createSoundDesk = (options: {
       const state = store.getState().channels[id];
       if (!channel || state?.slot.kind !== 'live') return;
       const { identity } = state.slot;
-      const name = channel.name.slice(0, longestChannelName - 2);
-      const rightId = addChannel(`${name} R`);
+      const name = channel.name.replace(/ [LR]$/, '').slice(0, longestChannelName - 2);
+      // Two lavs are what a desk begins with: the second is taken if nobody uses it.
+      const unused = store
+        .getState()
+        .settings.channels.find((each) => each.name === `${name} R` && !each.inUse && each.id !== id);
+      const rightId = unused?.id ?? addChannel(`${name} R`);
       if (rightId === null) return;
       saveChannel(id, { name: `${name} L`, strip: { ...channel.strip, mode: 'left' } });
       saveChannel(rightId, {

@@ -160,7 +160,6 @@ describe('studio', () => {
     await page.keyboard.press('ArrowRight');
     await page.getByRole('region', { name: 'Health' }).getByText('Work per frame').waitFor();
     await page.keyboard.press('End');
-    await page.getByRole('region', { name: 'Connection' }).waitFor();
 
     await page.reload();
     await fan.page.locator('.badge-standby').waitFor();
@@ -169,6 +168,8 @@ describe('studio', () => {
     await page.getByText('LIVE · STANDBY CLIP').waitFor();
     // Devices open by themselves, in the roles they had.
     await page.getByText(/live \d+\.\d fps/).waitFor();
+    // The tab that was open is open again.
+    await page.getByRole('region', { name: 'Connection' }).waitFor();
     await page.getByRole('tab', { name: 'Mixer' }).click();
     await microphoneLives(page);
     await expect.poll(() => resume.isEnabled(), patiently).toBe(true);

@@ -1,0 +1,130 @@
+// The sound desk in a real Chromium with microphones that fall silent, are unplugged and come back: who is heard, and what is
+// remembered.
+
+import { expect, test } from 'vitest';
+import { useLab } from './lab-page.ts';
+
+const openPage = useLab();
+
+test('a backup microphone speaks while the first is silent or unplugged, and gives the place back', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    localStorage.clear();
+    const devices = lab.installMicrophones({ lav: 600, spare: 1400 });
+    const mixer = lab.createMixer();
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const troubles: string[] = [];
+    const desk = lab.createSoundDesk({ mixer, compositor, onTrouble: (text) => troubles.push(text) });
+    const [first, second] = desk.store.getState().settings.channels;
+    if (!first || !second) throw new Error('The desk begins with two channels.');
+    await desk.open(first.id, 'lav');
+    await desk.open(second.id, 'spare');
+    desk.change(first.id, { backupId: second.id, name: 'Mika' });
+    const program = lab.startProbe(mixer.programTrack);
+    /** Waits for the first one's state, then listens. */
+    const placeOf = () => desk.store.getState().channels[first.id]?.place.kind;
+    const heardOnce = async (place: 'own' | 'backup') => {
+      await lab.untilState(desk.store, ({ channels }) => {
+        const [main, backup] = [channels[first.id], channels[second.id]];
+        return (
+          main?.place.kind === place &&
+          backup?.place.kind === (place === 'own' ? 'waiting' : 'own') &&
+          (place === 'backup' || main.health.kind === 'alive')
+        );
+      });
+      const [left] = await lab.heard(program, [600, 1400]);
+      return left?.map((amplitude) => (amplitude > 0.15 ? 1 : amplitude < 0.005 ? 0 : amplitude));
+    };
+    const health = () => desk.store.getState().channels[first.id]?.health.kind;
+    const states: unknown[] = [await heardOnce('own')];
+    devices.silence('lav', true);
+    states.push(await heardOnce('backup'), health());
+    devices.silence('lav', false);
+    states.push(await heardOnce('own'));
+    devices.unplug('lav');
+    states.push(await heardOnce('backup'), desk.report(first.id).kind);
+    devices.plug('lav');
+    states.push(await heardOnce('own'));
+    // The director mutes the first on purpose: nobody speaks for it.
+    desk.setStrip(first.id, { muted: true, highPassHz: 80 });
+    states.push(await heardOnce('own'), placeOf());
+    desk.close();
+    mixer.close();
+    const again = lab.createSoundDesk({
+      mixer: lab.createMixer(),
+      compositor,
+      onTrouble: (text) => troubles.push(text),
+    });
+    const [kept] = again.store.getState().settings.channels;
+    again.close();
+    compositor.close();
+    return { states, kept, troubles };
+  });
+  expect(result.states).toEqual([
+    [1, 0],
+    [0, 1],
+    'silent',
+    [1, 0],
+    [0, 1],
+    'unplugged',
+    [1, 0],
+    [0, 0],
+    'own',
+  ]);
+  expect(result.kept).toMatchObject({
+    name: 'Mika',
+    backupId: 'mic-2',
+    inUse: true,
+    device: { deviceId: 'lav', label: 'The lav' },
+    strip: { muted: true, highPassHz: 80 },
+  });
+  expect(result.troubles).toEqual([]);
+  await page.close();
+}, 60_000);
+
+test('a stereo device is split into two lavs, and talkback without a microphone says what to do', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    localStorage.clear();
+    lab.installMicrophones({ mixer: 600 });
+    const mixer = lab.createMixer();
+    const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
+    const troubles: string[] = [];
+    const desk = lab.createSoundDesk({ mixer, compositor, onTrouble: (text) => troubles.push(text) });
+    await desk.openAll(true);
+    const [first] = desk.store.getState().settings.channels;
+    if (!first) throw new Error('The desk begins with two channels.');
+    await desk.split(first.id);
+    const split = desk.store.getState().settings.channels.map(({ name, strip, device }) => ({
+      name,
+      mode: strip.mode,
+      deviceId: device?.deviceId,
+    }));
+    desk.talk(true);
+    const silent = desk.store.getState().talking;
+    desk.change(first.id, { use: 'talkback' });
+    desk.talk(true);
+    const { talking } = desk.store.getState();
+    const { talkback, inputs } = mixer.snapshot();
+    for (let n = 0; n < 20; n++) desk.addChannel();
+    const { length } = desk.store.getState().settings.channels;
+    desk.close();
+    mixer.close();
+    compositor.close();
+    return { split, silent, talking, talkback, kind: inputs[first.id]?.kind, length, troubles };
+  });
+  expect(result.split).toEqual([
+    { name: 'Lav L', mode: 'left', deviceId: 'mixer' },
+    { name: 'Lav R', mode: 'right', deviceId: 'mixer' },
+  ]);
+  expect(result).toMatchObject({
+    silent: false,
+    talking: true,
+    talkback: true,
+    kind: 'talkback',
+    length: 16,
+  });
+  expect(result.troubles[0]).toContain('no talkback microphone');
+  expect(result.troubles[1]).toContain('Remove one first');
+  await page.close();
+});
