@@ -142,8 +142,8 @@ const stockChange = async (studio: Page, viewers: readonly Page[]): Promise<numb
         });
         observer.observe(document.body, { childList: true, subtree: true, characterData: true });
       });
-      // The lower part of the card with the code, where the count stands; nothing else moves there.
-      const inPicture = window.rehearsal.whenChanged({ left: 0.795, top: 0.44, width: 0.17, height: 0.105 });
+      // Where the first number of "50 left of 50" stands on the card with the code; nothing else moves there.
+      const inPicture = window.rehearsal.whenChanged({ left: 0.762, top: 0.5, width: 0.05, height: 0.05 });
       return Math.max(await onCard, await inPicture);
     }),
   );
