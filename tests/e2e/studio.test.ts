@@ -166,6 +166,7 @@ describe('studio', () => {
     const resume = page.getByRole('button', { name: /^Resume the show/ });
     await resume.waitFor();
     await page.getByText('LIVE · STANDBY CLIP').waitFor();
+    await page.getByRole('region', { name: 'Connection' }).waitFor();
     // Devices open by themselves, in the roles they had.
     await page.getByText(/live \d+\.\d fps/).waitFor();
     // The tab that was open is open again.
@@ -182,7 +183,6 @@ describe('studio', () => {
     );
     expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
     expect((await box('.side')).width).toBeCloseTo(wide.width + 100, -1);
-    await page.getByRole('region', { name: 'Connection' }).waitFor();
     await page.keyboard.press('j');
     const log = page.getByRole('region', { name: 'Log' });
     await log.getByText('Live.').waitFor();
