@@ -176,7 +176,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const store = createStore<DeskState>(() => ({
     sending: { kind: 'idle' },
     scene: emptyScene,
-    cover: { standIns: [], clipFor: null },
+    cover: { standIns: [], clipFor: null, empty: true },
     trouble: null,
     fault: null,
     soundWaits: false,
@@ -426,7 +426,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     new Promise((resolve) => {
       const settled = () => {
         const states = Object.values(pictures.store.getState().feeds).map(({ state }) => state.kind);
-        return pictures.hasPicture() || !states.some((kind) => kind === 'opening' || kind === 'live');
+        return !store.getState().cover.empty || !states.some((kind) => kind === 'opening' || kind === 'live');
       };
       const done = () => {
         clearTimeout(patience);
@@ -466,7 +466,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store.setState({ going: 'starting' });
     const outcome = await act(async () => {
       await cameraSettled();
-      if (!pictures.hasPicture()) {
+      if (store.getState().cover.empty) {
         throw new AppError('noPicture', 'There is no picture yet. Turn on a camera, then go live.');
       }
       if (going !== 'asking') {
@@ -537,7 +537,9 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     },
     resume: () => {
       if (store.getState().sending.kind !== 'offerResume') return;
-      if (!pictures.hasPicture()) return tell('There is no picture yet. Turn on a camera, then resume.');
+      if (store.getState().cover.empty) {
+        return tell('There is no picture yet. Turn on a camera, then resume.');
+      }
       mayGoOn = true;
       advance();
     },

@@ -34,8 +34,14 @@ import type { PictureSources } from './picture-sources.ts';
 import type { ProductionDesk } from './production-desk.ts';
 import { newItem } from './scenes.ts';
 
-/** Backups that are drawn for lost sources; the source for which fans get the standby clip. */
-export type Cover = Pick<ResolvedPicture, 'standIns'> & { clipFor: SourceId | null };
+export type Cover = {
+  /** Backups that are drawn for lost sources. */
+  standIns: ResolvedPicture['standIns'];
+  /** The source for which fans get the standby clip. */
+  clipFor: SourceId | null;
+  /** Nothing on program has a picture. */
+  empty: boolean;
+};
 
 /** What putting somebody on the picture means to a director. */
 export type View = 'camera' | 'sideBySide' | 'guest';
@@ -195,9 +201,8 @@ export const createProgramDesk = (options: {
     else if (live && nothing !== 'clip' && covering && lock === 'standby') locks('none');
     const clipFor = covering ? (programPicture()?.items[0]?.sourceId ?? null) : null;
     const before = store.getState().cover;
-    if (before.clipFor !== clipFor || JSON.stringify(before.standIns) !== JSON.stringify(standIns)) {
-      store.setState({ cover: { standIns, clipFor } });
-    }
+    const cover = { standIns, clipFor, empty: nothing !== null };
+    if (JSON.stringify(before) !== JSON.stringify(cover)) store.setState({ cover });
   };
 
   /** Guests learn that they are in the picture also where that follows from no press of the director. */

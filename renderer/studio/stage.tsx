@@ -77,9 +77,7 @@ const SetUp = ({ showIsOn }: { showIsOn: boolean }) => {
 
 const ResumeOffer = () => {
   const studio = useStudio();
-  const ready = usePictures(({ feeds }) =>
-    Object.values(feeds).some(({ state, health }) => state.kind === 'live' && health.kind !== 'waiting'),
-  );
+  const ready = useDesk((desk) => !desk.cover.empty);
   return (
     <div className="resume" role="group" aria-label="Resume the show">
       <p>
@@ -194,7 +192,8 @@ const SceneRow = () => {
   const scenes = useProduction(({ production }) => production.scenes);
   const previewId = useProduction((state) => state.previewId);
   const picture = useDesk((desk) => desk.scene.picture);
-  const live = useShow((show) => show?.phase.kind === 'live');
+  // Red is for what fans see: while the standby clip is on, that is no scene.
+  const live = useShow((show) => show?.phase.kind === 'live' && show.program.source === 'studio');
   const programId = picture === null ? scenes[0]?.id : picture.sceneId;
   const add = () => {
     const id = newSceneId();
