@@ -147,10 +147,11 @@ const ScreenChoice = ({ source }: { source: Source }) => {
   return (
     <div className="button-row">
       <Button
-        label={`${live ? 'Share another' : 'Share a screen'}: ${source.name}`}
+        label={`${live ? 'Change' : 'Share a screen'}: ${source.name}`}
+        title="A screen or a window; the browser asks which"
         onPress={() => void studio.pictures.shareScreen(source.id)}
       >
-        {live ? 'Share another' : 'Share a screen'}
+        {live ? 'Change' : 'Share a screen'}
       </Button>
       {live && (
         <Button
