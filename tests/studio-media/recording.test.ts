@@ -201,6 +201,7 @@ test(
     const result = await page.evaluate(async () => {
       // No microphone at all: the mixer may be silent, or not running yet.
       const rig = await lab.startRecordingRig({ picture: lab.startCamera().track });
+      rig.desk.setSettings({ sources: false });
       const recording = (least: number) =>
         rig.until(({ phase, files }) => phase.kind === 'recording' && (files[0]?.lengthMs ?? 0) > least);
       rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });

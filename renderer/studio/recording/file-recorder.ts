@@ -54,6 +54,8 @@ const nominalFps = 30;
 const patienceMs = 500;
 /** As many as wait in a stream of sound (recorder.ts). */
 const mostFirstBlocks = 100;
+/** How long the end waits for streams that their owner has stopped. */
+const drainMs = 300;
 const leastBitsPerSecond = 1_000_000;
 const mostBitsPerSecond = 25_000_000;
 
@@ -156,7 +158,6 @@ export const recordFile = (order: FileOrder): FileRecorder => {
   const fail = (error: unknown) => {
     if (state !== 'open') return;
     state = 'failed';
-    stopReading();
     order.failed(error);
   };
 
@@ -323,10 +324,12 @@ export const recordFile = (order: FileOrder): FileRecorder => {
     const wasOpen = state === 'open';
     if (wasOpen) state = 'closed';
     clearInterval(pace);
-    stopReading();
     // Without a picture there is no file; whoever waits for one must not wait for ever.
     video.reject(new Error('No picture came.'));
+    // Frames that are on their way are taken and closed; thrown away with their stream they would be held until collected.
+    const patience = setTimeout(stopReading, drainMs);
     await pumps;
+    clearTimeout(patience);
     await Promise.all([pictureRow.settled(), soundRow.settled()]);
     held?.close();
     try {

@@ -149,6 +149,8 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
         name: order.name,
         ended,
         finish: async () => {
+          // The streams end with their tracks, and nothing is left in them.
+          for (const track of tracks) track.stop();
           if (open.has(file)) send({ kind: 'finish', file });
           await ended;
         },
