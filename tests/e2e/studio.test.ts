@@ -160,6 +160,7 @@ describe('studio', () => {
     await page.keyboard.press('ArrowRight');
     await page.getByRole('region', { name: 'Health' }).getByText('Work per frame').waitFor();
     await page.keyboard.press('End');
+    await page.getByRole('region', { name: 'Connection' }).waitFor();
 
     await page.reload();
     await fan.page.locator('.badge-standby').waitFor();
