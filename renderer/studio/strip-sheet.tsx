@@ -283,9 +283,9 @@ export const Slider = (props: {
   words: string;
   onChange: (value: number) => void;
 }) => (
-  <label className="slider">
+  <label className="strip-slider">
     <span className="field-label">{props.label}</span>
-    <span className="slider-value" aria-hidden="true">
+    <span className="strip-slider-value" aria-hidden="true">
       {props.words}
     </span>
     <input
