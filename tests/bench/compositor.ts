@@ -25,7 +25,7 @@ export interface CompositorBench {
   readonly recordingLostMs: number;
 }
 
-const seconds = { settle: 0.3, compose: 2, passThrough: 0.8 } as const;
+const seconds = { settle: 0.2, compose: 2, passThrough: 0.5 } as const;
 const fps = 30;
 
 export async function benchCompositor(options: {
