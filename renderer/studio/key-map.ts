@@ -92,6 +92,7 @@ const bindings = [
     keys: 'Space',
     group: 'Picture',
     words: 'Cut: preview becomes program at once',
+    globalKeys: 'Ctrl+Alt+C',
     press: ({ studio }) => studio.take('cut'),
   },
   {
@@ -99,6 +100,7 @@ const bindings = [
     keys: 'Enter',
     group: 'Picture',
     words: 'Auto: preview becomes program by the transition. After a reload: resume the show',
+    globalKeys: 'Ctrl+Alt+A',
     press: ({ studio }) => {
       if (studio.store.getState().sending.kind === 'offerResume') studio.resume();
       else studio.take('auto');

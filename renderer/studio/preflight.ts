@@ -222,7 +222,7 @@ const levelsVerdict = ({ sources, heard, nowMs }: CardFacts): Verdict => {
   if (sick.length > 0) {
     return wrong(
       `${sick.map((one) => `${one.name}: ${sourceState(one).text}`).join('. ')}.`,
-      'Check cable and battery, or choose it again under Sources.',
+      'Check cable and battery, or choose it again in the mixer.',
     );
   }
   const speak = (names: readonly string[]) => `Speak into ${names.join(' and ')}.`;
@@ -238,7 +238,7 @@ const levelsVerdict = ({ sources, heard, nowMs }: CardFacts): Verdict => {
     return wrong(`Nothing heard for 10 seconds from ${quiet.join(' and ')}.`, speak([...quiet, ...waiting]));
   if (waiting.length > 0) return look(`Not heard yet: ${waiting.join(' and ')}.`, speak(waiting));
   const muted = microphones.filter((one) => one.muted).map(({ name }) => name);
-  if (muted.length > 0) return look(`Heard, but muted: ${muted.join(' and ')}.`, 'Unmute it under Sound.');
+  if (muted.length > 0) return look(`Heard, but muted: ${muted.join(' and ')}.`, 'Unmute it in the mixer.');
   const loud = microphones.filter(({ media }) => media === 'clipped').map(({ name }) => name);
   if (loud.length > 0) return look(`Too loud: ${loud.join(' and ')}.`, 'Turn it down at the mixer.');
   return fine(`Heard: ${microphones.map(({ name }) => name).join(', ')}.`);

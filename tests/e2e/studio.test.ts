@@ -215,7 +215,10 @@ describe('studio', () => {
     await page.keyboard.press('Enter');
 
     // What is not ready asks before the show goes live, and never forbids it.
-    await page.getByLabel('Lav L device').selectOption({ label: 'No microphone' });
+    await page.getByRole('button', { name: 'More: Lav L' }).click();
+    const strip = page.getByRole('dialog', { name: 'Lav L, all settings' });
+    await strip.getByLabel('Microphone').selectOption({ label: 'No microphone' });
+    await strip.getByRole('button', { name: 'Close' }).click();
     const goLiveButton = page.locator('.top').getByRole('button', { name: /^Go live/ });
     await goLiveButton.click();
     const skip = page.getByRole('button', { name: /^Skip the test/ });

@@ -1,5 +1,6 @@
 // The studio page's frame without a page: the table of keys, and the sizes of its panels.
 import { describe, expect, it } from 'vitest';
+import { desktopRequests } from '../../electron/desktop-api.ts';
 import {
   bindingFor,
   keyConflicts,
@@ -8,6 +9,7 @@ import {
   keyName,
   type KeyBinding,
 } from '../../renderer/studio/key-map.ts';
+import { globalBindings } from '../../renderer/studio/hotkeys.ts';
 import { createLayout as openLayout, edges, usualSizes } from '../../renderer/studio/layout.ts';
 
 const pressed = (key: string, code: string, modifiers: Partial<KeyboardEvent> = {}) =>
@@ -56,6 +58,13 @@ describe('keys', () => {
     expect(pressed('Q', 'KeyQ')).toBe('Q'); // Caps lock.
     expect(pressed('Shift', 'ShiftLeft', { shiftKey: true })).toBeNull();
     expect(keyHint('standby')).toBe('⇧S');
+  });
+
+  it('offer the desktop app only hotkeys it takes', () => {
+    const hotkeys = globalBindings();
+    expect(hotkeys.map(({ id }) => id)).toEqual(expect.arrayContaining(['standby', 'cut', 'marker']));
+    expect(desktopRequests.setHotkeys.params.safeParse({ hotkeys }).success).toBe(true);
+    expect(new Set(hotkeys.map(({ accelerator }) => accelerator)).size).toBe(hotkeys.length);
   });
 
   it('count only at their time', () => {
