@@ -1,5 +1,6 @@
 // The production desk in a real Chromium with two like cameras: scenes built, previewed, taken and found again after a
 // reload; a camera that is pulled is covered by its backup and comes back. Against the real server.
+import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
@@ -117,6 +118,22 @@ it('builds two scenes, takes them by cut and fade, undoes edits, finds all back 
     .toBeLessThan((at?.x ?? 0) - 5);
   await expectAccessible(page);
   await page.getByText('saved', { exact: true }).waitFor();
+
+  // Out as a file, and in again; half a file is refused and costs nothing.
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export scenes' }).click();
+  const exported = await readFile(await (await downloading).path());
+  const file = page.getByLabel('File of scenes');
+  const half = { name: 'half.json', mimeType: 'application/json' };
+  await file.setInputFiles({ ...half, buffer: exported.subarray(0, exported.length / 2) });
+  await page.getByText(/This file is damaged or holds no scenes, so nothing was changed/).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await scene(page, 'Both').waitFor();
+  const renamed = exported.toString('utf8').replace('"Both"', '"Together"');
+  await file.setInputFiles({ ...half, buffer: Buffer.from(renamed) });
+  await scene(page, 'Together').waitFor();
+  await page.getByRole('button', { name: /^Undo/ }).click();
+  await scene(page, 'Both').waitFor();
 
   await page.keyboard.press('1');
   await goLive(page);
