@@ -196,8 +196,9 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
 /** Above this people see it. */
 const lateToMentionPct = 10;
 
-const pipelineLines = ({ latePct, show }: HealthFacts): HealthLine[] =>
-  latePct !== null && latePct > lateToMentionPct && show?.phase.kind === 'live'
+/** The compositor's own sentence about it comes first. */
+const pipelineLines = ({ latePct, fault, show }: HealthFacts): HealthLine[] =>
+  fault === null && latePct !== null && latePct > lateToMentionPct && show?.phase.kind === 'live'
     ? [
         {
           tone: 'look',
