@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { launchKillable, type KillableBrowser } from '../support/killable-browser.ts';
 import { startLabServer, type LabServer } from './lab-server.ts';
 
@@ -26,12 +26,15 @@ const openPage = async (): Promise<Page> => {
 
 beforeAll(async () => {
   server = await startLabServer();
+}, 60_000);
+afterAll(() => server.close());
+// What one test has recorded is not there for the next.
+beforeEach(async () => {
   profile = await mkdtemp(join(tmpdir(), 'ld-recording-'));
   page = await openPage();
-}, 60_000);
-afterAll(async () => {
+});
+afterEach(async () => {
   await browser?.close();
-  await server.close();
   await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 });
 
@@ -81,7 +84,7 @@ test(
       const { phase, markers } = rig.desk.store.getState();
       // The marker's place in the file tells the clock by which the file counts.
       const zero = performance.timeOrigin + performance.now() - (markers[0]?.atMs ?? Number.NaN);
-      await rig.until(({ files }) => files.every(({ lengthMs }) => lengthMs > 5_000));
+      await rig.until(({ files }) => files.every(({ lengthMs }) => lengthMs > 7_500));
       if (phase.kind !== 'recording') throw new Error('It does not record.');
       return zero;
     });
@@ -151,7 +154,7 @@ test(
     ]) {
       const strays = (onsets ?? []).map(strayMs).sort((a, b) => a - b);
       console.log(`from the full second: ${strays.map(Math.round).join(', ')} ms`);
-      expect(strays.length).toBeGreaterThanOrEqual(onsets === audio?.beeps ? 2 : 4);
+      expect(strays.length).toBeGreaterThanOrEqual(onsets === audio?.beeps ? 2 : 3);
       expect(Math.abs(strays[strays.length >> 1] ?? Infinity)).toBeLessThan(200);
     }
 
@@ -160,9 +163,15 @@ test(
     const mended = await page.evaluate(async () => {
       const rig = await lab.startRecordingRig();
       const isMended = async (name: string) => {
-        const { size } = await lab.createBrowserFiles().blob(name);
-        const end = await rig.files.read(name, size - 12, size - 8);
-        return new TextDecoder().decode(end) === 'mfro';
+        try {
+          const { size } = await lab.createBrowserFiles().blob(name);
+          const end = await rig.files.read(name, size - 12, size - 8);
+          return new TextDecoder().decode(end) === 'mfro';
+        } catch (error) {
+          // Being written at this moment.
+          if (error instanceof DOMException && error.name === 'NotReadableError') return false;
+          throw error;
+        }
       };
       const names = (await rig.files.list()).map(({ name }) => name).filter((name) => name.endsWith('.mp4'));
       while ((await Promise.all(names.map(isMended))).includes(false))
