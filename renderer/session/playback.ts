@@ -14,6 +14,9 @@ export type PlaybackSample = {
   height: number;
   freezes: number;
   processingSeconds: number;
+  /** What all samples of sound so far have waited in the jitter buffer, together, and how many there were. */
+  soundWaitedSeconds: number;
+  soundSamples: number;
   rttMs: number | null;
 };
 
@@ -42,6 +45,8 @@ export const readSample = (
     height: 0,
     freezes: 0,
     processingSeconds: 0,
+    soundWaitedSeconds: 0,
+    soundSamples: 0,
     rttMs: null,
   };
   report.forEach((stat: unknown) => {
@@ -58,6 +63,8 @@ export const readSample = (
         sample.processingSeconds = numberIn(stat, 'totalProcessingDelay');
       } else if (track === tracks.audio) {
         sample.audioBytes = numberIn(stat, 'bytesReceived');
+        sample.soundWaitedSeconds = numberIn(stat, 'jitterBufferDelay');
+        sample.soundSamples = numberIn(stat, 'jitterBufferEmittedCount');
       }
     } else if (type === 'transport') {
       sample.pathBytes += numberIn(stat, 'bytesReceived');
@@ -67,6 +74,12 @@ export const readSample = (
     }
   });
   return sample;
+};
+
+/** How long sound has waited in its buffer between two samples; null when none was played. */
+export const soundBufferedMs = (before: PlaybackSample, now: PlaybackSample): number | null => {
+  const samples = now.soundSamples - before.soundSamples;
+  return samples > 0 ? ((now.soundWaitedSeconds - before.soundWaitedSeconds) * 1000) / samples : null;
 };
 
 /** Of a send transport: what the server has said of it so far (RTCP), and what has been sent. */

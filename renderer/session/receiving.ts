@@ -10,6 +10,7 @@ import * as z from 'zod/mini';
 import { createFeeds, noTracks, tracksOf } from './feeds.ts';
 import type { Rung } from './ladder.ts';
 import type { MediaHost, ProgramStats } from './media-part.ts';
+import { createLipSync } from './lip-sync.ts';
 import { layerFor, readSample, statsBetween, type PlaybackSample } from './playback.ts';
 import { createProgramWatch } from './program-watch.ts';
 
@@ -111,6 +112,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     freezesBefore += watch.consumersChanged();
     reported = null;
     program = consumers;
+    lipSync.consumersChanged();
     const tracks = tracksOf(consumers);
     store.setState({ program: tracks });
     feeds.programIs(tracks);
@@ -268,6 +270,15 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     onError: onlyExpected,
     onHeight: applyLayer,
   });
+  const lipSync = createLipSync({
+    clock,
+    sample,
+    receiver: () => {
+      const receiver = program.find((consumer) => consumer.kind === 'video')?.rtpReceiver;
+      return receiver && 'jitterBufferTarget' in receiver ? receiver : undefined;
+    },
+    onError: onlyExpected,
+  });
   const feeds = createFeeds({
     host,
     path: () => transport,
@@ -313,6 +324,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       if (sound === wanted) return;
       sound = wanted;
       applySound();
+      lipSync.follow(wanted);
     },
     countFrames: (counter: (() => number) | null) => {
       framesShown = counter;
@@ -326,6 +338,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       closed = true;
       generation += 1;
       watch.close();
+      lipSync.close();
       feeds.close();
       cancelRetry();
       transport?.close();
@@ -339,6 +352,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
         feeds: others.feeds,
         recoveries,
         ...watch.snapshot(),
+        ...lipSync.snapshot(),
       };
     },
   };

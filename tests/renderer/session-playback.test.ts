@@ -1,12 +1,20 @@
 // What a page concludes from statistics and state, as pure functions: layers, rates, status words.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { layerFor, readSample, statsBetween, type PlaybackSample } from '../../renderer/session/playback.ts';
+import { createLipSync, heldBackMs } from '../../renderer/session/lip-sync.ts';
+import {
+  layerFor,
+  readSample,
+  soundBufferedMs,
+  statsBetween,
+  type PlaybackSample,
+} from '../../renderer/session/playback.ts';
 import { layerBitrates } from '../../renderer/session/media-part.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
 import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from '../support/products.ts';
+import { fakeClock, settled } from '../support/wires.ts';
 
 describe('the layer asked for', () => {
   test.each([
@@ -46,6 +54,8 @@ describe('statistics', () => {
     height: 360,
     freezes: 0,
     processingSeconds: 0,
+    soundWaitedSeconds: 0,
+    soundSamples: 0,
     rttMs: null,
     ...changes,
   });
@@ -104,6 +114,82 @@ describe('statistics', () => {
         rttMs: 12,
       }),
     );
+  });
+});
+
+describe('picture and sound', () => {
+  test('the picture is held back a little longer than the sound waits, never for long, and not for every millisecond', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 2_000, noNaN: true }),
+        fc.integer({ min: 0, max: 300 }),
+        (buffered, now) => {
+          const held = heldBackMs(buffered, now);
+          expect(held === now || held <= Math.min(300, Math.ceil(buffered + 30))).toBe(true);
+          expect(Math.abs(heldBackMs(buffered, held) - held)).toBe(0);
+        },
+      ),
+    );
+    expect([heldBackMs(100, 0), heldBackMs(105, 130), heldBackMs(900, 80)]).toEqual([130, 130, 300]);
+  });
+
+  test('it is held back from when sound is on until it is off, also over a new consumer', async () => {
+    const clock = fakeClock(0);
+    const blank = {
+      atMs: 0,
+      pathBytes: 0,
+      videoBytes: 0,
+      audioBytes: 0,
+      framesDecoded: 0,
+      width: 0,
+      height: 0,
+      freezes: 0,
+      processingSeconds: 0,
+      rttMs: null,
+    };
+    let played = 0;
+    let receiver: { jitterBufferTarget: number | null } = { jitterBufferTarget: 0 };
+    const lips = createLipSync({
+      clock,
+      sample: () => {
+        played += 24_000;
+        return Promise.resolve({ ...blank, soundSamples: played, soundWaitedSeconds: played * 0.1 });
+      },
+      receiver: () => receiver,
+      onError: (error) => {
+        throw error;
+      },
+    });
+    const pass = async () => {
+      clock.advance(500);
+      await settled();
+    };
+    await pass();
+    expect(receiver.jitterBufferTarget).toBe(0);
+    lips.follow('on');
+    for (let look = 0; look < 3; look += 1) await pass();
+    expect(receiver.jitterBufferTarget).toBe(130);
+    receiver = { jitterBufferTarget: 0 };
+    lips.consumersChanged();
+    expect(receiver.jitterBufferTarget).toBe(130);
+    lips.follow('off');
+    for (let look = 0; look < 3; look += 1) await pass();
+    expect(receiver.jitterBufferTarget).toBe(0);
+    lips.close();
+  });
+
+  test('what sound waits is counted per sample of it', () => {
+    const at = (soundSamples: number, soundWaitedSeconds: number) => {
+      const stat = {
+        type: 'inbound-rtp',
+        trackIdentifier: 'a',
+        jitterBufferDelay: soundWaitedSeconds,
+        jitterBufferEmittedCount: soundSamples,
+      };
+      return readSample(new Map([['a', stat]]), { video: 'v', audio: 'a' }, 0);
+    };
+    expect(soundBufferedMs(at(48_000, 4_800), at(96_000, 7_200))).toBe(50);
+    expect(soundBufferedMs(at(48_000, 4_800), at(48_000, 4_800))).toBeNull();
   });
 });
 

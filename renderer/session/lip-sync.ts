@@ -1,0 +1,80 @@
+// Brings the picture to the sound as soon as a fan turns sound on. The browser does this by itself from sender reports, but slowly: it
+// took some 15 s for 150 ms. So the picture is held back at once by nearly what it will be; the browser does the rest.
+// Not its job: the truth about sound and picture, which is in the sender reports (the program bus), and whether there is sound at all.
+import type { Clock } from '../../sfu-server/protocol/channel.ts';
+import { soundBufferedMs, type PlaybackSample } from './playback.ts';
+
+const lookEveryMs = 500;
+/**
+ * A picture's buffer counts its decoding too, a sound's does not; measured, lips and words met at 70 ms more than the sound's. Some
+ * of that is left to the browser: were the picture ever the later one, it would hold the sound back, and this the picture again.
+ */
+const moreThanSoundMs = 30;
+const longestMs = 300;
+/** Smaller changes are not worth a picture that speeds up or slows down. */
+const smallestMs = 10;
+
+/** How long the picture is to be held back for a sound that is buffered so long, given how long it is now. */
+export const heldBackMs = (bufferedMs: number, nowMs: number): number => {
+  const wanted = Math.round(Math.min(longestMs, bufferedMs + moreThanSoundMs));
+  return Math.abs(wanted - nowMs) < smallestMs ? nowMs : wanted;
+};
+
+export type LipSyncOptions = {
+  clock: Clock;
+  sample: () => Promise<PlaybackSample | null>;
+  /** Of the program's picture; undefined while there is none, or where the browser cannot be asked. */
+  receiver: () => { jitterBufferTarget: number | null } | undefined;
+  onError: (error: unknown) => void;
+};
+
+export type LipSync = ReturnType<typeof createLipSync>;
+
+export const createLipSync = ({ clock, sample, receiver, onError }: LipSyncOptions) => {
+  let cancel: (() => void) | undefined;
+  let before: PlaybackSample | null = null;
+  let heldMs = 0;
+
+  const hold = (ms: number) => {
+    heldMs = ms;
+    const picture = receiver();
+    if (picture && picture.jitterBufferTarget !== ms) picture.jitterBufferTarget = ms;
+  };
+  const look = async () => {
+    const now = await sample();
+    // Turned off while it was looked.
+    if (!cancel) return;
+    const bufferedMs = now && before ? soundBufferedMs(before, now) : null;
+    before = now;
+    if (bufferedMs !== null) hold(heldBackMs(bufferedMs, heldMs));
+  };
+  const next = () => {
+    cancel = clock.after(lookEveryMs, () => {
+      look()
+        .catch(onError)
+        .finally(() => {
+          if (cancel) next();
+        });
+    });
+  };
+  const stop = () => {
+    cancel?.();
+    cancel = undefined;
+    before = null;
+    hold(0);
+  };
+
+  return {
+    follow: (sound: 'off' | 'on') => {
+      if (sound === 'off') stop();
+      else if (!cancel) next();
+    },
+    /** Other consumers: what was counted of the earlier ones says nothing of these. */
+    consumersChanged: () => {
+      before = null;
+      hold(heldMs);
+    },
+    close: stop,
+    snapshot: () => ({ heldBackMs: heldMs }),
+  };
+};
