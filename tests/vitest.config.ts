@@ -23,6 +23,13 @@ const servers = [
   'tests/media/standby.test.ts',
 ];
 
+/** Media in real time that leaves most of a core alone: two files at once. */
+const light = [
+  'tests/media/{program-bus,recorder}.test.ts',
+  'tests/studio-media/{devices,mixer}.test.ts',
+  'tests/sfu-server/failures.test.ts',
+];
+
 /** When the machine stalls for a moment nobody is to blame; a test that fails three times in a row has a reason. */
 const retry = 2;
 
@@ -40,14 +47,18 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'light media', include: light, maxWorkers: 2, retry, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
         test: {
           name: 'real media',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/bench/**', ...quiet, ...servers],
+          exclude: ['tests/bench/**', ...quiet, ...servers, ...light],
           // Two cores, and media runs in real time: one file at a time.
           fileParallelism: false,
           retry,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

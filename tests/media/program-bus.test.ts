@@ -314,7 +314,7 @@ describe('the program', () => {
       rig.bus.setOnAir(true);
       await rig.shows('studio');
       await rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'studio');
-      for (let round = 0; round < 3; round += 1) {
+      for (let round = 0; round < 2; round += 1) {
         rig.bus.setLock('standby');
         await rig.viewer.next(({ kind, source }) => kind === 'video' && source === 'standby');
         // Goes back the moment the studio has made one by itself.
