@@ -6,10 +6,10 @@ import { soundBufferedMs, type PlaybackSample } from './playback.ts';
 
 const lookEveryMs = 500;
 /**
- * A picture's buffer counts its decoding too, a sound's does not; measured, lips and words met at 70 ms more than the sound's. Some
+ * A picture's buffer counts its decoding too, a sound's does not; measured, lips and words meet at 95 ms more than the sound's. Some
  * of that is left to the browser: were the picture ever the later one, it would hold the sound back, and this the picture again.
  */
-const moreThanSoundMs = 45;
+const moreThanSoundMs = 85;
 const longestMs = 300;
 /** Smaller changes are not worth a picture that speeds up or slows down. */
 const smallestMs = 10;

@@ -71,9 +71,9 @@ const maxReportedSkewMs = 5_000;
 /**
  * How much older the studio's sound is than its sender reports say: browsers report the moment a packet is made, when its first
  * sample has waited for the packet to fill (20 ms), for its block (10 ms), and for the mixer longer than the picture for the
- * compositor (13 ms measured, more when busy). Without it words came 65-80 ms after lips.
+ * compositor (13 ms measured, far more when busy). Without it words came 65 ms after lips on a quiet machine, 140 ms on a busy one.
  */
-export const soundUntoldMs = 50;
+export const soundUntoldMs = 90;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
 /** A new audience (a node that took over, an edge that was joined) may make the clip skip to a key frame this long, … */

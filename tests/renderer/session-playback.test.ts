@@ -125,12 +125,12 @@ describe('picture and sound', () => {
         fc.integer({ min: 0, max: 300 }),
         (buffered, now) => {
           const held = heldBackMs(buffered, now);
-          expect(held === now || held <= Math.min(300, Math.ceil(buffered + 45))).toBe(true);
+          expect(held === now || held <= Math.min(300, Math.ceil(buffered + 85))).toBe(true);
           expect(Math.abs(heldBackMs(buffered, held) - held)).toBe(0);
         },
       ),
     );
-    expect([heldBackMs(100, 0), heldBackMs(105, 145), heldBackMs(900, 80)]).toEqual([145, 145, 300]);
+    expect([heldBackMs(100, 0), heldBackMs(105, 185), heldBackMs(900, 80)]).toEqual([185, 185, 300]);
   });
 
   test('it is held back from when sound is on until it is off, also over a new consumer', async () => {
@@ -168,10 +168,10 @@ describe('picture and sound', () => {
     expect(receiver.jitterBufferTarget).toBe(0);
     lips.follow('on');
     for (let look = 0; look < 3; look += 1) await pass();
-    expect(receiver.jitterBufferTarget).toBe(145);
+    expect(receiver.jitterBufferTarget).toBe(185);
     receiver = { jitterBufferTarget: 0 };
     lips.consumersChanged();
-    expect(receiver.jitterBufferTarget).toBe(145);
+    expect(receiver.jitterBufferTarget).toBe(185);
     lips.follow('off');
     for (let look = 0; look < 3; look += 1) await pass();
     expect(receiver.jitterBufferTarget).toBe(0);
