@@ -76,7 +76,7 @@ function fastChecks(root) {
   return [
     ...types,
     { name: 'lint', args: [binOf(root, 'oxlint'), '--type-aware', '--quiet'] },
-    { name: 'format', args: [binOf(root, 'prettier'), '--check', '--log-level', 'warn', '.'] },
+    { name: 'format', args: [binOf(root, 'prettier'), '--check', '--cache', '--log-level', 'warn', '.'] },
     {
       name: 'architecture',
       args: [
