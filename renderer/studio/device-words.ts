@@ -44,7 +44,8 @@ export const slotWords = (state: SlotState, nowMs: number): StateWords => {
   }
 };
 
-const failedWord = {
+/** Why a device could not be opened, in a word or three. */
+export const failedWord = {
   denied: 'not allowed',
   insecure: 'needs https',
   none: 'none connected',

@@ -15,6 +15,7 @@ import {
   type DeviceSlot,
 } from '../ui/devices.ts';
 import { matchCameras, type UnclearCameras, type WantedCamera } from './camera-match.ts';
+import { failedWord } from './device-words.ts';
 import type { Compositor, SourceStats } from './media/compositor.ts';
 import { parseCube } from './media/cube.ts';
 import type { Output } from './media/scene.ts';
@@ -243,7 +244,7 @@ export const createPictureSources = (options: {
           enter(feed, { kind: 'unplugged', device: state.identity, sinceMs: state.sinceMs });
         } else if (state.kind === 'failed') {
           const { kind, sentence } = state.problem;
-          enter(feed, { kind: 'failed', word: cameraWords[kind], sentence });
+          enter(feed, { kind: 'failed', word: failedWord[kind], sentence });
         } else enter(feed, { kind: state.kind === 'opening' ? 'opening' : 'off' });
         refreshCameras();
       },
@@ -530,14 +531,3 @@ export const createPictureSources = (options: {
     }),
   };
 };
-
-const cameraWords = {
-  denied: 'not allowed',
-  insecure: 'needs https',
-  none: 'none connected',
-  busy: 'in use elsewhere',
-  'timed-out': 'did not open',
-  gone: 'not connected',
-  cancelled: 'off',
-  unknown: 'cannot open',
-} as const;
