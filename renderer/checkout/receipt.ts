@@ -4,6 +4,7 @@ import type { Delivery, Receipt } from '../../sfu-server/protocol/order-messages
 import { formatMoney } from '../ui/format.ts';
 import { countdown } from '../ui/offer.ts';
 import { qrPath } from '../ui/qr.ts';
+import { saveFile } from '../ui/save-file.ts';
 import type { Checkout } from './checkout.ts';
 import { windowWords } from './details.ts';
 import { make, say, write, type View } from './elements.ts';
@@ -104,9 +105,7 @@ export const receiptView = (checkout: Checkout): View => {
   const save = async () => {
     const mail = await purchase.receiptText();
     if (!mail) return;
-    const url = URL.createObjectURL(new Blob([`${mail.subject}\n\n${mail.text}`], { type: 'text/plain' }));
-    make('a', { href: url, download: 'receipt.txt' }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    saveFile(new Blob([`${mail.subject}\n\n${mail.text}`], { type: 'text/plain' }), 'receipt.txt');
   };
   saved.addEventListener('click', () => void save());
 

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { Button } from '../ui/controls.tsx';
+import { saveFile } from '../ui/save-file.ts';
 import { useShow, useStudio } from './hooks.ts';
 import { clockTime, logAsText } from './log.ts';
 import './log-panel.css';
@@ -23,14 +24,7 @@ export const LogPanel = () => {
       () => setCopied('yes'),
       () => setCopied('refused'),
     );
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([logAsText(lines)], { type: 'text/plain' }));
-    const link = document.createElement('a');
-    link.href = url;
-    link.download = `${title} log.txt`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  };
+  const save = () => saveFile(new Blob([logAsText(lines)], { type: 'text/plain' }), `${title} log.txt`);
   return (
     <section className="panel log" aria-labelledby="log-head">
       <div className="panel-head">

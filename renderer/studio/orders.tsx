@@ -5,6 +5,7 @@ import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/mess
 import type { Order, OrderId, OrderState } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
 import { formatMoney, moneyForField, parseMoney } from '../ui/format.ts';
+import { saveFile } from '../ui/save-file.ts';
 import { useShow, useStudio } from './hooks.ts';
 import type { Answer } from './shop-desk.ts';
 
@@ -240,14 +241,8 @@ const OneOrder = (props: { id: OrderId; onClose: () => void; onChange: () => voi
   const { order } = detail.receipt;
   const { kind } = order.state;
   const isPaid = kind === 'paid' || kind === 'fulfilled';
-  const saveEvidence = () => {
-    const url = URL.createObjectURL(new Blob([detail.evidence], { type: 'text/plain' }));
-    const link = document.createElement('a');
-    link.href = url;
-    link.download = `order-${order.pickupCode}.txt`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  };
+  const saveEvidence = () =>
+    saveFile(new Blob([detail.evidence], { type: 'text/plain' }), `order-${order.pickupCode}.txt`);
   return (
     <div className="one-order">
       <div className="button-row">

@@ -10,6 +10,7 @@ import {
   type SourceId,
 } from '../../sfu-server/protocol/production.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
+import { saveFile } from '../ui/save-file.ts';
 import { useDesk, useProduction, useShow, useStudio } from './hooks.ts';
 import { NumberField } from './number-field.tsx';
 import { guestSourceId } from './picture.ts';
@@ -388,12 +389,8 @@ const Collection = () => {
   const file = useRef<HTMLInputElement>(null);
   const title = useShow((show) => show?.title ?? 'scenes');
   const save = () => {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(studio.production.exportFile());
-    link.download = `${title.replace(/[^\p{L}\p{N} _-]/gu, '').trim() || 'scenes'}.scenes.json`;
-    link.click();
-    // Some browsers fetch the address only after the click has returned.
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    const name = title.replace(/[^\p{L}\p{N} _-]/gu, '').trim() || 'scenes';
+    saveFile(studio.production.exportFile(), `${name}.scenes.json`);
   };
   return (
     <div className="button-row scene-collection">

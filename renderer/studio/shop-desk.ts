@@ -7,6 +7,7 @@ import type { ShowParamsInput, ShowRequest, ShowResult } from '../../sfu-server/
 import type { CrewId, Drop, DropState, Product, ProductId } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Session } from '../session/session.ts';
+import { saveFile } from '../ui/save-file.ts';
 
 export type Answer<T> = { ok: true; result: T } | { ok: false; text: string };
 
@@ -214,12 +215,7 @@ export const createShopDesk = (options: {
     download: async (path: string, fileName: string): Promise<void> => {
       const answer = await exchange(path, {}, (reply) => reply.blob());
       if (!answer.ok) return tell(answer.text);
-      const url = URL.createObjectURL(answer.result);
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = fileName;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      saveFile(answer.result, fileName);
     },
 
     inviteCrew: async (name: string): Promise<Answer<unknown>> => {

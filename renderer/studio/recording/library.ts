@@ -6,6 +6,7 @@ import type { CanvasSink, Input, InputVideoTrack } from 'mediabunny';
 import type { RecordingFiles, StoredFile } from './files.ts';
 import { takeNotes, type Marker } from './markers.ts';
 import { markerNames, programSource, readRecordingName, takeOf } from './names.ts';
+import { saveFile } from '../../ui/save-file.ts';
 
 export type ListedFile = StoredFile & {
   readonly source: string;
@@ -53,17 +54,6 @@ const mostTakes = 50;
 const stillWidth = 192;
 /** Notes are small; anything else is not ours. */
 const mostNotesBytes = 1024 * 1024;
-
-/** Saves bytes under a name, as the browser saves a download. */
-const download = (bytes: Blob, name: string): void => {
-  const url = URL.createObjectURL(bytes);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The browser has taken hold of the bytes by then.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-};
 
 export const createRecordingLibrary = (options: { files: RecordingFiles; key: string }): RecordingLibrary => {
   const { files, key } = options;
@@ -209,13 +199,13 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
     handOut: (name) =>
       attempt('The recording cannot be opened', async () => {
         if (files.kind === 'desktop') await files.show(name);
-        else download(await files.blob(name), name);
+        else saveFile(await files.blob(name), name);
       }),
     handOutServer: (name) =>
       attempt('The server does not give the recording', async () => {
         const answer = await server(`/api/recordings/${encodeURIComponent(name)}`);
         if (!answer) throw new Error('it cannot be reached');
-        download(await answer.blob(), name);
+        saveFile(await answer.blob(), name);
       }),
     close: () => {
       closed = true;
