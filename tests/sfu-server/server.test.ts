@@ -7,6 +7,7 @@ import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { strangerLimits } from '../../sfu-server/protocol/channel.ts';
 import { closeCodes } from '../../sfu-server/protocol/errors.ts';
 import { showContract, type ShowRequest } from '../../sfu-server/protocol/messages.ts';
 import {
@@ -126,20 +127,24 @@ describe('roles', () => {
     '[CH6] refuses a %s all that is not theirs',
     async (role) => {
       const { token } = await studio.channel.call('inviteGuest', { name: 'Ada' });
-      const client =
+      const enter = () =>
         role === 'anonymous'
-          ? await connect(server.origin)
+          ? connect(server.origin)
           : role === 'viewer'
-            ? await joinViewer(server.origin, server.showId)
-            : role === 'cohost'
-              ? await joinGuest(server.origin, token)
-              : studio;
+            ? joinViewer(server.origin, server.showId)
+            : joinGuest(server.origin, token);
       const forbidden = requests.filter(({ allowed }) => !allowed.includes(role)).map(({ name }) => name);
       expect(forbidden.length).toBeGreaterThan(0);
-      for (const name of forbidden.filter(isRequest)) {
-        expect([name, await refusal(client.channel.call(name, anyParams))]).toEqual([name, 'forbidden']);
+      const asked = forbidden.filter(isRequest);
+      // A connection that asks more than its burst at once is closed as a flood, which is not what is asked here.
+      const perConnection = strangerLimits.burst / 2;
+      for (let from = 0; from < asked.length; from += perConnection) {
+        const client = role === 'studio' ? studio : await enter();
+        for (const name of asked.slice(from, from + perConnection)) {
+          expect([name, await refusal(client.channel.call(name, anyParams))]).toEqual([name, 'forbidden']);
+        }
+        if (client !== studio) client.close();
       }
-      if (client !== studio) client.close();
       for (const { id } of studio.joined.state.guests)
         await studio.channel.call('revokeGuest', { guestId: id });
     },
