@@ -176,9 +176,15 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.getByRole('button', { name: 'Add product' }).click();
   const sale = studio.getByRole('button', { name: '+1 sold' });
   for (let sold = 0; sold < 8; sold += 1) await sale.click();
+  await studio.getByRole('tab', { name: 'Overlays' }).click();
   await studio.getByLabel('Lower third, name').fill('Mara Voss');
   await studio.getByLabel('Lower third, second line').fill('Screen prints, two nights only');
-  await studio.getByRole('button', { name: 'Lower third', exact: false }).first().click();
+  await studio.getByLabel('Title, headline').fill('Night market drop');
+  await studio.getByLabel('Ticker, one line each').fill('Free returns\nTwo nights only');
+  await studio.getByLabel('Message to pin').fill('Is the tee true to size?');
+  await studio.getByRole('button', { name: /^Lower third/ }).click();
+  await shoot(studio, 'studio-overlays', 'small');
+  await studio.getByRole('tab', { name: 'Sources' }).click();
   await studio.locator('body').click({ position: { x: 5, y: 5 } });
   await studio.keyboard.press('p');
   await studio

@@ -6,6 +6,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { SceneId } from '../../sfu-server/protocol/production.ts';
 import {
+  emptyScene,
   featuredProduct,
   guestId,
   type GuestId,
@@ -20,6 +21,8 @@ import { createGuestDesk, type GuestDesk } from './guests.ts';
 import { createSettings, outputFor, programSend, type Settings } from './settings.ts';
 import { guestSourceId } from './picture.ts';
 import type { SourcePicture } from './picture-report.ts';
+import { createOverlayDesk, type OverlayDesk } from './overlay-desk.ts';
+import { createOverlayFiles, type OverlayFiles } from './overlay-files.ts';
 import { createPictureSources, type PictureSources } from './picture-sources.ts';
 import { createProductionDesk, type ProductionDesk } from './production-desk.ts';
 import { createProgramDesk, type Cover, type ProgramDesk, type View } from './program-desk.ts';
@@ -81,8 +84,6 @@ export type DeskState = {
 /** Done, or a sentence that says what to do. */
 export type Outcome = { ok: true } | { ok: false; text: string };
 
-export type LowerThird = NonNullable<Scene['lowerThird']>;
-
 export interface Studio {
   readonly session: Session;
   readonly settings: Settings;
@@ -93,6 +94,8 @@ export interface Studio {
   readonly standby: StandbyDesk;
   readonly production: ProductionDesk;
   readonly pictures: PictureSources;
+  readonly overlays: OverlayDesk;
+  readonly overlayFiles: OverlayFiles;
   /** What happened so far, in words. */
   readonly log: Log;
   readonly hotkeys: Hotkeys;
@@ -134,9 +137,6 @@ export interface Studio {
   takeScene(id: SceneId): void;
   /** A guest on the picture, or off it, whatever the scenes are. */
   setView(view: View, guestId?: GuestId): void;
-  setQr(visible: boolean): void;
-  setLowerThird(visible: boolean): void;
-  setLowerThirdWords(words: LowerThird): void;
 
   invite(name: string): Promise<Outcome>;
   renewLink(guestId: GuestId): Promise<Outcome>;
@@ -157,8 +157,6 @@ export interface Studio {
 const endArmedMs = 4_000;
 /** How long Go live waits for a camera that is being opened. */
 const warmUpMs = 10_000;
-
-const emptyScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: false };
 
 const sentence = (error: unknown): string => {
   if (error instanceof AppError) return error.message;
@@ -193,6 +191,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     onTrouble: tell,
   });
   const production = createProductionDesk({ session, tell });
+  const overlayFiles = createOverlayFiles({ production, compositor, files, tell });
   const sound = createSoundDesk({ mixer, compositor, onTrouble: tell });
   const guests = createGuestDesk({ session, compositor, mixer, sound, onTrouble: tell });
   const connection = createConnectionDesk(session);
@@ -302,10 +301,21 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     production,
     pictures,
     guests,
+    files: overlayFiles,
     output,
     store,
     publicOrigin: () => publicOrigin,
     call: act,
+    tell,
+  });
+  const overlays: OverlayDesk = createOverlayDesk({
+    production,
+    scene: () => store.getState().scene,
+    change: (change) => program.change(change),
+    hasProduct: () => {
+      const state = show();
+      return state !== null && featuredProduct(state) !== null;
+    },
     tell,
   });
 
@@ -343,6 +353,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       program.compose();
       advance();
     }),
+    overlayFiles.store.subscribe(() => program.compose()),
     compositor.onFault((fault) => store.setState({ fault })),
     compositor.onStepDown((fault) => store.setState({ fault })),
     compositor.onStats((stats) => recording.programSecond(stats)),
@@ -516,6 +527,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store,
     production,
     pictures,
+    overlays,
+    overlayFiles,
     programTrack: compositor.track,
     previewTrack: compositor.previewTrack,
     meterFeed,
@@ -549,21 +562,6 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     take: (how) => program.take(how),
     takeScene: (id) => program.takeScene(id),
     setView: (view, guest) => program.setView(view, guest),
-    setQr: (qrVisible) => {
-      const state = show();
-      if (qrVisible && (!state || !featuredProduct(state)))
-        return tell('There is nothing to sell yet. Add a product under Drop.');
-      program.change({ qrVisible });
-    },
-    setLowerThird: (visible) => {
-      const { lowerThird } = settings.store.getState();
-      if (visible && lowerThird.title.trim() === '') return tell('Write a name for the lower third first.');
-      program.change({ lowerThird: visible ? lowerThird : null });
-    },
-    setLowerThirdWords: (lowerThird) => {
-      settings.change({ lowerThird });
-      if (store.getState().scene.lowerThird && lowerThird.title.trim() !== '') program.change({ lowerThird });
-    },
 
     invite: (name) =>
       attempt(async () => {
@@ -597,6 +595,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       guests.close();
       shop.close();
       standby.close();
+      overlays.close();
+      overlayFiles.close();
       production.close();
       pictures.close();
       preflight.close();
@@ -616,6 +616,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       program: program.snapshot(),
       production: production.snapshot(),
       pictures: pictures.snapshot(),
+      overlays: overlays.snapshot(),
+      overlayFiles: overlayFiles.snapshot(),
       guests: guests.snapshot(),
       shop: shop.snapshot(),
       standby: standby.snapshot(),

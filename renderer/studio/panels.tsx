@@ -7,6 +7,7 @@ import { HealthPanel } from './health-panel.tsx';
 import { KeyList } from './key-list.tsx';
 import { LogPanel } from './log-panel.tsx';
 import { MixerPanel } from './mixer-panel.tsx';
+import { OverlaysPanel } from './overlays-panel.tsx';
 import { PeoplePanel } from './people.tsx';
 import { PreflightSheet } from './preflight-sheet.tsx';
 import { RecordingPanel, RecordingSheet } from './recording-panel.tsx';
@@ -17,6 +18,7 @@ import { ClipSheet, StandbyPanel } from './standby-panel.tsx';
 export const panels: readonly PanelEntry[] = [
   { id: 'sources', slot: 'dockLeft', title: 'Sources', Panel: SourcesPanel },
   { id: 'scene', slot: 'dockLeft', title: 'Scene', Panel: ScenePanel },
+  { id: 'overlays', slot: 'dockLeft', title: 'Overlays', Panel: OverlaysPanel },
   { id: 'standby', slot: 'dockLeft', title: 'Standby', Panel: StandbyPanel },
   { id: 'recording', slot: 'dockLeft', title: 'Recording', Panel: RecordingPanel },
   { id: 'mixer', slot: 'dockRight', title: 'Mixer', Panel: MixerPanel },

@@ -21,13 +21,14 @@ import type { Compositor } from './media/compositor.ts';
 import {
   aspectOf,
   createScene,
-  noOverlays,
   type Output,
   type QrCard,
   type Scene as PictureScene,
   type Slate,
   type Transition,
 } from './media/scene.ts';
+import type { FileState, OverlayFiles } from './overlay-files.ts';
+import { overlaysOf } from './overlays.ts';
 import { castOf, guestSourceId, resolvePicture, type ResolvedPicture } from './picture.ts';
 import { reportPictures, type SourcePicture } from './picture-report.ts';
 import type { PictureSources } from './picture-sources.ts';
@@ -80,6 +81,7 @@ export const createProgramDesk = (options: {
   production: ProductionDesk;
   pictures: PictureSources;
   guests: GuestDesk;
+  files: OverlayFiles;
   output: Output;
   /** `scene` and `cover` are written here, and nowhere else. */
   store: StoreApi<DeskState>;
@@ -89,7 +91,8 @@ export const createProgramDesk = (options: {
   call: (work: () => Promise<unknown>) => Promise<Outcome>;
   tell: (text: string) => void;
 }): ProgramDesk => {
-  const { session, compositor, production, pictures, guests, output, store, publicOrigin, tell } = options;
+  const { session, compositor, production, pictures, guests, files, output, store, publicOrigin, tell } =
+    options;
   let closed = false;
   const show = (): ShowState | null => session.store.getState().show;
 
@@ -114,8 +117,7 @@ export const createProgramDesk = (options: {
             : cardStock(offer.stock),
       clockText: saleClock(offer, nowMs),
       soldOut: offer.stock.left === 0,
-      style: 'card',
-      corner: 'topRight',
+      ...production.store.getState().production.overlays.qrCard,
     };
   };
 
@@ -143,13 +145,33 @@ export const createProgramDesk = (options: {
   const slateOf = (state: ShowState): Slate => ({ title: state.title, note: 'The picture is on its way' });
 
   const withOverlays = (state: ShowState, { layers }: ResolvedPicture): PictureScene => {
-    const { lowerThird, qrVisible } = store.getState().scene;
+    const { scene } = store.getState();
     const product = featuredProduct(state);
-    const qr = qrVisible && product ? qrCard(state, product) : null;
-    return createScene(layers, {
-      overlays: { ...noOverlays, lowerThird, qr },
-      slate: slateOf(state),
+    const overlays = overlaysOf({
+      scene,
+      settings: production.store.getState().production.overlays,
+      qr: scene.qrVisible && product ? qrCard(state, product) : null,
+      hasLogo: files.store.getState().logo.kind === 'ready',
     });
+    return createScene(layers, { overlays, slate: slateOf(state) });
+  };
+
+  /** As the director chose it; a stinger that is not at hand is a fade, which the director is told. */
+  const autoTransition = (): Transition => {
+    const { kind, durationMs, stinger } = production.store.getState().production.transition;
+    if (kind !== 'stinger') return { kind, durationMs };
+    const clip = files.store.getState().stinger;
+    if (stinger !== null && clip.kind === 'ready') {
+      return { kind, stingerId: stinger.fileId, cutAtMs: stinger.cutAtMs };
+    }
+    const why: Readonly<Record<Exclude<FileState['kind'], 'ready'>, string>> = {
+      none: 'No clip has been chosen for the stinger',
+      opening: 'The stinger is still being made ready',
+      missing: 'The stinger’s clip is not on this computer: choose it again',
+      failed: 'The stinger’s clip cannot be used: choose another',
+    };
+    tell(`${clip.kind === 'ready' ? why.none : why[clip.kind]}. The take was a fade.`);
+    return { kind: 'fade', durationMs };
   };
 
   let previewed = '';
@@ -262,11 +284,11 @@ export const createProgramDesk = (options: {
     },
     change: wishScene,
     take: (how) => {
-      const { previewId, production: document } = production.store.getState();
+      const { previewId } = production.store.getState();
       const picture = pictureOf(previewId);
       if (!picture) return;
       const before = programPicture()?.sceneId ?? null;
-      putOnProgram(picture, how === 'cut' ? cut : document.transition);
+      putOnProgram(picture, how === 'cut' ? cut : autoTransition());
       if (before !== null && before !== previewId) production.choose(before);
     },
     takeScene: (id) => {

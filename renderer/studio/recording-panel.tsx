@@ -2,7 +2,7 @@
 // with what was recorded. Not its job: what any of it does (recording/desk.ts, recording/library.ts).
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
-import { Button, TwiceButton } from '../ui/controls.tsx';
+import { Button, Field, TwiceButton } from '../ui/controls.tsx';
 import { formatDuration, formatRunningTime } from '../ui/format.ts';
 import { Sheet } from './frame.tsx';
 import { useLayout, useNow, useShow, useStudio } from './hooks.ts';
@@ -10,6 +10,7 @@ import { keyHint } from './key-map.ts';
 import type { RecordingState } from './recording/desk.ts';
 import { formatBytes, formatForecast } from './recording/guard.ts';
 import type { ListedFile, ListedTake, ServerRecording } from './recording/library.ts';
+import { maxMarkerLabel, type Marker } from './recording/markers.ts';
 import { programSource, stampOf } from './recording/names.ts';
 import './recording.css';
 
@@ -64,6 +65,7 @@ export const RecordingPanel = () => {
         </Button>
         <Button onPress={() => layout.toggleSheet('recordings')}>Recordings</Button>
       </div>
+      <LastMarker />
       {note && (
         <p className={note.tone === 'done' ? 'hint' : 'form-wrong'} role="status">
           {note.text}{' '}
@@ -73,6 +75,24 @@ export const RecordingPanel = () => {
         </p>
       )}
     </section>
+  );
+};
+
+/** The newest can be named while the moment is still fresh; the others in the list of recordings. */
+const LastMarker = () => {
+  const studio = useStudio();
+  const { phase, markers } = useStore(studio.recording.store);
+  const last = markers.length - 1;
+  const marker = markers[last];
+  if (phase.kind !== 'recording' || !marker) return null;
+  return (
+    <div className="recording-last-marker">
+      <MarkerName
+        key={`${last} ${marker.label}`}
+        marker={marker}
+        onName={(name) => studio.recording.nameMarker(last, name)}
+      />
+    </div>
   );
 };
 
@@ -128,7 +148,11 @@ export const RecordingSheet = ({ onClose }: { onClose: () => void }) => {
               </li>
             ))}
           </ul>
-          <Markers markers={markers} open />
+          <Markers
+            markers={markers}
+            open
+            onName={(index, name) => studio.recording.nameMarker(index, name)}
+          />
         </div>
       )}
       {takes?.length === 0 && <p className="hint">Nothing was recorded here yet.</p>}
@@ -239,7 +263,10 @@ const Take = ({ take }: { take: ListedTake }) => {
           </ul>
         </details>
       )}
-      <Markers markers={take.markers} />
+      <Markers
+        markers={take.markers}
+        onName={(index, name) => void studio.recordings.nameMarker(take.take, index, name)}
+      />
     </>
   );
 };
@@ -267,19 +294,47 @@ const HandOut = ({ file, of }: { file: ListedFile; of: ListedTake }) => {
   );
 };
 
-const Markers = ({ markers, open }: { markers: ListedTake['markers']; open?: boolean }) =>
-  markers.length === 0 ? null : (
+const Markers = (props: {
+  markers: ListedTake['markers'];
+  open?: boolean;
+  onName: (index: number, name: string) => void;
+}) => {
+  const { markers, open, onName } = props;
+  if (markers.length === 0) return null;
+  return (
     <details open={open}>
       <summary>{markers.length === 1 ? '1 marker' : `${markers.length} markers`}</summary>
       <ol className="take-markers">
-        {markers.map(({ atMs, label }) => (
-          <li key={`${atMs} ${label}`}>
-            <time>{formatRunningTime(atMs)}</time> {label}
+        {markers.map((marker, index) => (
+          <li key={`${marker.atMs} ${marker.label}`}>
+            <MarkerName marker={marker} onName={(name) => onName(index, name)} />
           </li>
         ))}
       </ol>
     </details>
   );
+};
+
+/** When, and what the director calls it: kept with Enter. */
+const MarkerName = ({ marker, onName }: { marker: Marker; onName: (name: string) => void }) => {
+  const [name, setName] = useState(marker.label);
+  const time = formatRunningTime(marker.atMs);
+  return (
+    <div className="marker-name">
+      <time>{time}</time>
+      <Field
+        label={`Name of the marker at ${time}`}
+        labelHidden
+        maxLength={maxMarkerLabel}
+        value={name}
+        onChange={setName}
+        onDone={() => {
+          if (name.trim() !== marker.label) onName(name);
+        }}
+      />
+    </div>
+  );
+};
 
 const ServerCopies = ({ recordings }: { recordings: readonly ServerRecording[] }) => {
   const studio = useStudio();

@@ -1,5 +1,6 @@
 // What may be done to a production, and undone: one pure function per question, no clock, no server, no page.
 // Not its job: keeping the document (production-desk.ts), or what is on program, which no edit and no undo changes.
+import { defaultOverlays, type OverlaySettings } from '../../sfu-server/protocol/overlays.ts';
 import {
   maxItems,
   maxScenes,
@@ -32,6 +33,7 @@ export type Edit =
   | { kind: 'moveItem'; sceneId: SceneId; index: number; by: number }
   | { kind: 'removeItem'; sceneId: SceneId; index: number }
   | { kind: 'setTransition'; transition: TransitionSettings }
+  | { kind: 'setOverlays'; change: Partial<OverlaySettings> }
   /** An imported document in the place of all there is. */
   | { kind: 'replace'; production: Production };
 
@@ -78,6 +80,7 @@ export const newSource = (id: SourceId, name: string, origin: SourceOrigin): Sou
     backupId: null,
     otherwise: origin.kind === 'camera' ? 'clip' : 'slate',
   },
+  videoDelayMs: 0,
 });
 
 export const newScene = (
@@ -92,7 +95,8 @@ export const freshProduction = (ids: { source: SourceId; scene: SceneId }): Prod
   version: 1,
   sources: [newSource(ids.source, 'Cam A', { kind: 'camera' })],
   scenes: [newScene(ids.scene, 'Cam A', 'full', [ids.source])],
-  transition: { kind: 'fade', durationMs: 300 },
+  transition: { kind: 'fade', durationMs: 300, stinger: null },
+  overlays: defaultOverlays,
 });
 
 const cameraLetters = 'ABCDEFGHIJKLMNOPQRSTUVWX';
@@ -186,6 +190,8 @@ export const applyEdit = (production: Production, edit: Edit): Production => {
       return withItems(production, edit.sceneId, (items) => items.toSpliced(edit.index, 1));
     case 'setTransition':
       return { ...production, transition: edit.transition };
+    case 'setOverlays':
+      return { ...production, overlays: { ...production.overlays, ...edit.change } };
     case 'replace':
       return edit.production;
   }
@@ -218,6 +224,7 @@ export const refusal = (production: Production, edit: Edit): string | null => {
     case 'moveItem':
     case 'removeItem':
     case 'setTransition':
+    case 'setOverlays':
     case 'replace':
       return null;
   }

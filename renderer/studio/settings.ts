@@ -8,14 +8,10 @@ import type { Output } from './media/scene.ts';
 
 export const studioSettings = z.object({
   quality: z.enum(['360p', '720p']),
-  lowerThird: z.object({ title: z.string(), subtitle: z.string() }),
 });
 export type StudioSettings = z.infer<typeof studioSettings>;
 
-const defaultSettings: StudioSettings = {
-  quality: '360p',
-  lowerThird: { title: '', subtitle: '' },
-};
+const defaultSettings: StudioSettings = { quality: '360p' };
 
 const settingsKey = 'studio.settings';
 

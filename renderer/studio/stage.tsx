@@ -1,14 +1,16 @@
 // What comes next and what is on program, side by side, with the scenes and the controls that change the picture.
 // Not its job: composing (engine.ts), what is in a scene (scene-panel.tsx), what is behind a source (source-list.tsx).
-import { useState } from 'react';
 import { useStore } from 'zustand';
 import { transitionKinds, type TransitionSettings } from '../../sfu-server/protocol/production.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Tracks } from '../session/session.ts';
-import { Button, Field, Select } from '../ui/controls.tsx';
+import { Button, Select } from '../ui/controls.tsx';
 import { Picture, type Frame } from '../ui/picture.tsx';
-import { useDesk, useSettings, usePictures, useProduction, useSession, useShow, useStudio } from './hooks.ts';
+import { useDesk, usePictures, useProduction, useSession, useShow, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
+import { NumberField } from './number-field.tsx';
+import { FileButton, fileWords } from './overlays-panel.tsx';
+import { isShown, overlayNames, type OverlayName } from './overlays.ts';
 import { PlacementEditor } from './placement-editor.tsx';
 import { newSceneId } from './production-desk.ts';
 import { newScene } from './scenes.ts';
@@ -238,7 +240,14 @@ const SceneRow = () => {
   );
 };
 
-const transitionWords: Readonly<Record<TransitionSettings['kind'], string>> = { fade: 'Fade', wipe: 'Wipe' };
+const transitionWords: Readonly<Record<TransitionSettings['kind'], string>> = {
+  fade: 'Fade',
+  wipe: 'Wipe',
+  stinger: 'Stinger',
+};
+const longestStingerMs = 4_000;
+/** Where most stingers cover the whole picture. */
+const defaultCutMs = 500;
 const durationsMs = [200, 300, 500, 1_000, 2_000] as const;
 
 const TakeRow = () => {
@@ -275,17 +284,67 @@ const TakeRow = () => {
             if (kind) set({ kind });
           }}
         />
-        <Select
-          label="Length of the transition"
-          labelHidden
-          value={String(transition.durationMs)}
-          choices={durations.map((ms) => ({ value: String(ms), text: `${ms / 1000} s` }))}
-          onChange={(value) => set({ durationMs: Number(value) })}
-        />
+        {transition.kind === 'stinger' ? (
+          <StingerChoice transition={transition} />
+        ) : (
+          <Select
+            label="Length of the transition"
+            labelHidden
+            value={String(transition.durationMs)}
+            choices={durations.map((ms) => ({ value: String(ms), text: `${ms / 1000} s` }))}
+            onChange={(value) => set({ durationMs: Number(value) })}
+          />
+        )}
       </div>
       <Overlays />
     </section>
   );
+};
+
+/** The clip that covers the take, and when the scene changes under it. */
+const StingerChoice = ({ transition }: { transition: TransitionSettings }) => {
+  const studio = useStudio();
+  const clip = useStore(studio.overlayFiles.store, (state) => state.stinger);
+  const { stinger } = transition;
+  const set = (next: NonNullable<TransitionSettings['stinger']>) =>
+    studio.production.edit(
+      { kind: 'setTransition', transition: { ...transition, stinger: next } },
+      'transition',
+    );
+  const wrong = clip.kind === 'missing' || clip.kind === 'failed';
+  const longestMs = clip.kind === 'ready' ? (clip.lengthMs ?? longestStingerMs) : longestStingerMs;
+  return (
+    <div className="stinger" data-wrong={wrong} title={fileWords(clip) ?? undefined}>
+      <FileButton
+        label="Stinger"
+        accept="video/webm,video/quicktime,.webm,.mov"
+        fileName={stinger?.fileName ?? ''}
+        onFile={(fileId, fileName) => set({ fileId, fileName, cutAtMs: stinger?.cutAtMs ?? defaultCutMs })}
+      />
+      {stinger && (
+        <NumberField
+          label="Cut at"
+          unit="ms"
+          value={stinger.cutAtMs}
+          step={50}
+          least={0}
+          most={longestMs}
+          onChange={(cutAtMs) => set({ ...stinger, cutAtMs: Math.round(cutAtMs) })}
+        />
+      )}
+      {wrong && (
+        <span className="stinger-state">{clip.kind === 'missing' ? 'missing' : 'unusable'}: fades</span>
+      )}
+    </div>
+  );
+};
+
+const overlayWords: Readonly<Record<OverlayName, string>> = {
+  qr: 'QR code',
+  title: 'Title',
+  lowerThird: 'Lower third',
+  ticker: 'Ticker',
+  logo: 'Logo',
 };
 
 const Overlays = () => {
@@ -294,54 +353,31 @@ const Overlays = () => {
   const product = useShow((show) => !show || featuredProduct(show) !== null);
   return (
     <div className="button-row overlays" role="group" aria-label="Overlays">
-      <Button
-        keyHint={keyHint('qr')}
-        pressed={scene.qrVisible && product}
-        disabled={!product}
-        title={product ? undefined : 'There is nothing to sell yet. Add a product under Drop.'}
-        onPress={() => studio.setQr(!scene.qrVisible)}
-      >
-        QR code
-      </Button>
-      <Button
-        keyHint={keyHint('lowerThird')}
-        pressed={scene.lowerThird !== null}
-        onPress={() => studio.setLowerThird(scene.lowerThird === null)}
-      >
-        Lower third
-      </Button>
-      <LowerThirdWords />
+      {overlayNames.map((name) => {
+        const isPossible = name !== 'qr' || product;
+        return (
+          <Button
+            key={name}
+            keyHint={keyHint(name)}
+            pressed={isShown(scene, name) && isPossible}
+            disabled={!isPossible}
+            {...(!isPossible && { title: 'There is nothing to sell yet. Add a product under Drop.' })}
+            onPress={() => studio.overlays.toggle(name)}
+          >
+            {overlayWords[name]}
+          </Button>
+        );
+      })}
+      {scene.pinned && (
+        <Button
+          keyHint={keyHint('pin')}
+          label="Unpin the message"
+          title={scene.pinned.text}
+          onPress={() => studio.overlays.unpin()}
+        >
+          Unpin
+        </Button>
+      )}
     </div>
-  );
-};
-
-const LowerThirdWords = () => {
-  const studio = useStudio();
-  const kept = useSettings((settings) => settings.lowerThird);
-  const [words, setWords] = useState(kept);
-  const save = () => {
-    if (words.title !== kept.title || words.subtitle !== kept.subtitle) studio.setLowerThirdWords(words);
-  };
-  return (
-    <>
-      <Field
-        label="Lower third, name"
-        labelHidden
-        placeholder="Name"
-        maxLength={60}
-        value={words.title}
-        onChange={(title) => setWords({ ...words, title })}
-        onDone={save}
-      />
-      <Field
-        label="Lower third, second line"
-        labelHidden
-        placeholder="Second line"
-        maxLength={80}
-        value={words.subtitle}
-        onChange={(subtitle) => setWords({ ...words, subtitle })}
-        onDone={save}
-      />
-    </>
   );
 };

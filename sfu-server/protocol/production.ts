@@ -1,7 +1,8 @@
-// What a director composes with, as one document: sources, scenes, and the transition of the next take. It belongs to the
-// server and not to a show, so that the next show begins with it. Also the requests that load and keep it.
+// What a director composes with, as one document: sources, scenes, overlays, and the transition of the next take. It belongs
+// to the server and not to a show, so that the next show begins with it. Also the requests that load and keep it.
 // Not its job: what is on program right now (state.ts `scene`), or what becomes of an edit (studio/scenes.ts).
 import * as z from 'zod/mini';
+import { defaultOverlays, digest, fileOnMachine, hexColour, overlaySettings } from './overlays.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
 
@@ -19,8 +20,6 @@ export const maxItems = 6;
 
 const name = z.string().check(z.trim(), z.minLength(1, 'give it a name'), z.maxLength(40));
 const fraction = z.number().check(z.minimum(0), z.maximum(1));
-/** SHA-256 of a file that the studio's machine keeps. */
-const digest = z.string().check(z.regex(/^[a-f0-9]{64}$/, 'a SHA-256 in hexadecimal'));
 
 /** In fractions of the picture it lies in; a layer may hang over the edge. */
 const overhang = z.number().check(z.minimum(-1), z.maximum(2));
@@ -68,12 +67,6 @@ export const look = z.object({
 });
 export type Look = z.infer<typeof look>;
 
-const fileOnMachine = {
-  /** Null: none has been chosen yet. The file itself stays on the studio's machine. */
-  fileId: z.nullable(digest),
-  fileName: z.string().check(z.maxLength(200)),
-};
-
 export const sourceOrigin = z.discriminatedUnion('kind', [
   /** Which device it is, the studio's machine remembers. */
   z.object({ kind: z.literal('camera') }),
@@ -82,10 +75,7 @@ export const sourceOrigin = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('video'), ...fileOnMachine, loop: z.boolean() }),
   /** A seat for a co-host; null: the first who is here and has no seat of their own. */
   z.object({ kind: z.literal('guest'), guestId: z.nullable(guestId) }),
-  z.object({
-    kind: z.literal('colour'),
-    hex: z.string().check(z.regex(/^#[0-9a-f]{6}$/, 'a colour such as #1a2b3c')),
-  }),
+  z.object({ kind: z.literal('colour'), hex: hexColour }),
   z.object({ kind: z.literal('testCard') }),
 ]);
 export type SourceOrigin = z.infer<typeof sourceOrigin>;
@@ -103,6 +93,8 @@ export const lossRule = z.object({
 });
 export type LossRule = z.infer<typeof lossRule>;
 
+export const maxVideoDelayMs = 1_000;
+
 export const source = z.object({
   id: sourceId,
   /** The director's word for it, such as "Cam A". */
@@ -110,6 +102,8 @@ export const source = z.object({
   origin: sourceOrigin,
   look,
   lossRule,
+  /** Its picture is held back by this long, to meet cameras or sound that arrive later. */
+  videoDelayMs: z.prefault(z.int().check(z.minimum(0), z.maximum(maxVideoDelayMs)), 0),
 });
 export type Source = z.infer<typeof source>;
 
@@ -145,11 +139,23 @@ export type ProductionScene = z.infer<typeof productionScene>;
 export const programPicture = z.object({ sceneId: z.nullable(sceneId), layout, items });
 export type ProgramPicture = z.infer<typeof programPicture>;
 
-export const transitionKinds = ['fade', 'wipe'] as const;
-/** What an automatic take does; a cut needs no settings. */
+/** A clip with alpha that covers a change of scene. */
+export const stinger = z.object({
+  fileId: digest,
+  fileName: z.string().check(z.maxLength(200)),
+  /** When the scene changes under it. */
+  cutAtMs: z.int().check(z.minimum(0), z.maximum(4_000)),
+});
+export type StingerSettings = z.infer<typeof stinger>;
+
+export const transitionKinds = ['fade', 'wipe', 'stinger'] as const;
+/** What an automatic take does; a cut needs no settings. A stinger that is not at hand is a fade. */
 export const transition = z.object({
   kind: z.enum(transitionKinds),
+  /** Of a fade or wipe. */
   durationMs: z.int().check(z.minimum(100), z.maximum(5_000)),
+  /** Null: no clip has been chosen yet. */
+  stinger: z.prefault(z.nullable(stinger), null),
 });
 export type TransitionSettings = z.infer<typeof transition>;
 
@@ -173,6 +179,8 @@ export const production = z.object({
       z.refine(unique, 'two scenes have the same id'),
     ),
   transition,
+  /** What an older studio kept has none. */
+  overlays: z.prefault(overlaySettings, defaultOverlays),
 });
 export type Production = z.infer<typeof production>;
 

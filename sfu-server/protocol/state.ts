@@ -15,6 +15,7 @@ import {
   type Product,
   type Stock,
 } from './shop.ts';
+import { lowerThird, pinnedMessage, ticker, titleCard } from './overlays.ts';
 import { guestId, programPicture, type GuestId } from './production.ts';
 import { standby, type Standby } from './standby.ts';
 
@@ -58,21 +59,33 @@ export const program = z.object({
 });
 export type Program = z.infer<typeof program>;
 
-export const lowerThird = z.object({
-  title: z.string().check(z.maxLength(60)),
-  subtitle: z.string().check(z.maxLength(80)),
-});
-
 /** What is on program. Kept by the server so that a reloaded studio shows the same picture. */
 export const scene = z.object({
   /** The picture that was taken; null: none yet in this show. */
   picture: z.nullable(programPicture),
   /** The guests who are in it. */
   guestIds: z.array(guestId).check(z.maxLength(8)),
+  // Overlays: the words that fans read, null where they are off. Shows kept by an older server have only the first two.
   lowerThird: z.nullable(lowerThird),
   qrVisible: z.boolean(),
+  title: z.prefault(z.nullable(titleCard), null),
+  ticker: z.prefault(z.nullable(ticker), null),
+  pinned: z.prefault(z.nullable(pinnedMessage), null),
+  logoVisible: z.prefault(z.boolean(), false),
 });
 export type Scene = z.infer<typeof scene>;
+
+/** Nothing on the picture at all. */
+export const emptyScene: Scene = {
+  picture: null,
+  guestIds: [],
+  lowerThird: null,
+  qrVisible: false,
+  title: null,
+  ticker: null,
+  pinned: null,
+  logoVisible: false,
+};
 
 export const guest = z.object({
   id: guestId,
@@ -145,7 +158,6 @@ export type Role = 'studio' | 'cohost' | 'crew' | 'viewer';
 
 const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved'];
 const castOnly: readonly StateChange['kind'][] = ['guest', 'guestRemoved', 'scene', 'studio'];
-const viewerScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: false };
 /** What is wrong with a clip is the director's to mend. */
 const withoutProblem = (standby: Standby): Standby => ({ ...standby, problem: null });
 const isPublic = (drop: Drop): boolean => drop.state.kind !== 'ready';
@@ -162,7 +174,7 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
         ...state,
         standby: withoutProblem(state.standby),
         guests: [],
-        scene: viewerScene,
+        scene: emptyScene,
         studio: 'absent',
         crew: [],
       };
@@ -171,7 +183,7 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
         ...state,
         standby: withoutProblem(state.standby),
         guests: [],
-        scene: viewerScene,
+        scene: emptyScene,
         studio: 'absent',
         crew: [],
         drops: state.drops.filter(isPublic),

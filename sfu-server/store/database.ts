@@ -6,6 +6,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import * as z from 'zod/mini';
 import { AppError } from '../protocol/errors.ts';
 import {
+  emptyScene,
   guestId,
   scene,
   showId,
@@ -52,7 +53,8 @@ export type CrewRow = z.infer<typeof crewRow>;
 const eventRow = z.object({ at_ms: z.int(), kind: z.string(), detail: json(z.unknown()) });
 export type EventRow = z.infer<typeof eventRow>;
 
-const emptyScene: Scene = { picture: null, guestIds: [], lowerThird: null, qrVisible: true };
+/** A show begins with its code on the picture. */
+const firstScene: Scene = { ...emptyScene, qrVisible: true };
 
 // SQLite result codes, https://sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
@@ -198,10 +200,10 @@ export const openStore = (file: string) => {
         id,
         title,
         JSON.stringify(phase),
-        JSON.stringify(emptyScene),
+        JSON.stringify(firstScene),
         nowMs,
       );
-      return { id: z.parse(showId, id), title, phase, scene: emptyScene, lock: 'none' };
+      return { id: z.parse(showId, id), title, phase, scene: firstScene, lock: 'none' };
     },
     saveTitle: (id: ShowId, title: string) =>
       void write('UPDATE shows SET title = ? WHERE id = ?', title, id),

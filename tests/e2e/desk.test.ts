@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
+  colourAt,
   difference,
   expectAccessible,
   expectNoOverflow,
@@ -60,7 +61,7 @@ const isOnProgram = (page: Page, name: string) =>
     .getByText(/^on (program|air)$/)
     .waitFor();
 
-it('builds two scenes, takes them by cut and fade, undoes edits, finds all back after a reload, and covers a pulled camera', async () => {
+it('builds two scenes, takes them by cut and fade, lays words over them, undoes edits, finds all back after a reload, and covers a pulled camera', async () => {
   const { context, page, errors } = await openPerson(browser, server.studioUrl);
   await plugs(page);
   await page.reload();
@@ -135,9 +136,30 @@ it('builds two scenes, takes them by cut and fade, undoes edits, finds all back 
   await page.getByRole('button', { name: /^Undo/ }).click();
   await scene(page, 'Both').waitFor();
 
+  // Words over the picture, by key: what is on is the server's, and fans get it.
+  await page.getByRole('tab', { name: 'Overlays' }).click();
+  await page.getByLabel('Title, headline').fill('Night market');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Message to pin').fill('Is it true to size?');
+  await page.keyboard.press('Enter');
+  await expectAccessible(page);
+  await expectNoOverflow(page);
   await page.keyboard.press('1');
   await goLive(page);
   await seePictures(page, onAir);
+  /** The blue bar at the left edge of a headline and of a message. */
+  const hasBar = (y: number) => async () => {
+    const { red, green, blue } = colourAt(await pixelsOf(page, onAir), 34 / 640, y);
+    return blue > 140 && blue > red + 60 && blue > green + 20;
+  };
+  const [headline, message] = [40 / 360, 315 / 360];
+  expect(await hasBar(headline)()).toBe(false);
+  await page.keyboard.press('Shift+T');
+  await page.keyboard.press('u');
+  await expect.poll(hasBar(headline), patiently).toBe(true);
+  await expect.poll(hasBar(message), patiently).toBe(true);
+  await page.keyboard.press('u');
+  await expect.poll(hasBar(message), patiently).toBe(false);
 
   // L1: pulled, held, covered, and back in its place.
   await page.getByRole('tab', { name: 'Sources' }).click();
@@ -174,6 +196,7 @@ it('builds two scenes, takes them by cut and fade, undoes edits, finds all back 
   await page.getByText('ON AIR', { exact: true }).first().waitFor();
   await scene(page, 'Both').waitFor();
   await scene(page, 'Scene 3').waitFor();
+  expect(await page.getByRole('button', { name: /^Title/ }).getAttribute('aria-pressed')).toBe('true');
   await expect.poll(() => deviceOf('Cam A'), patiently).toBe(deviceA);
   await expect.poll(() => deviceOf('Cam B'), patiently).toBe(deviceB);
   expect(errors).toEqual([]);

@@ -128,6 +128,7 @@ describe('studio', () => {
   it('comes back after a reload with the same scene, and fans see standby until the director resumes', async () => {
     const { context, page, errors } = await openStudio(browser, server);
     await addProduct(page);
+    await page.getByRole('tab', { name: 'Overlays' }).click();
     await page.getByLabel('Lower third, name').fill('Mika');
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Lower third/ }).click();

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   applyChange,
   changeFor,
+  emptyScene,
   guestId,
   isOnAir,
   showId,
@@ -28,7 +29,7 @@ const start: ShowState = {
   ...emptyShop,
   viewers: 0,
   studio: 'absent',
-  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: true },
+  scene: { ...emptyScene, qrVisible: true },
   guests: [],
 };
 

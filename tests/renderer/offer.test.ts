@@ -7,7 +7,7 @@ import {
   type DropState,
   type Product,
 } from '../../sfu-server/protocol/shop.ts';
-import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
 import { counted, emptyShop, oneVariant } from '../support/products.ts';
 
@@ -64,7 +64,7 @@ const showWith = (drops: Drop[], product: Product = tee): ShowState => ({
   program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
   viewers: 1,
   studio: 'present',
-  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: true },
+  scene: { ...emptyScene, qrVisible: true },
   guests: [],
   ...emptyShop,
   products: [product],

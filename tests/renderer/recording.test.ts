@@ -23,7 +23,15 @@ import {
   formatForecast,
   judgeDisk,
 } from '../../renderer/studio/recording/guard.ts';
-import { takeNotes, toWebVtt } from '../../renderer/studio/recording/markers.ts';
+import {
+  maxMarkerLabel,
+  maxMarkers,
+  takeNotes,
+  toWebVtt,
+  withMarker,
+  withMarkerName,
+  type Marker,
+} from '../../renderer/studio/recording/markers.ts';
 import {
   markerNames,
   readRecordingName,
@@ -173,6 +181,20 @@ describe('places in the file', () => {
     expect(block(280, 1_520)).toEqual({ silentFrames: 0, isWanted: false });
     expect(block(500, 1_520).isWanted).toBe(true);
   });
+});
+
+test('a marker is called by its number until it gets a name, and again when the name is taken away', () => {
+  let markers = withMarker(withMarker([], 1_000), 2_000);
+  markers = withMarkerName(markers, 1, '  First\n sale ');
+  expect(markers).toEqual([
+    { atMs: 1_000, label: 'Marker 1' },
+    { atMs: 2_000, label: 'First sale' },
+  ]);
+  expect(withMarkerName(markers, 1, ' ')[1]?.label).toBe('Marker 2');
+  expect(withMarkerName(markers, 1, 'x'.repeat(500))[1]?.label).toHaveLength(maxMarkerLabel);
+  expect(withMarkerName(markers, 7, 'Nobody')).toEqual(markers);
+  const full: readonly Marker[] = Array.from({ length: maxMarkers }, () => ({ atMs: 0, label: '' }));
+  expect(withMarker(full, 5)).toHaveLength(maxMarkers);
 });
 
 test('markers become chapters any player reads, and notes that are read back', () => {

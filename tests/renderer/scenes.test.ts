@@ -21,6 +21,14 @@ import {
 } from '../../renderer/studio/scenes.ts';
 import { moveRect, sizeRect, snapTargets } from '../../renderer/studio/snapping.ts';
 import type { Standing } from '../../renderer/studio/source-loss.ts';
+import { overlaysOf, followWords, tickerOf } from '../../renderer/studio/overlays.ts';
+import {
+  defaultOverlays,
+  maxTickerLine,
+  maxTickerLines,
+  ticker as tickerSchema,
+  type OverlaySettings,
+} from '../../sfu-server/protocol/overlays.ts';
 import {
   guestId,
   maxItems,
@@ -32,7 +40,7 @@ import {
   type Production,
   type SourceId,
 } from '../../sfu-server/protocol/production.ts';
-import type { Guest } from '../../sfu-server/protocol/state.ts';
+import { emptyScene, type Guest } from '../../sfu-server/protocol/state.ts';
 
 const camA = sourceId.parse('a');
 const camB = sourceId.parse('b');
@@ -52,7 +60,8 @@ const desk: Production = {
     newSource(seat, 'Guest', { kind: 'guest', guestId: null }),
   ],
   scenes: [newScene(one, 'Alone', 'full', [camA]), newScene(two, 'Both', 'sideBySide', [camA, camB])],
-  transition: { kind: 'fade', durationMs: 300 },
+  transition: { kind: 'fade', durationMs: 300, stinger: null },
+  overlays: defaultOverlays,
 };
 
 describe('edits of a production', () => {
@@ -89,6 +98,18 @@ describe('edits of a production', () => {
       by,
     })),
     scenes.map((id): Edit => ({ kind: 'changeScene', id, change: { layout: 'free' } })),
+    fc.string({ maxLength: 80 }).map((text): Edit => ({
+      kind: 'setOverlays',
+      change: { title: { text, note: '' } },
+    })),
+    fc.nat(4_000).map((cutAtMs): Edit => ({
+      kind: 'setTransition',
+      transition: {
+        kind: 'stinger',
+        durationMs: 300,
+        stinger: { fileId: 'a'.repeat(64), fileName: 'swoosh.webm', cutAtMs },
+      },
+    })),
   );
 
   it('leave a document that can be kept, whatever is done, and undo leads back step by step', () => {
@@ -380,5 +401,59 @@ describe('like cameras', () => {
     expect(moved.unclear).toHaveLength(1);
     // Another model is no answer at all.
     expect(matchCameras(wanted, [{ deviceId: 'z', groupId: 'pocket', label: 'Webcam' }]).unclear).toEqual([]);
+  });
+});
+
+describe('overlays', () => {
+  const logoId = 'c'.repeat(64);
+  const settings: OverlaySettings = {
+    ...defaultOverlays,
+    logo: { fileId: logoId, fileName: 'mark.png', corner: 'bottomLeft' },
+    title: { text: 'Night market', note: '' },
+    ticker: { lines: ['Free returns', 'Two nights only'] },
+  };
+
+  it('are on the picture with the words of the room, in the look of the document', () => {
+    const brand = { ...defaultOverlays.brand, accent: '#ff8800' };
+    const scene = {
+      ...emptyScene,
+      title: { text: 'Taken before the edit', note: '' },
+      ticker: settings.ticker,
+      pinned: { name: 'Ana', text: 'Is it true to size?' },
+      logoVisible: true,
+    };
+    const shown = overlaysOf({ scene, settings: { ...settings, brand }, qr: null, hasLogo: true });
+    expect(shown).toEqual({
+      brand,
+      qr: null,
+      lowerThird: null,
+      title: scene.title,
+      ticker: { text: 'Free returns   •   Two nights only' },
+      pinned: scene.pinned,
+      logo: { logoId, corner: 'bottomLeft' },
+    });
+    // A logo whose file is on another machine leaves no hole.
+    expect(overlaysOf({ scene, settings, qr: null, hasLogo: false }).logo).toBeNull();
+  });
+
+  it('follow an edit while they are on, go without words, and stay off while they are off', () => {
+    const renamed = { ...settings, title: { text: 'Last hour', note: '' } };
+    const wordless = { ...renamed, ticker: { lines: [] } };
+    const on = { ...emptyScene, title: settings.title, ticker: settings.ticker };
+    expect(followWords(on, settings, renamed)).toEqual({ title: renamed.title });
+    expect(followWords(on, settings, wordless)).toEqual({ title: renamed.title, ticker: null });
+    expect(followWords(emptyScene, settings, wordless)).toBeNull();
+    const look = { ...settings, qrCard: { style: 'strip', corner: 'topLeft' } } as const;
+    expect(followWords(on, settings, look)).toBeNull();
+  });
+
+  it('take whatever is typed for the ticker within its limits', () => {
+    expect(tickerOf('  One \n\n two\twords ')).toEqual({ lines: ['One', 'two words'] });
+    const typed = fc.array(fc.string({ maxLength: 2 * maxTickerLine }), { maxLength: 2 * maxTickerLines });
+    fc.assert(
+      fc.property(typed, (lines) => {
+        expect(tickerSchema.safeParse(tickerOf(lines.join('\n'))).success).toBe(true);
+      }),
+    );
   });
 });

@@ -12,7 +12,7 @@ import {
 import { layerBitrates } from '../../renderer/session/media-part.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
-import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from '../support/products.ts';
 import { fakeClock, settled } from '../support/wires.ts';
 
@@ -204,7 +204,7 @@ describe('what a fan is told', () => {
     ...emptyShop,
     viewers: 1,
     studio: 'absent',
-    scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
+    scene: emptyScene,
     guests: [],
   });
   const joined: Known['connection'] = {

@@ -12,7 +12,13 @@ import {
   type ShowContract,
   type ShowParams,
 } from '../../sfu-server/protocol/messages.ts';
-import { applyChange, showId, type ShowState, type StateChange } from '../../sfu-server/protocol/state.ts';
+import {
+  applyChange,
+  emptyScene,
+  showId,
+  type ShowState,
+  type StateChange,
+} from '../../sfu-server/protocol/state.ts';
 import { counted, emptyShop, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock, settled, wirePair } from '../support/wires.ts';
 
@@ -29,7 +35,7 @@ const fresh: ShowState = {
   featuredProductId: tee.id,
   viewers: 1,
   studio: 'absent',
-  scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
+  scene: emptyScene,
   guests: [],
 };
 const resumeToken = 'resume-token-0123456789';

@@ -14,7 +14,7 @@ import {
   parseMoney,
 } from '../../renderer/ui/format.ts';
 import type { Health } from '../../sfu-server/protocol/messages.ts';
-import { guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { emptyScene, guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from '../support/products.ts';
 
 const nowMs = 1_000_000;
@@ -30,7 +30,7 @@ const show = (change: Partial<ShowState> = {}): ShowState => ({
     ...emptyShop,
     viewers: 0,
     studio: 'present',
-    scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
+    scene: emptyScene,
     guests: [],
   }),
   ...change,
@@ -184,7 +184,7 @@ describe('health line', () => {
 });
 
 describe('co-host banner', () => {
-  const placed = { picture: null, guestIds: [ana], lowerThird: null, qrVisible: false };
+  const placed = { ...emptyScene, guestIds: [ana] };
 
   it('claims ON AIR only when fans see this guest', () => {
     expect(bannerFor('joined', show({ scene: placed }), ana).title).toBe('ON AIR');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { defaultOverlays, maxTickerLine, maxTickerLines } from '../../sfu-server/protocol/overlays.ts';
 import { showContract } from '../../sfu-server/protocol/messages.ts';
 import {
   maxItems,
@@ -103,6 +104,20 @@ it('[SCENE1] keeps the document over restarts, in five versions of five minutes'
   });
 });
 
+it('[SCENE5] reads what a studio without overlays, stinger and camera delays has kept', () => {
+  life(fakeClock(), (kept) => kept.save(named('Old')));
+  damage(
+    `UPDATE productions SET document =
+       json_remove(document, '$.overlays', '$.transition.stinger', '$.sources[0].videoDelayMs')`,
+  );
+  life(fakeClock(), (kept) => {
+    const { production, fellBack } = kept.load();
+    expect(fellBack).toBeNull();
+    expect(production).toEqual({ ...named('Old'), overlays: defaultOverlays });
+    expect(production).toMatchObject({ transition: { stinger: null }, sources: [{ videoDelayMs: 0 }] });
+  });
+});
+
 it('[SCENE2] gives the last good version when a newer one cannot be read, and never writes over the damaged one', () => {
   const clock = fakeClock();
   const goodMs = life(clock, (kept) => {
@@ -125,7 +140,13 @@ it('[SCENE2] gives the last good version when a newer one cannot be read, and ne
 
 it('[SCENE3] takes the largest document there can be in one message, and nothing outside the contract', () => {
   const { params } = showContract.requests.saveProduction;
-  const largest = named('N'.repeat(40), { sources: maxSources, scenes: maxScenes, items: maxItems });
+  const largest = {
+    ...named('N'.repeat(40), { sources: maxSources, scenes: maxScenes, items: maxItems }),
+    overlays: {
+      ...defaultOverlays,
+      ticker: { lines: Array.from({ length: maxTickerLines }, () => 'T'.repeat(maxTickerLine)) },
+    },
+  };
   expect(params.safeParse({ production: largest }).success).toBe(true);
   expect(JSON.stringify({ q: 1, m: 'saveProduction', p: { production: largest } }).length).toBeLessThan(
     64 * 1024,
@@ -140,6 +161,9 @@ it('[SCENE3] takes the largest document there can be in one message, and nothing
     { ...largest, scenes: [scene, scene] },
     { ...largest, sources: [source, source] },
     { ...largest, version: 2 },
+    { ...largest, overlays: { ...defaultOverlays, brand: { ...defaultOverlays.brand, text: 'red' } } },
+    { ...largest, overlays: { ...defaultOverlays, ticker: { lines: ['T'.repeat(maxTickerLine + 1)] } } },
+    { ...largest, sources: [{ ...source, videoDelayMs: 1_001 }] },
     { ...largest, scenes: [{ ...scene, items: [{ ...scene.items[0], crop: { ...whole, x: 0.5 } }] }] },
     { ...largest, sources: [{ ...source, origin: { kind: 'colour', hex: 'url(http://x)' } }] },
   ];

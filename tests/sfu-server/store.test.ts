@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../sfu-server/store/database.ts';
 import type { Product, ProductId } from '../../sfu-server/protocol/shop.ts';
-import type { ShowId } from '../../sfu-server/protocol/state.ts';
+import { emptyScene, type ShowId } from '../../sfu-server/protocol/state.ts';
 import { createCatalogue } from '../../sfu-server/shop/catalogue.ts';
 import { sql as firstLight } from '../../sfu-server/store/migrations/0001-first-light.ts';
 
@@ -135,7 +135,7 @@ describe('store', () => {
     const store = openStore(file);
     const show = store.newestShow();
     if (!show) throw new Error('The show is gone.');
-    expect(show.scene).toEqual({ picture: null, guestIds: [], lowerThird: null, qrVisible: true });
+    expect(show.scene).toEqual({ ...emptyScene, qrVisible: true });
     const catalogue = createCatalogue(store, show.id, () => 7);
     const tee = {
       id: 'tee',

@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { HoldId, Product } from '../../sfu-server/protocol/shop.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import { applyChange, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { applyChange, emptyScene, type ShowState } from '../../sfu-server/protocol/state.ts';
 import type { Store } from '../../sfu-server/store/database.ts';
 import { emptyShop } from '../support/products.ts';
 import {
@@ -440,7 +440,7 @@ describe('any series of events', () => {
           program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
           viewers: 0,
           studio: 'absent',
-          scene: { picture: null, guestIds: [], lowerThird: null, qrVisible: false },
+          scene: emptyScene,
           guests: [],
           ...stall.shop.state(),
         };

@@ -79,6 +79,7 @@ test(
       rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
       await rig.until(({ files }) => files.length === 3 && files.every(({ lengthMs }) => lengthMs > 3_000));
       rig.desk.mark();
+      rig.desk.nameMarker(0, 'First sale');
       // Muted in the program; its own file goes on.
       rig.mixer.updateInput('mic', { muted: true });
       const { phase, markers } = rig.desk.store.getState();
@@ -178,6 +179,9 @@ test(
         await lab.untilMeters(rig.mixer, () => true);
       await rig.library.refresh([]);
       const { takes, problem } = rig.library.store.getState();
+      await rig.library.nameMarker(takes?.[0]?.take ?? '', 0, 'Sold out');
+      await rig.library.refresh([]);
+      const renamed = rig.library.store.getState().takes?.[0]?.markers;
       const program = takes?.[0]?.files[0]?.name ?? '';
       const bytes = await lab.createBrowserFiles().blob(program);
       const played = await lab.playRecording(bytes);
@@ -185,11 +189,12 @@ test(
       await rig.library.remove(takes?.[0]?.take ?? '');
       const after = await rig.files.list();
       rig.close();
-      return { takes, problem, played, after, seen };
+      return { takes, problem, renamed, played, after, seen };
     });
     expect(mended.problem).toBeNull();
     expect(mended.takes).toHaveLength(1);
-    expect(mended.takes?.[0]).toMatchObject({ show: 'Night drop', markers: [{ label: 'Marker 1' }] });
+    expect(mended.takes?.[0]).toMatchObject({ show: 'Night drop', markers: [{ label: 'First sale' }] });
+    expect(mended.renamed).toMatchObject([{ label: 'Sold out' }]);
     expect(mended.takes?.[0]?.files.map(({ source, stillUrl }) => [source, stillUrl !== null])).toEqual([
       ['Program', true],
       ['Cam A', true],

@@ -7,6 +7,7 @@ import type { CompositorCommand, CompositorReport, CompositorStats } from './com
 import type { Lut } from './cube.ts';
 import type { Output, Scene, Size, Transition } from './scene.ts';
 import type { PictureHealth } from './source-health.ts';
+import type { StingerReport } from './stinger-store.ts';
 import { checkOutput, createScene } from './scene.ts';
 
 export type { CompositorStats, SourceStats } from './compositor.worker.ts';
@@ -72,7 +73,7 @@ export interface Compositor {
   removeLogo(logoId: string): void;
   /**
    * Gives or replaces a stinger: a clip with alpha, WebM with VP8 or VP9. It is decoded beside the program; until it is
-   * ready a take with it is a cut. A file that cannot be one is told by `onFault`.
+   * ready a take with it is a cut. `onStinger` tells when it is, or why the file cannot be one.
    */
   addStinger(stingerId: string, file: Blob): void;
   removeStinger(stingerId: string): void;
@@ -84,6 +85,8 @@ export interface Compositor {
   onStats(listener: (stats: CompositorStats) => void): () => void;
   /** Calls back when a source falls ill or recovers, within some 200 ms. Returns the function that ends it. */
   onHealth(listener: (sourceId: string, health: PictureHealth) => void): () => void;
+  /** Calls back when a stinger is ready for every output, or cannot be used. Returns the function that ends it. */
+  onStinger(listener: (stingerId: string, stinger: StingerReport) => void): () => void;
   /** Calls back with one sentence when the machine was too slow and something was given up. Returns the function that ends it. */
   onStepDown(listener: (sentence: string, output: Output) => void): () => void;
   /** Calls back with one sentence when something is wrong though the program goes on. Returns the function that ends it. */
@@ -109,6 +112,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
   const sourceListeners = new Set<() => void>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
+  const stingerListeners = new Set<(stingerId: string, stinger: StingerReport) => void>();
   const stepDownListeners = new Set<(sentence: string, output: Output) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
   let state: CompositorState = 'running';
@@ -133,6 +137,10 @@ export function createCompositor(options: CompositorOptions): Compositor {
     }
     if (data.kind === 'health') {
       healthListeners.forEach((listener) => listener(data.sourceId, data.health));
+      return;
+    }
+    if (data.kind === 'stinger') {
+      stingerListeners.forEach((listener) => listener(data.stingerId, data.stinger));
       return;
     }
     if (data.kind === 'stepDown') {
@@ -241,6 +249,11 @@ export function createCompositor(options: CompositorOptions): Compositor {
       return () => healthListeners.delete(listener);
     },
 
+    onStinger(listener) {
+      stingerListeners.add(listener);
+      return () => stingerListeners.delete(listener);
+    },
+
     onStepDown(listener) {
       stepDownListeners.add(listener);
       return () => stepDownListeners.delete(listener);
@@ -267,6 +280,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       sourceListeners.clear();
       statsListeners.clear();
       healthListeners.clear();
+      stingerListeners.clear();
       stepDownListeners.clear();
       faultListeners.clear();
     },

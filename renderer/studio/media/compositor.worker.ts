@@ -21,7 +21,7 @@ import type { Stage } from './stage.ts';
 import { createStage } from './stage.ts';
 import type { StepDownJudge } from './step-down.ts';
 import { createStepDownJudge } from './step-down.ts';
-import { createStingerStore } from './stinger-store.ts';
+import { createStingerStore, type StingerReport } from './stinger-store.ts';
 
 /** From the page. Streams and pictures are transferred, not copied. */
 export type CompositorCommand =
@@ -51,6 +51,7 @@ export type CompositorReport =
   | { readonly kind: 'stats'; readonly stats: CompositorStats }
   /** At once, when a source falls ill or recovers. */
   | { readonly kind: 'health'; readonly sourceId: string; readonly health: PictureHealth }
+  | { readonly kind: 'stinger'; readonly stingerId: string; readonly stinger: StingerReport }
   /** The machine was too slow for what was asked; `output` is the program's from now on. */
   | { readonly kind: 'stepDown'; readonly sentence: string; readonly output: Output }
   | { readonly kind: 'fault'; readonly sentence: string };
@@ -313,7 +314,7 @@ const stingers = createStingerStore(
     if (studio === null) throw new Error('The compositor has not started.');
     return studio.preparation.decodeStinger(file, size);
   },
-  (error) => reportFault('The stinger cannot be used', error),
+  (stingerId, stinger) => report({ kind: 'stinger', stingerId, stinger }),
 );
 
 function channels(): readonly Channel[] {

@@ -2,6 +2,27 @@
 // layouts a director chooses from. One description for every backend; pure, so that pages, workers and tests share it.
 // Not its job: where a layer lands in pixels (placement.ts), drawing (overlay.ts), pixels or time.
 
+import type {
+  Brand,
+  Corner,
+  LowerThird,
+  PinnedMessage,
+  QrStyle,
+  TitleCard,
+} from '../../../sfu-server/protocol/overlays.ts';
+import { defaultBrand } from '../../../sfu-server/protocol/overlays.ts';
+
+export { brandFonts, defaultBrand } from '../../../sfu-server/protocol/overlays.ts';
+export type {
+  Brand,
+  BrandFont,
+  Corner,
+  LowerThird,
+  PinnedMessage,
+  QrStyle,
+  TitleCard,
+} from '../../../sfu-server/protocol/overlays.ts';
+
 /** Size of a picture in pixels. */
 export interface Size {
   readonly width: number;
@@ -97,11 +118,6 @@ export function createLayer(sourceId: string, change: Partial<Omit<Layer, 'sourc
 
 // Overlays
 
-export type Corner = 'topLeft' | 'topRight' | 'bottomLeft' | 'bottomRight';
-
-/** `card`: the code with its words below. `strip`: words beside the code. `code`: the code alone. */
-export type QrStyle = 'card' | 'strip' | 'code';
-
 /** The card that sells: a code that leads to `url`, and what a viewer must know before scanning it. */
 export interface QrCard {
   readonly url: string;
@@ -119,18 +135,6 @@ export interface QrCard {
   readonly corner: Corner;
 }
 
-export interface LowerThird {
-  readonly title: string;
-  readonly subtitle: string;
-}
-
-/** A headline at the top left. */
-export interface TitleCard {
-  readonly text: string;
-  /** A smaller line below; may be empty. */
-  readonly note: string;
-}
-
 export interface Logo {
   /** A picture given to the compositor with `addLogo`; one it does not have is not shown. */
   readonly logoId: string;
@@ -141,26 +145,6 @@ export interface Logo {
 export interface Ticker {
   readonly text: string;
 }
-
-/** A chat message put on the picture. */
-export interface PinnedMessage {
-  readonly name: string;
-  readonly text: string;
-}
-
-export const brandFonts = ['system', 'sans', 'serif', 'condensed', 'rounded', 'mono'] as const;
-/** Fonts that every machine has in some form: a picture must not wait for a download. */
-export type BrandFont = (typeof brandFonts)[number];
-
-/** The show's look. Colours as `#rrggbb`. */
-export interface Brand {
-  readonly accent: string;
-  readonly panel: string;
-  readonly text: string;
-  readonly font: BrandFont;
-}
-
-export const defaultBrand: Brand = { accent: '#5b8cff', panel: '#15171c', text: '#f2f4f8', font: 'system' };
 
 /** What lies over the sources; null is not shown. */
 export interface Overlays {

@@ -16,6 +16,12 @@ export interface StingerStore extends Stingers {
   removeSize(size: Size): void;
 }
 
+export type StingerReport =
+  /** Decoded for every output there is. */
+  | { readonly kind: 'ready'; readonly lengthMs: number }
+  /** `sentence`: why the file cannot be a stinger, and what to do. */
+  | { readonly kind: 'failed'; readonly sentence: string };
+
 interface Stinger {
   readonly file: Blob;
   readonly clips: Map<string, StingerClip | 'decoding'>;
@@ -26,7 +32,7 @@ const mostStingers = 3;
 
 export function createStingerStore(
   decode: (file: Blob, size: Size) => Promise<StingerClip>,
-  onFault: (error: unknown) => void,
+  onReport: (stingerId: string, stinger: StingerReport) => void,
 ): StingerStore {
   const stingers = new Map<string, Stinger>();
   const sizes = new Map<string, { readonly size: Size; outputs: number }>();
@@ -51,12 +57,20 @@ export function createStingerStore(
   ): Promise<void> => {
     try {
       const clip = await decode(file, size);
-      if (clips.get(key) === 'decoding') clips.set(key, clip);
+      if (clips.get(key) !== 'decoding') return;
+      clips.set(key, clip);
+      const isReady = ![...clips.values()].includes('decoding');
+      if (isReady && stingers.get(stingerId)?.file === file) {
+        onReport(stingerId, { kind: 'ready', lengthMs: clip.lengthMs });
+      }
     } catch (error) {
       // Told once, however many sizes it was wanted in.
       if (stingers.get(stingerId)?.file !== file) return;
       stingers.delete(stingerId);
-      onFault(error);
+      onReport(stingerId, {
+        kind: 'failed',
+        sentence: error instanceof Error ? error.message : String(error),
+      });
     }
   };
 

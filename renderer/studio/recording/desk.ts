@@ -7,7 +7,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { RecordingReport } from '../preflight.ts';
 import { noProgress, type FileProgress, type RecordingFiles } from './files.ts';
 import { createLoadGuard, createRate, judgeDisk, type DiskVerdict } from './guard.ts';
-import { maxMarkers, toWebVtt, type Marker, type TakeNotes } from './markers.ts';
+import { toWebVtt, withMarker, withMarkerName, type Marker, type TakeNotes } from './markers.ts';
 import { markerNames, programSource, readRecordingName, recordingName, takeName } from './names.ts';
 import { createRecorder, type RecordedFile } from './recorder.ts';
 
@@ -76,6 +76,8 @@ export interface RecordingDesk {
   stop(): Promise<void>;
   /** Marks this moment; nothing happens while nothing is recorded. */
   mark(): void;
+  /** Gives a marker of the running take a name; an empty one takes it away. */
+  nameMarker(index: number, name: string): void;
   /** Whether and where, for the list before a show. */
   report(): RecordingReport;
   setSettings(change: Partial<RecordingSettings>): void;
@@ -201,6 +203,12 @@ export const createRecordingDesk = (options: {
       }
     };
     noting = write(noting);
+  };
+
+  const setMarkers = (of: Take, markers: readonly Marker[]) => {
+    of.markers = markers;
+    store.setState({ markers });
+    writeNotes(of);
   };
 
   /** Two sources may have one name. */
@@ -446,11 +454,10 @@ export const createRecordingDesk = (options: {
       };
     },
     mark: () => {
-      if (!take || take.markers.length >= maxMarkers) return;
-      const atMs = Math.round(epochMs() - take.zeroMs);
-      take.markers = [...take.markers, { atMs, label: `Marker ${take.markers.length + 1}` }];
-      store.setState({ markers: take.markers });
-      writeNotes(take);
+      if (take) setMarkers(take, withMarker(take.markers, Math.round(epochMs() - take.zeroMs)));
+    },
+    nameMarker: (index, name) => {
+      if (take) setMarkers(take, withMarkerName(take.markers, index, name));
     },
     setSettings: (change) => {
       const settings = { ...store.getState().settings, ...change };

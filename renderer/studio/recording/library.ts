@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { CanvasSink, Input, InputVideoTrack } from 'mediabunny';
 import type { RecordingFiles, StoredFile } from './files.ts';
-import { takeNotes, type Marker } from './markers.ts';
+import { takeNotes, toWebVtt, withMarkerName, type Marker, type TakeNotes } from './markers.ts';
 import { markerNames, programSource, readRecordingName, takeOf } from './names.ts';
 import { saveFile } from '../../ui/save-file.ts';
 
@@ -44,6 +44,8 @@ export interface RecordingLibrary {
   refresh(recording: readonly string[]): Promise<void>;
   /** The whole take with all its files; gone for good. */
   remove(take: string): Promise<void>;
+  /** Gives a marker a name, in the take's list and its chapters; an empty one takes it away. */
+  nameMarker(take: string, index: number, name: string): Promise<void>;
   /** In a plain browser tab a download; in the desktop app the folder opens with the file chosen. */
   handOut(name: string): Promise<void>;
   handOutServer(name: string): Promise<void>;
@@ -118,21 +120,24 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
     }
   };
 
-  const readMarkers = async (
+  /** Null when there are none, or they are damaged: the recording itself does not need them. */
+  const readNotes = async (
     take: string,
     stored: ReadonlyMap<string, StoredFile>,
-  ): Promise<readonly Marker[]> => {
+  ): Promise<TakeNotes | null> => {
     const { json } = markerNames(take);
     const bytes = stored.get(json)?.bytes ?? 0;
-    if (bytes === 0 || bytes > mostNotesBytes) return [];
+    if (bytes === 0 || bytes > mostNotesBytes) return null;
     try {
       const text = new TextDecoder().decode(await files.read(json, 0, bytes));
       const notes = takeNotes.safeParse(JSON.parse(text));
-      return notes.success ? notes.data.markers : [];
+      return notes.success ? notes.data : null;
     } catch {
-      return []; // Damaged: the recording itself does not need them.
+      return null;
     }
   };
+  const filesByName = async (): Promise<ReadonlyMap<string, StoredFile>> =>
+    new Map((await files.list()).map((file) => [file.name, file]));
 
   const setLooks = (name: string, seen: { lengthMs: number | null; stillUrl: string | null }) =>
     store.setState(({ takes }) => ({
@@ -171,7 +176,7 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
           show: parts.show,
           stamp: parts.stamp,
           files: inTake.toSorted((a, b) => order(a).localeCompare(order(b))),
-          markers: await readMarkers(take, byName),
+          markers: (await readNotes(take, byName))?.markers ?? [],
         });
       }
       const newest = listed.toSorted((a, b) => b.stamp.localeCompare(a.stamp)).slice(0, mostTakes);
@@ -195,6 +200,18 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
         const names = [...(found?.files ?? []).map(({ name }) => name), json, vtt];
         for (const name of names.filter((each) => stored.has(each))) await files.remove(name);
         store.setState(({ takes }) => ({ takes: takes?.filter((each) => each.take !== take) ?? null }));
+      }),
+    nameMarker: (take, index, name) =>
+      attempt('The marker cannot be named', async () => {
+        const notes = await readNotes(take, await filesByName());
+        if (!notes) throw new Error('its list is gone or damaged');
+        const markers = [...withMarkerName(notes.markers, index, name)];
+        const { json, vtt } = markerNames(take);
+        await files.writeText(json, `${JSON.stringify({ ...notes, markers }, null, 2)}\n`);
+        await files.writeText(vtt, toWebVtt(markers));
+        store.setState(({ takes }) => ({
+          takes: takes?.map((each) => (each.take === take ? { ...each, markers } : each)) ?? null,
+        }));
       }),
     handOut: (name) =>
       attempt('The recording cannot be opened', async () => {

@@ -4,12 +4,28 @@ import * as z from 'zod/mini';
 
 export const maxMarkers = 1_000;
 
+export const maxMarkerLabel = 80;
+
 export const marker = z.object({
   /** From the take's start, which is 0 in each of its files. */
   atMs: z.number().check(z.nonnegative()),
-  label: z.string().check(z.maxLength(80)),
+  label: z.string().check(z.maxLength(maxMarkerLabel)),
 });
 export type Marker = z.output<typeof marker>;
+
+/** What a marker is called until the director gives it a name. */
+const plainLabel = (index: number): string => `Marker ${index + 1}`;
+
+export const withMarker = (markers: readonly Marker[], atMs: number): readonly Marker[] =>
+  markers.length >= maxMarkers ? markers : [...markers, { atMs, label: plainLabel(markers.length) }];
+
+/** The same list when there is no such marker; an empty name gives it its plain one back. */
+export const withMarkerName = (markers: readonly Marker[], index: number, name: string): readonly Marker[] =>
+  markers.map((each, at) =>
+    at === index
+      ? { ...each, label: name.replaceAll(/\s+/g, ' ').trim().slice(0, maxMarkerLabel) || plainLabel(at) }
+      : each,
+  );
 
 /** The sidecar as it is on disk; older ones must stay readable. */
 export const takeNotes = z.object({

@@ -1,0 +1,364 @@
+// The words, the look and the files of what lies over the picture, and the message that is pinned to it.
+// Not its job: turning overlays on and off (stage.tsx, by the pictures), what follows from an edit (overlay-desk.ts).
+import { useRef, useState } from 'react';
+import { useStore } from 'zustand';
+import {
+  brandFonts,
+  corners,
+  maxPinnedText,
+  qrStyles,
+  type Brand,
+  type Corner,
+  type OverlaySettings,
+} from '../../sfu-server/protocol/overlays.ts';
+import { Button, Field, Select } from '../ui/controls.tsx';
+import { useDesk, useProduction, useStudio } from './hooks.ts';
+import { keyHint } from './key-map.ts';
+import type { FileState } from './overlay-files.ts';
+import { tickerOf } from './overlays.ts';
+import './overlays-panel.css';
+
+export const OverlaysPanel = () => (
+  <section className="panel overlays-panel" aria-labelledby="overlays-head">
+    <div className="panel-head">
+      <h2 id="overlays-head">Overlays</h2>
+      <span className="hint">Words that are on change with Enter</span>
+    </div>
+    <TitleWords />
+    <LowerThirdWords />
+    <TickerWords />
+    <PinnedWords />
+    <CardLook />
+    <LogoLook />
+    <BrandLook />
+  </section>
+);
+
+const useOverlays = () => useProduction(({ production }) => production.overlays);
+
+/** One step of undo; in the same `gesture`, one for all of them. */
+const useEdit = () => {
+  const studio = useStudio();
+  return (change: Partial<OverlaySettings>, gesture?: string) =>
+    studio.production.edit({ kind: 'setOverlays', change }, gesture);
+};
+
+/** Two lines that belong together, kept when one of them is left. */
+const WordPair = (props: {
+  name: string;
+  first: { label: string; value: string; most: number };
+  second: { label: string; value: string; most: number };
+  onDone: (first: string, second: string) => void;
+}) => {
+  const { name, first, second, onDone } = props;
+  const [typed, setTyped] = useState({ first: first.value, second: second.value });
+  const done = () => {
+    if (typed.first !== first.value || typed.second !== second.value) onDone(typed.first, typed.second);
+  };
+  return (
+    <div className="overlay-words" role="group" aria-label={name}>
+      <span className="overlay-name">{name}</span>
+      <Field
+        label={`${name}, ${first.label.toLowerCase()}`}
+        labelHidden
+        placeholder={first.label}
+        maxLength={first.most}
+        value={typed.first}
+        onChange={(value) => setTyped({ ...typed, first: value })}
+        onDone={done}
+      />
+      <Field
+        label={`${name}, ${second.label.toLowerCase()}`}
+        labelHidden
+        placeholder={second.label}
+        maxLength={second.most}
+        value={typed.second}
+        onChange={(value) => setTyped({ ...typed, second: value })}
+        onDone={done}
+      />
+    </div>
+  );
+};
+
+const TitleWords = () => {
+  const { title } = useOverlays();
+  const edit = useEdit();
+  return (
+    <WordPair
+      key={JSON.stringify(title)}
+      name="Title"
+      first={{ label: 'Headline', value: title.text, most: 80 }}
+      second={{ label: 'Second line', value: title.note, most: 80 }}
+      onDone={(text, note) => edit({ title: { text, note } })}
+    />
+  );
+};
+
+const LowerThirdWords = () => {
+  const { lowerThird } = useOverlays();
+  const edit = useEdit();
+  return (
+    <WordPair
+      key={JSON.stringify(lowerThird)}
+      name="Lower third"
+      first={{ label: 'Name', value: lowerThird.title, most: 60 }}
+      second={{ label: 'Second line', value: lowerThird.subtitle, most: 80 }}
+      onDone={(title, subtitle) => edit({ lowerThird: { title, subtitle } })}
+    />
+  );
+};
+
+const TickerWords = () => {
+  const { lines } = useOverlays().ticker;
+  return <TickerLines key={JSON.stringify(lines)} kept={lines.join('\n')} />;
+};
+
+const TickerLines = ({ kept }: { kept: string }) => {
+  const edit = useEdit();
+  const [typed, setTyped] = useState(kept);
+  return (
+    <div className="overlay-words" role="group" aria-label="Ticker">
+      <span className="overlay-name">Ticker</span>
+      <textarea
+        className="input area overlay-wide"
+        aria-label="Ticker, one line each"
+        placeholder="One message a line"
+        rows={2}
+        value={typed}
+        onChange={(event) => setTyped(event.target.value)}
+        onBlur={() => {
+          const ticker = tickerOf(typed);
+          if (ticker.lines.join('\n') !== kept) edit({ ticker });
+          else setTyped(kept);
+        }}
+      />
+    </div>
+  );
+};
+
+const PinnedWords = () => {
+  const studio = useStudio();
+  const draft = useStore(studio.overlays.store, (state) => state.draft);
+  const pinned = useDesk(({ scene }) => scene.pinned);
+  return (
+    <div className="overlay-words" role="group" aria-label="Pinned message">
+      <span className="overlay-name">Message</span>
+      <Field
+        label="Message, whose words"
+        labelHidden
+        placeholder="Who says it"
+        maxLength={40}
+        value={draft.name}
+        onChange={(name) => studio.overlays.type({ ...draft, name })}
+      />
+      <Field
+        label="Message to pin"
+        labelHidden
+        placeholder="What they say"
+        maxLength={maxPinnedText}
+        value={draft.text}
+        onChange={(text) => studio.overlays.type({ ...draft, text })}
+      />
+      <div className="button-row overlay-wide">
+        <Button
+          disabled={draft.text.trim() === ''}
+          {...(pinned === null && { keyHint: keyHint('pin') })}
+          onPress={() => studio.overlays.pin()}
+        >
+          {pinned === null ? 'Pin to the picture' : 'Pin in its place'}
+        </Button>
+        {pinned && (
+          <>
+            <Button keyHint={keyHint('pin')} onPress={() => studio.overlays.unpin()}>
+              Unpin
+            </Button>
+            <span className="overlay-pinned" title={pinned.text}>
+              On the picture: “{pinned.text}”
+            </span>
+          </>
+        )}
+      </div>
+    </div>
+  );
+};
+
+// --- Look ------------------------------------------------------------------------------------------------------------
+
+const cornerWords: Readonly<Record<Corner, string>> = {
+  topLeft: 'Top left',
+  topRight: 'Top right',
+  bottomLeft: 'Bottom left',
+  bottomRight: 'Bottom right',
+};
+
+const CornerChoice = (props: { label: string; value: Corner; onChange: (corner: Corner) => void }) => (
+  <Select
+    label={props.label}
+    labelHidden
+    value={props.value}
+    choices={corners.map((value) => ({ value, text: cornerWords[value] }))}
+    onChange={(value) => {
+      const corner = corners.find((each) => each === value);
+      if (corner) props.onChange(corner);
+    }}
+  />
+);
+
+const styleWords = { card: 'Card: words below', strip: 'Strip: words beside', code: 'Code alone' } as const;
+
+const CardLook = () => {
+  const { qrCard } = useOverlays();
+  const edit = useEdit();
+  return (
+    <div className="overlay-words" role="group" aria-label="QR code">
+      <span className="overlay-name">QR code</span>
+      <Select
+        label="QR code, style"
+        labelHidden
+        value={qrCard.style}
+        choices={qrStyles.map((value) => ({ value, text: styleWords[value] }))}
+        onChange={(value) => {
+          const style = qrStyles.find((each) => each === value);
+          if (style) edit({ qrCard: { ...qrCard, style } });
+        }}
+      />
+      <CornerChoice
+        label="QR code, corner"
+        value={qrCard.corner}
+        onChange={(corner) => edit({ qrCard: { ...qrCard, corner } })}
+      />
+    </div>
+  );
+};
+
+/** What the director has to know of a file; null: it is there. */
+export const fileWords = (state: FileState): string | null => {
+  switch (state.kind) {
+    case 'none':
+    case 'ready':
+      return null;
+    case 'opening':
+      return 'Opening';
+    case 'missing':
+      return 'Not on this computer: choose it again.';
+    case 'failed':
+      return state.sentence;
+  }
+};
+
+const LogoLook = () => {
+  const { logo } = useOverlays();
+  const studio = useStudio();
+  const edit = useEdit();
+  const words = useStore(studio.overlayFiles.store, (state) => fileWords(state.logo));
+  return (
+    <div className="overlay-words" role="group" aria-label="Logo">
+      <span className="overlay-name">Logo</span>
+      <FileButton
+        label="Logo"
+        accept="image/png,image/webp,image/jpeg"
+        fileName={logo.fileName}
+        onFile={(fileId, fileName) => edit({ logo: { ...logo, fileId, fileName } })}
+      />
+      <CornerChoice
+        label="Logo, corner"
+        value={logo.corner}
+        onChange={(corner) => edit({ logo: { ...logo, corner } })}
+      />
+      {words !== null && <p className="overlay-wide hint">{words}</p>}
+    </div>
+  );
+};
+
+/** Chooses a file, keeps it on this machine, and hands its id on. */
+export const FileButton = (props: {
+  label: string;
+  accept: string;
+  /** Empty: none has been chosen. */
+  fileName: string;
+  onFile: (fileId: string, fileName: string) => void;
+}) => {
+  const { label, accept, fileName, onFile } = props;
+  const studio = useStudio();
+  const input = useRef<HTMLInputElement>(null);
+  const [busy, setBusy] = useState(false);
+  const keep = async (file: File) => {
+    setBusy(true);
+    const fileId = await studio.keepFile(file);
+    setBusy(false);
+    if (fileId !== null) onFile(fileId, file.name.slice(0, 200));
+  };
+  const words = busy ? 'Keeping' : fileName === '' ? 'Choose a file' : fileName;
+  return (
+    <div className="file-button">
+      <Button
+        disabled={busy}
+        label={`${label}: ${words}`}
+        title={words}
+        onPress={() => input.current?.click()}
+      >
+        {words}
+      </Button>
+      <input
+        ref={input}
+        type="file"
+        hidden
+        accept={accept}
+        aria-label={`${label}: file`}
+        onChange={(event) => {
+          const [file] = event.target.files ?? [];
+          if (file) void keep(file);
+          event.target.value = '';
+        }}
+      />
+    </div>
+  );
+};
+
+const colourWords: readonly { name: 'accent' | 'panel' | 'text'; words: string }[] = [
+  { name: 'accent', words: 'Accent' },
+  { name: 'panel', words: 'Panel' },
+  { name: 'text', words: 'Text' },
+];
+const fontWords: Readonly<Record<Brand['font'], string>> = {
+  system: 'System',
+  sans: 'Sans',
+  serif: 'Serif',
+  condensed: 'Condensed',
+  rounded: 'Rounded',
+  mono: 'Mono',
+};
+
+const BrandLook = () => {
+  const { brand } = useOverlays();
+  const edit = useEdit();
+  return (
+    <div className="overlay-words" role="group" aria-label="Brand">
+      <span className="overlay-name">Brand</span>
+      <div className="brand-colours">
+        {colourWords.map(({ name, words }) => (
+          <label key={name} className="brand-colour">
+            <input
+              type="color"
+              value={brand[name]}
+              onChange={(event) =>
+                edit({ brand: { ...brand, [name]: event.target.value.toLowerCase() } }, `brand ${name}`)
+              }
+            />
+            {words}
+          </label>
+        ))}
+      </div>
+      <Select
+        label="Font of the overlays"
+        labelHidden
+        value={brand.font}
+        choices={brandFonts.map((value) => ({ value, text: fontWords[value] }))}
+        onChange={(value) => {
+          const font = brandFonts.find((each) => each === value);
+          if (font) edit({ brand: { ...brand, font } });
+        }}
+      />
+    </div>
+  );
+};
