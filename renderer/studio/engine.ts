@@ -184,15 +184,16 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   }));
   const tell = (text: string) => store.setState({ trouble: text });
   const files = createSourceFiles();
+  const sound = createSoundDesk({ mixer, compositor, onTrouble: tell });
   const pictures = createPictureSources({
     compositor,
+    sound,
     files,
     output,
     onTrouble: tell,
   });
   const production = createProductionDesk({ session, tell });
   const overlayFiles = createOverlayFiles({ production, compositor, files, tell });
-  const sound = createSoundDesk({ mixer, compositor, onTrouble: tell });
   const guests = createGuestDesk({ session, compositor, mixer, sound, onTrouble: tell });
   const connection = createConnectionDesk(session);
   const shop = createShopDesk({

@@ -1,6 +1,7 @@
 // The pictures behind the production's sources: cameras, screens, images, videos, colours, test cards, and guests as far as
-// their health is concerned. Opens them, gives them to the compositor, watches them, and says of each how it stands.
-// Not its job: the document (production-desk.ts), what is drawn where (picture.ts), sound, words for the page.
+// their health is concerned. Opens them, gives them to the compositor and the sound of videos to the mixer, watches them,
+// and says of each how it stands.
+// Not its job: the document (production-desk.ts), what is drawn where (picture.ts), microphones, words for the page.
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
@@ -23,6 +24,7 @@ import type { PictureHealth } from './media/source-health.ts';
 import { drawColour, drawTestCard } from './media/still.ts';
 import { openVideoFile, type VideoFile } from './media/video-file.ts';
 import { newSource } from './scenes.ts';
+import type { SoundDesk } from './sound.ts';
 import type { SourceFiles } from './source-files.ts';
 import { createLossWatch, type LossWatch, type Standing } from './source-loss.ts';
 
@@ -73,6 +75,8 @@ export interface PictureSources {
   assign(answer: ReadonlyMap<SourceId, DeviceIdentity>): Promise<void>;
   /** A video begins anew, as it is taken to program. */
   restart(id: SourceId): void;
+  /** Sources whose picture fans get: their sound is in the program, that of the others only in a solo. */
+  followProgram(ids: ReadonlySet<string>): void;
   standingOf(id: SourceId): Standing['kind'];
   /** Colour tables that sources name, and the names of sources whose table is not on this machine. */
   luts(): { wanted: number; missing: string[] };
@@ -117,15 +121,17 @@ const isJudged = (source: Source): boolean =>
 
 export const createPictureSources = (options: {
   compositor: Compositor;
+  sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir'>;
   files: SourceFiles;
   output: Output;
   onTrouble: (text: string) => void;
   storage?: Storage;
 }): PictureSources => {
-  const { compositor, files, output, onTrouble, storage = localStorage } = options;
+  const { compositor, sound, files, output, onTrouble, storage = localStorage } = options;
   const store = createStore<PictureSourcesState>(() => ({ feeds: {}, cameras: [], unclear: [] }));
   const feeds = new Map<SourceId, Feed>();
   const inUse = readInUse(storage);
+  let onProgram: ReadonlySet<string> = new Set();
   /** The director has turned cameras on, on this page or the one before. */
   let mayOpen = inUse.size > 0;
   let closed = false;
@@ -280,6 +286,7 @@ export const createPictureSources = (options: {
     feed.opening = new AbortController();
     feed.screen?.stop();
     feed.screen = null;
+    if (feed.video?.sound) sound.detach(feed.source.id);
     feed.video?.close();
     feed.video = null;
   };
@@ -335,12 +342,17 @@ export const createPictureSources = (options: {
     enter(feed, { kind: 'live', device: null });
   };
 
+  const giveSound = ({ source: { id, name }, video }: Feed) => {
+    if (video?.sound) sound.attach(id, { name, kind: 'local', onAir: onProgram.has(id), track: video.sound });
+  };
+
   const openVideo = async (feed: Feed, fileId: string | null, loop: boolean, signal: AbortSignal) => {
     const opened = await openVideoFile(await readFile(fileId), { loop, onFault: onTrouble });
     if (!opened.ok) throw new AppError('invalidParams', opened.sentence);
     if (signal.aborted) return opened.video.close();
     feed.video = opened.video;
     compositor.addSource(feed.source.id, opened.video.track);
+    giveSound(feed);
     enter(feed, { kind: 'live', device: null });
   };
 
@@ -455,6 +467,7 @@ export const createPictureSources = (options: {
           const isNew = JSON.stringify(before.origin) !== JSON.stringify(source.origin);
           const isRenamed = source.origin.kind === 'testCard' && before.name !== source.name;
           if (isNew || isRenamed) begin(feed);
+          else if (before.name !== source.name) giveSound(feed);
         }
       }
       followLuts(sources);
@@ -501,6 +514,13 @@ export const createPictureSources = (options: {
       refreshCameras();
     },
     restart: (id) => feeds.get(id)?.video?.restart(),
+    followProgram: (ids) => {
+      const before = onProgram;
+      onProgram = ids;
+      for (const [id, { video }] of feeds) {
+        if (video?.sound && before.has(id) !== ids.has(id)) sound.setOnAir(id, ids.has(id));
+      }
+    },
     standingOf: (id) => feeds.get(id)?.standing.kind ?? 'absent',
     luts: () => ({
       wanted: luts.size,

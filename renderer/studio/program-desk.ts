@@ -195,6 +195,7 @@ export const createProgramDesk = (options: {
     if (transition && text !== composed) compositor.take(next, transition);
     else if (text !== composed) compositor.setScene(next);
     composed = text;
+    pictures.followProgram(new Set(resolved.layers.map(({ sourceId }) => sourceId)));
     composePreview(state);
     coverFor(state, resolved);
     tellGuests(resolved);

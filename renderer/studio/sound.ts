@@ -342,12 +342,20 @@ export const createSoundDesk = (options: {
     const channel = settingsOf(id);
     if (channel) saveChannel(channel.id, { strip });
     else setAttached(id, { strip });
-    if (mixer.hasInput(id)) mixer.updateInput(id, change);
+    if (mixer.hasInput(id)) mixer.updateInput(id, channel ? change : withPicture(strip));
   };
 
+  /** Sound that came with a picture is held back as the whole picture is; a microphone's is what that delay waits for. */
+  const withPicture = (strip: StripSettings): StripSettings => ({
+    ...strip,
+    delayMs: Math.min(longestSoundDelayMs, strip.delayMs + store.getState().settings.videoDelayMs),
+  });
   const setVideoDelayMs = (videoDelayMs: number) => {
     save({ videoDelayMs });
     compositor.setVideoDelayMs(videoDelayMs);
+    for (const [id, { strip }] of Object.entries(store.getState().attached)) {
+      if (mixer.hasInput(id)) mixer.updateInput(id, withPicture(strip));
+    }
   };
   compositor.setVideoDelayMs(settings.videoDelayMs);
 
@@ -477,7 +485,7 @@ export const createSoundDesk = (options: {
     attach: (id, { name, kind, onAir, track }) => {
       const strip = stripOf(id);
       if (mixer.hasInput(id)) mixer.replaceTrack(id, track);
-      else mixer.addInput(id, track, { ...strip, kind, onAir });
+      else mixer.addInput(id, track, { ...withPicture(strip), kind, onAir });
       store.setState(({ attached }) => ({ attached: { ...attached, [id]: { name, kind, onAir, strip } } }));
       mixer.updateInput(id, { kind, onAir });
     },

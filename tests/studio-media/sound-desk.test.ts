@@ -1,5 +1,5 @@
-// The sound desk in a real Chromium with microphones that fall silent, are unplugged and come back: who is heard, and what is
-// remembered.
+// The sound desk in a real Chromium with microphones that fall silent, are unplugged and come back, and with a video file: who
+// is heard when, and what is remembered.
 
 import { expect, test } from 'vitest';
 import { useLab } from './lab-page.ts';
@@ -128,3 +128,64 @@ test('a stereo device is split into two lavs, and talkback without a microphone 
   expect(result.troubles[1]).toContain('Remove one first');
   await page.close();
 });
+
+test('a video file’s sound keeps step with its picture over its loop, and is in the program only while the picture is', async () => {
+  const page = await openPage();
+  const result = await page.evaluate(async () => {
+    localStorage.clear();
+    const mixer = lab.createMixer();
+    const compositor = lab.createCompositor({ output: { width: 320, height: 180, fps: 30 } });
+    const troubles: string[] = [];
+    const onTrouble = (text: string) => void troubles.push(text);
+    const desk = lab.createSoundDesk({ mixer, compositor, onTrouble });
+    const file = await lab.makeClap();
+    const pictures = lab.createPictureSources({
+      compositor,
+      sound: desk,
+      files: { put: () => Promise.resolve(''), get: () => Promise.resolve(file) },
+      output: { width: 320, height: 180, fps: 30 },
+      onTrouble,
+    });
+    const origin = { kind: 'video', fileId: 'a'.repeat(64), fileName: 'clap.webm', loop: true } as const;
+    const video = lab.newSource(lab.sourceId.parse('clap'), 'Clap', origin);
+    pictures.follow([video]);
+    pictures.followProgram(new Set(['clap']));
+    compositor.setScene(lab.createScene([lab.createLayer('clap')]));
+    const [seen, heard] = [lab.startProbe(compositor.track), lab.startProbe(mixer.programTrack)];
+    const apart = async () => {
+      const [flashes, beeps] = await Promise.all([lab.onsets(seen, 4), lab.onsets(heard, 4)]);
+      // A clap every 600 ms: each flash has one beep that can be its own.
+      return flashes.flatMap((flash) =>
+        beeps.filter((beep) => Math.abs(beep - flash) < 300).map((beep) => beep - flash),
+      );
+    };
+    const inStep = await apart();
+    // The whole picture waits for late microphones: the file's sound waits with it.
+    desk.setVideoDelayMs(200);
+    await Promise.all([lab.onsets(seen, 2), lab.onsets(heard, 2)]);
+    const delayed = await apart();
+
+    pictures.followProgram(new Set());
+    const off = desk.store.getState().attached['clap']?.onAir;
+    await lab.untilMeters(mixer, ({ inputs }) => (inputs['clap']?.peakDb ?? -100) > -20);
+    await lab.onsets(seen, 1);
+    await heard.takeTimes();
+    await lab.onsets(seen, 2);
+    const beepsOff = (await heard.takeTimes()).onsetsMs.length;
+    pictures.follow([{ ...video, name: 'Trailer' }]);
+    const { name } = desk.store.getState().attached['clap'] ?? {};
+    pictures.follow([]);
+    const left = { input: mixer.hasInput('clap'), strips: Object.keys(desk.store.getState().attached) };
+    pictures.close();
+    desk.close();
+    mixer.close();
+    compositor.close();
+    return { inStep, delayed, off, beepsOff, name, left, troubles };
+  });
+  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+  expect(Math.abs(median(result.inStep))).toBeLessThan(45);
+  expect(Math.abs(median(result.delayed))).toBeLessThan(45);
+  expect(result).toMatchObject({ off: false, beepsOff: 0, name: 'Trailer', troubles: [] });
+  expect(result.left).toEqual({ input: false, strips: [] });
+  await page.close();
+}, 60_000);

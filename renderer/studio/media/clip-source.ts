@@ -17,6 +17,7 @@ import {
 import { AppError } from '../../../sfu-server/protocol/errors.ts';
 import type { ClipSize } from './clip-format.ts';
 import { clipFps, clipLengthStepMs, clipSampleRate, importLimits } from './clip-format.ts';
+import { downmix } from './downmix.ts';
 import { createFrameReader } from './frames.ts';
 import type { Picture } from './i420.ts';
 import { copyPicture, createPicture, createScaler, fillArea, rgbToYuv, rotatePicture } from './i420.ts';
@@ -227,16 +228,6 @@ function turn(picture: Picture, degrees: number): Picture {
   return upright;
 }
 
-/** How much of each channel beyond the second is heard on the left and on the right (ITU-R BS.775): L R C LFE Ls Rs. */
-const downmix: readonly (readonly [left: number, right: number])[] = [
-  [1, 0],
-  [0, 1],
-  [Math.SQRT1_2, Math.SQRT1_2],
-  [0, 0],
-  [Math.SQRT1_2, 0],
-  [0, Math.SQRT1_2],
-];
-
 async function readSound(audio: InputAudioTrack, startS: number, lengthMs: number): Promise<Stereo> {
   const fromRate = await audio.getSampleRate();
   const length = Math.ceil((lengthMs / 1000) * fromRate);
@@ -245,18 +236,11 @@ async function readSound(audio: InputAudioTrack, startS: number, lengthMs: numbe
   for await (const sample of new AudioSampleSink(audio).samples(startS, startS + lengthMs / 1000)) {
     try {
       const from = Math.round((sample.timestamp - startS) * fromRate);
-      const channels = Math.min(sample.numberOfChannels, downmix.length);
-      const samples = new Float32Array(sample.numberOfFrames);
-      for (let channel = 0; channel < channels; channel++) {
-        sample.copyTo(samples, { planeIndex: channel, format: 'f32-planar' });
-        // One microphone is heard on both sides.
-        const [toLeft, toRight] = channels === 1 ? [1, 1] : (downmix[channel] ?? [0, 0]);
-        const end = Math.min(samples.length, length - from);
-        for (let i = Math.max(0, -from); i < end; i++) {
-          const at = from + i;
-          left[at] = (left[at] ?? 0) + toLeft * (samples[i] ?? 0);
-          right[at] = (right[at] ?? 0) + toRight * (samples[i] ?? 0);
-        }
+      const [fromLeft, fromRight] = downmix(sample);
+      const end = Math.min(fromLeft.length, length - from);
+      for (let i = Math.max(0, -from); i < end; i++) {
+        left[from + i] = (left[from + i] ?? 0) + (fromLeft[i] ?? 0);
+        right[from + i] = (right[from + i] ?? 0) + (fromRight[i] ?? 0);
       }
     } finally {
       sample.close();

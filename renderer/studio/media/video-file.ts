@@ -1,10 +1,12 @@
-// A video file as a source of the compositor: decoded and paced on a thread of its own, so that a busy or hidden page does
-// not stop it. Picture only.
-// Not its job: choosing or keeping the file, its sound, or when it starts over (the studio's desks).
+// A video file as a source of the compositor and the mixer: decoded and paced on a thread of its own, so that a busy or
+// hidden page does not stop it. Picture and sound run by one clock.
+// Not its job: choosing or keeping the file, who hears it, or when it starts over (the studio's desks).
 import type { VideoFileCommand, VideoFileReport } from './video-file.worker.ts';
 
 export interface VideoFile {
   readonly track: MediaStreamTrack;
+  /** In step with the picture; null where the file has none, or none that can be decoded here. */
+  readonly sound: MediaStreamTrack | null;
   readonly lengthMs: number;
   /** From the beginning, at once. */
   restart(): void;
@@ -24,11 +26,13 @@ export function openVideoFile(
     name: 'video file',
   });
   const track = new MediaStreamTrackGenerator({ kind: 'video' });
+  const sound = new MediaStreamTrackGenerator({ kind: 'audio' });
   const send = (command: VideoFileCommand, transfer: Transferable[] = []): void =>
     worker.postMessage(command, transfer);
   const close = (): void => {
     worker.terminate();
     track.stop();
+    sound.stop();
   };
   return new Promise((resolve) => {
     const refuse = (sentence: string): void => {
@@ -40,7 +44,13 @@ export function openVideoFile(
         case 'opened':
           resolve({
             ok: true,
-            video: { track, lengthMs: data.lengthMs, restart: () => send({ kind: 'restart' }), close },
+            video: {
+              track,
+              sound: data.hasSound ? sound : null,
+              lengthMs: data.lengthMs,
+              restart: () => send({ kind: 'restart' }),
+              close,
+            },
           });
           break;
         case 'refused':
@@ -54,6 +64,8 @@ export function openVideoFile(
     worker.addEventListener('error', (event) =>
       refuse(`The video cannot be played (${event.message || 'its player could not be loaded'}).`),
     );
-    send({ kind: 'open', file, loop: options.loop, writable: track.writable }, [track.writable]);
+    const { writable } = track;
+    const { writable: soundWritable } = sound;
+    send({ kind: 'open', file, loop: options.loop, writable, soundWritable }, [writable, soundWritable]);
   });
 }

@@ -1,6 +1,17 @@
-// The thread that plays a video file: decodes its pictures and hands each over when its time has come.
-// Not its job: anything of the page, or what the compositor makes of the pictures.
-import { BlobSource, Input, MATROSKA, MP4, QTFF, VideoSampleSink, WEBM, type VideoSample } from 'mediabunny';
+// The thread that plays a video file: decodes its pictures and its sound, and hands each over when its time has come.
+// Not its job: anything of the page, or what compositor and mixer make of it.
+import {
+  AudioSampleSink,
+  BlobSource,
+  Input,
+  MATROSKA,
+  MP4,
+  QTFF,
+  VideoSampleSink,
+  WEBM,
+  type VideoSample,
+} from 'mediabunny';
+import { downmix } from './downmix.ts';
 
 /** From the page. */
 export type VideoFileCommand =
@@ -9,32 +20,50 @@ export type VideoFileCommand =
       readonly file: Blob;
       readonly loop: boolean;
       readonly writable: WritableStream<VideoFrame>;
+      readonly soundWritable: WritableStream<AudioData>;
     }
   | { readonly kind: 'restart' };
 
-/** To the page. `refused`: nothing is played. `fault`: it was played until now. */
+/** To the page. `refused`: nothing is played. `fault`: it was played until now, or goes on without what failed. */
 export type VideoFileReport =
-  | { readonly kind: 'opened'; readonly lengthMs: number }
+  | { readonly kind: 'opened'; readonly lengthMs: number; readonly hasSound: boolean }
   | { readonly kind: 'refused'; readonly sentence: string }
   | { readonly kind: 'fault'; readonly sentence: string };
 
-/** A picture later than this is left out, so that a slow machine stays in time. */
+/** What is later than this is left out, so that a slow machine stays in time. */
 const lateMs = 250;
 /** Camera colours at 4K are the most a laptop decodes beside a show. */
 const mostPixels = 3840 * 2160;
+/** Sound goes out in pieces of this length, whatever its codec's are: the mixer waits for one of them. */
+const soundPieceMs = 10;
+/** The mixer keeps sound for so much longer than the compositor keeps a picture, as measured where both come out. */
+const soundLeadMs = 25;
 
 const report = (message: VideoFileReport): void => self.postMessage(message);
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What is played, again and again from `startS` of the file on. */
+interface Recording {
+  readonly picture: VideoSampleSink;
+  readonly pictureOut: WritableStreamDefaultWriter<VideoFrame>;
+  readonly sound: AudioSampleSink | null;
+  readonly soundOut: WritableStreamDefaultWriter<AudioData>;
+  readonly startS: number;
+  readonly lengthS: number;
+  readonly loop: boolean;
+}
 
 /** Counts up when playing starts over; what still runs for an earlier run ends. */
 let run = 0;
-let play: (() => Promise<void>) | null = null;
+let recording: Recording | null = null;
 
 self.addEventListener('message', ({ data }: MessageEvent<VideoFileCommand>) => {
-  if (data.kind === 'open') void open(data.file, data.loop, data.writable);
-  else void play?.();
+  if (data.kind === 'open') void open(data);
+  else play();
 });
 
-async function open(file: Blob, loop: boolean, writable: WritableStream<VideoFrame>): Promise<void> {
+async function open(command: Extract<VideoFileCommand, { kind: 'open' }>): Promise<void> {
+  const { file, loop, writable, soundWritable } = command;
   try {
     const input = new Input({ source: new BlobSource(file), formats: [MP4, QTFF, WEBM, MATROSKA] });
     if (!(await input.canRead())) {
@@ -51,13 +80,41 @@ async function open(file: Blob, loop: boolean, writable: WritableStream<VideoFra
     const startS = Math.max(0, await track.getFirstTimestamp());
     const lengthS = (await track.computeDuration()) - startS;
     if (!(lengthS > 0.1)) throw new Error('This video has hardly any pictures in it.');
-    const sink = new VideoSampleSink(track);
-    const writer = writable.getWriter();
-    play = () => playFrom(sink, writer, startS, lengthS, loop);
-    report({ kind: 'opened', lengthMs: Math.round(lengthS * 1000) });
-    void play();
+    const audio = await input.getPrimaryAudioTrack();
+    const canHear = audio !== null && (await audio.canDecode());
+    recording = {
+      picture: new VideoSampleSink(track),
+      pictureOut: writable.getWriter(),
+      sound: canHear ? new AudioSampleSink(audio) : null,
+      soundOut: soundWritable.getWriter(),
+      startS,
+      lengthS,
+      loop,
+    };
+    report({ kind: 'opened', lengthMs: Math.round(lengthS * 1000), hasSound: canHear });
+    if (audio !== null && !canHear) {
+      const sentence =
+        'This computer cannot decode the video’s sound, it plays without. Export it with AAC sound.';
+      report({ kind: 'fault', sentence });
+    }
+    play();
   } catch (error) {
-    report({ kind: 'refused', sentence: error instanceof Error ? error.message : String(error) });
+    report({ kind: 'refused', sentence: reasonOf(error) });
+  }
+}
+
+function play(): void {
+  if (recording === null) return;
+  const mine = ++run;
+  const beganMs = performance.now();
+  const orSay = (what: string, work: Promise<void>) =>
+    work.catch((error: unknown) => {
+      if (mine === run) report({ kind: 'fault', sentence: `${what} (${reasonOf(error)}).` });
+    });
+  const { sound } = recording;
+  void orSay('The video stopped, its last picture stays', playPicture(recording, mine, beganMs));
+  if (sound !== null) {
+    void orSay('The video’s sound stopped', playSound(recording, sound, mine, beganMs));
   }
 }
 
@@ -67,39 +124,25 @@ function* rounds(loop: boolean): Generator<number> {
   if (loop) for (let round = 1; ; round++) yield round;
 }
 
-async function playFrom(
-  sink: VideoSampleSink,
-  writer: WritableStreamDefaultWriter<VideoFrame>,
-  startS: number,
-  lengthS: number,
-  loop: boolean,
-): Promise<void> {
-  const mine = ++run;
-  const beganMs = performance.now();
-  try {
-    for (const round of rounds(loop)) {
-      for await (const sample of sink.samples(startS)) {
+async function playPicture(of: Recording, mine: number, beganMs: number): Promise<void> {
+  const { picture, pictureOut, startS, lengthS, loop } = of;
+  for (const round of rounds(loop)) {
+    for await (const sample of picture.samples(startS)) {
+      try {
         const dueMs = beganMs + (round * lengthS + sample.timestamp - startS) * 1000;
-        try {
-          const aheadMs = dueMs - performance.now();
-          if (aheadMs > 1) await wait(aheadMs);
-          if (mine !== run) return;
-          if (aheadMs > -lateMs) await write(sample, writer, dueMs);
-        } finally {
-          sample.close();
-        }
+        const aheadMs = await until(dueMs);
+        if (mine !== run) return;
+        if (aheadMs > -lateMs) await writePicture(sample, pictureOut, dueMs);
+      } finally {
+        sample.close();
       }
     }
-  } catch (error) {
-    if (mine !== run) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    report({ kind: 'fault', sentence: `The video stopped, its last picture stays (${reason}).` });
   }
 }
 
-async function write(
+async function writePicture(
   sample: VideoSample,
-  writer: WritableStreamDefaultWriter<VideoFrame>,
+  out: WritableStreamDefaultWriter<VideoFrame>,
   dueMs: number,
 ): Promise<void> {
   const decoded = sample.toVideoFrame();
@@ -107,14 +150,78 @@ async function write(
   const frame = new VideoFrame(decoded, { timestamp: Math.round(dueMs * 1000) });
   decoded.close();
   try {
-    await writer.write(frame);
+    await out.write(frame);
   } catch (error) {
     frame.close();
     throw error;
   }
 }
 
-const wait = async (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
+async function playSound(
+  of: Recording,
+  sound: AudioSampleSink,
+  mine: number,
+  beganMs: number,
+): Promise<void> {
+  const { soundOut, startS, lengthS, loop } = of;
+  for (const round of rounds(loop)) {
+    // Until the last picture's end and no further: the next round begins with the first.
+    for await (const sample of sound.samples(startS, startS + lengthS)) {
+      try {
+        const { sampleRate, timestamp } = sample;
+        const [left, right] = downmix(sample);
+        const first = Math.max(0, Math.round((startS - timestamp) * sampleRate));
+        const end = Math.min(left.length, Math.round((startS + lengthS - timestamp) * sampleRate));
+        const pieceFrames = Math.round((soundPieceMs / 1000) * sampleRate);
+        for (let from = first; from < end; from += pieceFrames) {
+          const to = Math.min(end, from + pieceFrames);
+          const atS = timestamp - startS + from / sampleRate;
+          const dueMs = beganMs + (round * lengthS + atS) * 1000 - soundLeadMs;
+          const aheadMs = await until(dueMs);
+          if (mine !== run) return;
+          if (aheadMs <= -lateMs) continue;
+          await writeSound(left.subarray(from, to), right.subarray(from, to), sampleRate, soundOut, dueMs);
+        }
+      } finally {
+        sample.close();
+      }
+    }
+  }
+}
+
+async function writeSound(
+  left: Float32Array,
+  right: Float32Array,
+  sampleRate: number,
+  out: WritableStreamDefaultWriter<AudioData>,
+  dueMs: number,
+): Promise<void> {
+  const data = new Float32Array(left.length + right.length);
+  data.set(left);
+  data.set(right, left.length);
+  const piece = new AudioData({
+    format: 'f32-planar',
+    sampleRate,
+    numberOfChannels: 2,
+    numberOfFrames: left.length,
+    timestamp: Math.round(dueMs * 1000),
+    data,
   });
+  try {
+    await out.write(piece);
+  } catch (error) {
+    piece.close();
+    throw error;
+  }
+}
+
+/** Waits for a moment of this thread's clock. Answers how far ahead it was when asked: negative, it has passed. */
+async function until(dueMs: number): Promise<number> {
+  const aheadMs = dueMs - performance.now();
+  if (aheadMs > 1) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, aheadMs);
+    });
+  }
+  return aheadMs;
+}
