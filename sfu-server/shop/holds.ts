@@ -73,6 +73,8 @@ const holdOf = (row: HoldRow): Hold => ({
 });
 
 const inForce = ({ stage }: HoldRow): boolean => stage === 'held' || stage === 'paying';
+/** Made once: in a rush, the stack of a new one would cost more than all else about a refusal. */
+const allTaken = new AppError('soldOut');
 /** Another's hold and one that never was look the same. */
 const noSuchHold = () => new AppError('notFound', 'This is not held for you any more.');
 
@@ -460,29 +462,51 @@ export const createHolds = (options: HoldsOptions) => {
 
   sweep();
 
+  /** What most of a crowd hears, who come too late, without a look into the database. */
+  const isGone = (buyer: BuyerHash, variant: VariantId, code: string | undefined): boolean =>
+    gone.has(variant) && code === undefined && !holders.has(buyer);
+
+  const hold = (buyer: BuyerHash, variant: VariantId, quantity: number, code?: string): Hold => {
+    if (isGone(buyer, variant, code)) throw allTaken;
+    const before = holders.has(buyer) ? holdInForce.one(buyer, variant) : undefined;
+    if (before && (before.stage === 'paying' || before.deadline_ms > clock.now())) return holdOf(before);
+    if (before) giveBack(before.id, 'expired');
+    if (options.isOver()) throw new AppError('notOnSale', 'The show is over.');
+    const row = known(variant);
+    const terms = termsOf(variant, row, code);
+    const free = standInLine(variant) ? 0 : left(variant, row.product_id, terms.dropId);
+    if (free < quantity) {
+      if (free < 1) gone.add(variant);
+      throw allTaken;
+    }
+    if ((holdCount.one(buyer)?.holds ?? 0) >= maxHoldsPerBuyer) {
+      throw new AppError('limit', 'You hold a lot already. Pay or let go of something first.');
+    }
+    checkBuyer(buyer, row, quantity);
+    return transaction(() => make(buyer, variant, row, terms, quantity, 'taken'));
+  };
+
   return {
     /**
      * Keeps `quantity` pieces for this buyer until the deadline. A hold in force on the same variant is given as it is, so that asking
      * twice takes once. Throws `soldOut`, `notOnSale`, `buyerLimit`, `badCode`, `limit`, `notFound`.
      */
-    hold: (buyer: BuyerHash, variant: VariantId, quantity: number, code?: string): Hold => {
-      const before = holders.has(buyer) ? holdInForce.one(buyer, variant) : undefined;
-      if (before && (before.stage === 'paying' || before.deadline_ms > clock.now())) return holdOf(before);
-      if (before) giveBack(before.id, 'expired');
-      if (gone.has(variant) && code === undefined) throw new AppError('soldOut');
-      if (options.isOver()) throw new AppError('notOnSale', 'The show is over.');
-      const row = known(variant);
-      const terms = termsOf(variant, row, code);
-      const free = standInLine(variant) ? 0 : left(variant, row.product_id, terms.dropId);
-      if (free < quantity) {
-        if (free < 1) gone.add(variant);
-        throw new AppError('soldOut');
+    hold,
+    /** As `hold`, for one of many: all who ask in the same turn of the event loop share one commit, in the order in which they asked. */
+    holdInRush: async (
+      buyer: BuyerHash,
+      variant: VariantId,
+      quantity: number,
+      code?: string,
+    ): Promise<Hold> => {
+      if (isGone(buyer, variant, code)) throw allTaken;
+      try {
+        return await store.gather(() => hold(buyer, variant, quantity, code));
+      } catch (error) {
+        // The commit may have failed, and with it what had emptied the shelf.
+        if (error !== allTaken) gone.clear();
+        throw error;
       }
-      if ((holdCount.one(buyer)?.holds ?? 0) >= maxHoldsPerBuyer) {
-        throw new AppError('limit', 'You hold a lot already. Pay or let go of something first.');
-      }
-      checkBuyer(buyer, row, quantity);
-      return transaction(() => make(buyer, variant, row, terms, quantity, 'taken'));
     },
     /** More or fewer pieces at the locked price and deadline. Not while it is being paid. */
     change: (buyer: BuyerHash, id: HoldId, quantity: number): Hold => {

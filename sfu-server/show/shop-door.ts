@@ -67,14 +67,14 @@ export const createShopDoor = ({ joined, address, limits, tellMine }: ShopDoorOp
     return hash;
   };
 
-  const hold = ({ variantId, quantity, code }: ShowParams<'hold'>) => {
+  const hold = async ({ variantId, quantity, code }: ShowParams<'hold'>) => {
     const hash = wanting();
     if (code !== undefined) {
       limits.wrongCodesOfBuyer.check(hash);
       limits.wrongCodesOfAddress.check(address);
     }
     try {
-      return shop().holds.hold(hash, variantId, quantity, code);
+      return await shop().holds.holdInRush(hash, variantId, quantity, code);
     } catch (error) {
       if (error instanceof AppError && error.code === 'badCode') {
         limits.wrongCodesOfBuyer.take(hash);

@@ -129,6 +129,43 @@ export const openStore = (file: string) => {
     }
   };
 
+  type Part = { run: () => () => void; failed: (error: unknown) => void };
+  let gathered: Part[] = [];
+  const commitGathered = () => {
+    const parts = gathered;
+    gathered = [];
+    const answers: (() => void)[] = [];
+    try {
+      transaction(() => {
+        for (const { run } of parts) answers.push(run());
+      });
+    } catch (error) {
+      // Not committed: nothing of it has happened, whatever each of them had found.
+      for (const { failed } of parts) failed(error);
+      return;
+    }
+    for (const answer of answers) answer();
+  };
+  /**
+   * One transaction for all that ask in this turn of the event loop: a crowd shares a commit, and none is answered before it. One that
+   * throws takes nothing from the others; what of its own must go with it, it puts into a `transaction`, which is a part of this one.
+   */
+  const gather = <T>(run: () => T): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (gathered.length === 0) setImmediate(commitGathered);
+      gathered.push({
+        run: () => {
+          try {
+            const result = run();
+            return () => resolve(result);
+          } catch (error) {
+            return () => reject(error);
+          }
+        },
+        failed: reject,
+      });
+    });
+
   try {
     db.exec(
       'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
@@ -188,6 +225,7 @@ export const openStore = (file: string) => {
     command,
     transaction,
     durable,
+    gather,
 
     /** The newest show, which is the one the studio works on. */
     newestShow: () =>

@@ -1,17 +1,20 @@
 // 500 buyers on real sockets go for 50 pieces at once, against the real server in a process of its own; then the same rush on a shop
 // that reads first and writes later. Says how many were sold, whether anybody was charged twice, and how long a buyer waited.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import * as z from 'zod';
 import { connectChannel, serveChannel } from '../../sfu-server/protocol/channel.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { showContract, type ShowContract, type ShowParams } from '../../sfu-server/protocol/messages.ts';
 import { receipt, type Receipt } from '../../sfu-server/protocol/order-messages.ts';
-import { hold, holdId } from '../../sfu-server/protocol/shop.ts';
+import { hold, holdId, variantId as variant } from '../../sfu-server/protocol/shop.ts';
 import { createPaymentDesk } from '../../sfu-server/shop/payments/desk.ts';
 import { createShopDoor, createShopLimits } from '../../sfu-server/show/shop-door.ts';
 import { createShow } from '../../sfu-server/show/show.ts';
@@ -30,6 +33,8 @@ export type DropResult = {
   doubleCharged: number;
   /** As buyers saw it: request sent → answer there, with 500 sockets in one client process on the same machine. */
   holdMs: { p50: number; p99: number };
+  /** The same rush of the same client on a bare server that answers as many bytes and does nothing else: the floor of this machine. */
+  echoMs: { p50: number; p99: number };
   /** The same rush through the same door and database without sockets: what waits for the server alone, not for the network. */
   doorMs: { p50: number; p99: number };
   /** While all were held and sold; a message for each would be 2 × `stock`. */
@@ -186,6 +191,25 @@ const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
   return middleAndWorst(times);
 };
 
+/** The same 500 pages ask a server that only answers. */
+const rushOnAnEcho = async (): Promise<DropResult['echoMs']> => {
+  const child = fork(fileURLToPath(new URL('echo-server.ts', import.meta.url)));
+  const crowd: Awaited<ReturnType<typeof openBuyer>>[] = [];
+  try {
+    const { port } = z.object({ port: z.int() }).parse((await once(child, 'message'))[0]);
+    for (let n = 0; n < buyers; n += 1) crowd.push(await openBuyer(`http://127.0.0.1:${port}`));
+    const variantId = variant.parse('v'.repeat(16));
+    const everybodyAsks = () =>
+      Promise.all(crowd.map((page) => page.ask('hold', { variantId, quantity: 1 })));
+    for (let n = 0; n < pressesTooEarly; n += 1) await everybodyAsks();
+    return middleAndWorst((await everybodyAsks()).map(({ ms }) => ms));
+  } finally {
+    for (const page of crowd) page.close();
+    child.disconnect();
+    await once(child, 'exit');
+  }
+};
+
 /** What happens without a condition in the write: everybody reads that there is one left. */
 const naiveRush = async (): Promise<DropResult['naive']> => {
   const db = new DatabaseSync(':memory:');
@@ -283,6 +307,7 @@ export const rushOnADrop = async (): Promise<DropResult> => {
       stock,
       doubleCharged: doubled,
       holdMs: middleAndWorst(answers.map(({ ms }) => ms)),
+      echoMs: await rushOnAnEcho(),
       doorMs: await rushAtTheDoor(),
       stockMessagesPerPage: Math.max(...crowd.map((page) => page.stockMessages())),
       naive: await naiveRush(),

@@ -155,11 +155,13 @@ const compute = () => {
 
 const drop = async () => {
   const result = await rushOnADrop();
-  const { attempts, sold, stock, doubleCharged, holdMs, doorMs, stockMessagesPerPage, naive } = result;
+  const { attempts, sold, stock, doubleCharged, holdMs, echoMs, doorMs, stockMessagesPerPage, naive } =
+    result;
   console.log(
     [
       `${attempts} buyers at once for ${stock} pieces: ${sold} sold, ${doubleCharged} charged twice`,
       `a hold as the buyer sees it: median ${holdMs.p50.toFixed(1)} ms, p99 ${holdMs.p99.toFixed(1)} ms (500 sockets, client and server on this machine)`,
+      `a bare server's answer to the same rush: median ${echoMs.p50.toFixed(1)} ms, p99 ${echoMs.p99.toFixed(1)} ms`,
       `at the door without sockets: median ${doorMs.p50.toFixed(1)} ms, p99 ${doorMs.p99.toFixed(1)} ms`,
       `${stockMessagesPerPage} messages about stock to each page`,
       `reading first and writing later sold ${naive.sold} of ${naive.stock}`,

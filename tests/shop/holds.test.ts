@@ -497,6 +497,58 @@ describe('any series of events', () => {
   });
 });
 
+describe('a rush', () => {
+  const asks = (stall: Stall, product: Product, names: readonly string[]) =>
+    Promise.allSettled(names.map((name) => stall.shop.holds.holdInRush(buyer(name), only(product).id, 1)));
+  const outcome = (one: PromiseSettledResult<unknown>) => {
+    if (one.status === 'fulfilled') return 'held';
+    return one.reason instanceof AppError ? one.reason.code : 'broken';
+  };
+
+  it('[HOLD2] [HOLD8] is answered in the order in which it came, and who is refused takes nothing from the others', async () => {
+    const stall = openStall();
+    const tee = addProduct(stall, 'Tee', { tee: 3 }, { maxPerBuyer: 1 });
+    addProduct(stall, 'Mug', { mug: 1 });
+    const kit = addBundle(stall, 'Kit', { tee: 1, mug: 2 });
+    const mixed = await Promise.allSettled([
+      stall.shop.holds.holdInRush(buyer('ada'), only(tee).id, 1),
+      stall.shop.holds.holdInRush(buyer('bob'), only(tee).id, 2),
+      stall.shop.holds.holdInRush(buyer('cem'), only(kit).id, 1),
+      stall.shop.holds.holdInRush(buyer('ada'), only(tee).id, 1),
+      stall.shop.holds.holdInRush(buyer('dee'), only(tee).id, 1),
+    ]);
+    expect(mixed.map(outcome)).toEqual(['held', 'buyerLimit', 'soldOut', 'held', 'held']);
+    expect(stockOf(stall, tee)).toMatchObject({ held: 2, left: 1 });
+    expect((await asks(stall, tee, ['eve', 'fay', 'gus'])).map(outcome)).toEqual([
+      'held',
+      'soldOut',
+      'soldOut',
+    ]);
+    expect(imbalance(stall.store)).toEqual([]);
+    stall.close();
+  });
+
+  it('[HOLD8] of a commit that fails nothing has happened, and the pieces are there for the next', async () => {
+    const stall = openStall();
+    const tee = addProduct(stall, 'Tee', { tee: 1 });
+    const checkAtCommit = stall.store.command('PRAGMA defer_foreign_keys = ON');
+    const addOrphan = stall.store.command(
+      `INSERT INTO hold_components (hold_id, sku_id, quantity) VALUES ('nobody', 'nothing', 1)`,
+    );
+    const rush = asks(stall, tee, ['ada', 'bob']);
+    const broken = stall.store.gather(() => {
+      checkAtCommit();
+      addOrphan();
+    });
+    await expect(broken).rejects.toThrow('FOREIGN KEY');
+    expect((await rush).map(outcome)).toEqual(['broken', 'broken']);
+    expect(stockOf(stall, tee)).toMatchObject({ held: 0, left: 1 });
+    expect((await asks(stall, tee, ['cem'])).map(outcome)).toEqual(['held']);
+    expect(imbalance(stall.store)).toEqual([]);
+    stall.close();
+  });
+});
+
 describe('a process that dies', () => {
   it('[HOLD7] killed in the middle of a burst it keeps every hold it has answered, and every count balances', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'live-drop-kill-'));
@@ -510,10 +562,12 @@ describe('a process that dies', () => {
       const kit = addBundle(stall, 'Kit', { tee: 1, mug: 2 });
       const drop = addDrop(stall, kit, { quantity: 100000 });
       stall.shop.drops.act(drop, { kind: 'start', countdownMs: null });
-      for (let n = 0; ; n += 1) {
-        const hold = stall.shop.holds.hold(buyer('b' + n), (n % 2 ? kit : tee).variants[0].id, 1);
-        if (n % 3 === 0) stall.shop.holds.sell(hold.id);
-        process.stdout.write(hold.id + '\\n');
+      for (let n = 0; ; n += 10) {
+        await Promise.all(Array.from({ length: 10 }, async (_, i) => {
+          const hold = await stall.shop.holds.holdInRush(buyer('b' + (n + i)), (i % 2 ? kit : tee).variants[0].id, 1);
+          process.stdout.write(hold.id + '\\n');
+          if (i % 3 === 0) stall.shop.holds.sell(hold.id);
+        }));
       }`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, file], {
       stdio: ['ignore', 'pipe', 'inherit'],
