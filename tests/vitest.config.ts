@@ -1,7 +1,10 @@
 // The one vitest configuration. Everything here runs in Node; browsers are real Chromiums driven by playwright-core.
 import { defineConfig } from 'vitest/config';
 
-/** Computing and SQLite only: nothing in them depends on how fast the machine is, so they run side by side and may not fail once. */
+/**
+ * Computing and SQLite only: nothing in them depends on how fast the machine is, so they run side by side and may not fail once.
+ * They replace nothing global, so a process may go from file to file: starting one for each took half of their time.
+ */
 const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
@@ -39,7 +42,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'quiet', include: quiet, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'quiet',
+          include: quiet,
+          // Said outright: on two cores the default is one, and a group of one is run last.
+          maxWorkers: 2,
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,

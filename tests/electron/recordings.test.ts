@@ -83,7 +83,8 @@ test('what a page that is gone left open is closed, and can then be mended', asy
 });
 
 test('no link leads out of the folder, other files are not seen, and open files have a limit', async () => {
-  const { handlers } = open();
+  const recordings = open();
+  const { handlers } = recordings;
   const { folder } = await handlers.recordingFolder({});
   const secret = join(home, 'secret.mp4');
   await writeFile(secret, 'secret');
@@ -99,6 +100,9 @@ test('no link leads out of the folder, other files are not seen, and open files 
   expect(await readFile(secret, 'utf8')).toBe('secret');
   for (let n = 0; n < 64; n += 1) await handlers.createRecording({ name: `${n}.mp4` });
   await expect(handlers.createRecording({ name: 'more.mp4' })).rejects.toMatchObject({ code: 'limit' });
+  // Node ends a process that leaves files to the garbage collector.
+  await recordings.closeFiles();
+  expect(recordings.snapshot().open).toEqual([]);
 });
 
 test('the folder is the one the director chose last, also next time; a damaged note means the usual one', async () => {
