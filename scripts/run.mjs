@@ -9,7 +9,7 @@ import { runFastChecks, runTests } from './setup/checks.mjs';
 import { binOf, runForeground } from './setup/processes.mjs';
 import { hasDisplay, startAppWindow, startDesktop, startRemoteWindow } from './setup/start.mjs';
 import { cacheDir, explain, SetupError, step } from './setup/steps.mjs';
-import { ensureNode, ensurePackages, ensurePages, ensureServer } from './setup/tree.mjs';
+import { ensureLab, ensureNode, ensurePackages, ensurePages, ensureServer } from './setup/tree.mjs';
 import { ensureWorker } from './setup/worker.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -27,7 +27,7 @@ const rehearse = (args) => script('scripts/rehearse.ts', ...args);
 /** Steps after `node` and `packages`, and the run itself, which resolves with the exit code. */
 const targets = {
   start: { steps: ['worker', 'pages', 'server'], run: start },
-  test: { steps: ['worker', 'chromium', 'pages', 'server'], run: test },
+  test: { steps: ['worker', 'chromium', 'pages', 'server', 'lab'], run: test },
   rehearse: { steps: ['worker', 'chromium', 'pages', 'server'], run: rehearse },
   chaos: { steps: ['worker', 'chromium', 'pages', 'server'], run: chaos },
   server: { steps: ['worker', 'pages', 'server'], run: (args) => script('dist/server.mjs', ...args) },
@@ -36,7 +36,7 @@ const targets = {
     run: (args) => script('scripts/soak.ts', ...args),
   },
   check: {
-    steps: ['worker', 'chromium', 'pages', 'server'],
+    steps: ['worker', 'chromium', 'pages', 'server', 'lab'],
     run: async (args) => {
       const fast = await checkTypesAndStyle();
       return (await test(args)) || fast;
@@ -79,6 +79,10 @@ const steps = {
     }),
   pages: () =>
     step('pages', (report) => ensurePages(root, report), {
+      describe: (built) => (built ? 'built' : 'up to date'),
+    }),
+  lab: () =>
+    step('lab', (report) => ensureLab(root, report), {
       describe: (built) => (built ? 'built' : 'up to date'),
     }),
 };

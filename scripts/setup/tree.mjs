@@ -1,4 +1,4 @@
-// The tree's own needs: a Node new enough, the packages of the lockfile, the built pages and server. Each is done only when a stamp
+// The tree's own needs: a Node new enough, the packages of the lockfile, the built pages, server and test page. Each is done only when a stamp
 // says that what it was made from has changed. Runs on Node 20 and later, before any package is installed.
 
 import { createHash } from 'node:crypto';
@@ -127,6 +127,11 @@ const builds = {
     config: 'sfu-server/vite.config.ts',
     stamp: 'dist/server.stamp',
   },
+  lab: {
+    sources: ['tests/studio-media/fixture', 'renderer', 'sfu-server/protocol', 'package-lock.json'],
+    config: 'tests/studio-media/lab.config.ts',
+    stamp: 'dist/lab/.stamp',
+  },
 };
 
 /** Builds the browser pages when their sources changed. Returns whether it had to. */
@@ -136,6 +141,10 @@ export const ensurePages = (root, report) =>
 /** Builds `dist/server.mjs` when its sources changed. Returns whether it had to. */
 export const ensureServer = (root, report) =>
   ensureBuilt(root, builds.server, () => report('building the server'));
+
+/** Builds `dist/lab`, the page on which tests drive the studio's media, when its sources changed. Returns whether it had to. */
+export const ensureLab = (root, report) =>
+  ensureBuilt(root, builds.lab, () => report('building the page of the media tests'));
 
 async function ensureBuilt(root, { sources, config, stamp }, report) {
   const stampFile = join(root, stamp);

@@ -49,6 +49,8 @@ declare module '*/scripts/setup/tree.mjs' {
   export function ensurePackages(root: string, report: (text: string) => void, npm: Npm): Promise<boolean>;
   /** Builds `dist/server.mjs` when its sources changed. */
   export function ensureServer(root: string, report: (text: string) => void): Promise<boolean>;
+  /** Builds `dist/lab` when its sources changed. */
+  export function ensureLab(root: string, report: (text: string) => void): Promise<boolean>;
   export function packagesStamp(root: string, major?: number): string;
 }
 

@@ -1,11 +1,14 @@
-// Builds the fixture page as the product's pages are built (workers and worklets included) and serves it on loopback.
+// Serves the fixture page on loopback. It is built once for all test files, and again when a source of it has changed.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build, preview } from 'vite';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureLab } from '../../scripts/setup/tree.mjs';
 
-const root = new URL('./fixture', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** A browser runs a script only under its own type. */
+const typeOf: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
 
 export interface LabServer {
   readonly url: string;
@@ -14,17 +17,26 @@ export interface LabServer {
 
 /** Starts the server on a free port. */
 export async function startLabServer(): Promise<LabServer> {
-  const outDir = await mkdtemp(join(tmpdir(), 'studio-media-lab-'));
-  const common = { root, configFile: false, logLevel: 'error', worker: { format: 'es' } } as const;
-  await build({ ...common, build: { outDir, emptyOutDir: true, target: 'esnext', minify: false } });
-  const server = await preview({ ...common, build: { outDir }, preview: { port: 0, host: '127.0.0.1' } });
-  const url = server.resolvedUrls?.local[0];
-  if (url === undefined) throw new Error('The fixture server has no address.');
+  await ensureLab(root, () => {});
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://lab');
+    const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
+    readFile(join(root, 'dist/lab', path)).then(
+      (bytes) => response.setHeader('Content-Type', typeOf[extname(path)] ?? 'text/plain').end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The lab has no address.');
   return {
-    url,
+    url: `http://127.0.0.1:${address.port}/`,
     async close() {
-      await server.close();
-      await rm(outDir, { recursive: true, force: true });
+      server.closeAllConnections();
+      await new Promise((resolve) => void server.close(resolve));
     },
   };
 }
