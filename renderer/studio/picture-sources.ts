@@ -426,7 +426,9 @@ export const createPictureSources = (options: {
     feed.slot?.close();
     letGo(feed);
     // A guest's picture is the guest desk's.
-    if (!id.startsWith('guest:')) compositor.removeSource(id);
+    if (id.startsWith('guest:')) return;
+    compositor.removeSource(id);
+    compositor.setSourceDelayMs(id, 0);
   };
 
   const addFeed = (source: Source): Feed => {
@@ -460,6 +462,9 @@ export const createPictureSources = (options: {
       for (const [id, feed] of feeds) if (!id.startsWith('guest:') && !wanted.has(id)) end(id, feed);
       for (const source of own) {
         const feed = feeds.get(source.id);
+        if (source.videoDelayMs !== (feed?.source.videoDelayMs ?? 0)) {
+          compositor.setSourceDelayMs(source.id, source.videoDelayMs);
+        }
         if (!feed) begin(addFeed(source));
         else if (feed.source !== source) {
           const before = feed.source;

@@ -196,6 +196,38 @@ const AddPlace = ({ scene }: { scene: ProductionScene }) => {
   );
 };
 
+type Side = 'left' | 'top' | 'right' | 'bottom';
+
+/** Least and most are fractions of the picture. */
+const placeNumbers: readonly { of: keyof Item['rect']; label: string; least: number; most: number }[] = [
+  { of: 'x', label: 'Left', least: -1, most: 1 },
+  { of: 'y', label: 'Top', least: -1, most: 1 },
+  { of: 'width', label: 'Width', least: 0.05, most: 2 },
+  { of: 'height', label: 'Height', least: 0.05, most: 2 },
+];
+
+/** With `across` it shares one length of the source, of which a twentieth stays. */
+const cutNumbers: readonly { side: Side; across: Side; label: string }[] = [
+  { side: 'left', across: 'right', label: 'Cut left' },
+  { side: 'top', across: 'bottom', label: 'Cut top' },
+  { side: 'right', across: 'left', label: 'Cut right' },
+  { side: 'bottom', across: 'top', label: 'Cut bottom' },
+];
+const leastLeft = 0.05;
+
+const cutsOf = ({ x, y, width, height }: Item['crop']): Readonly<Record<Side, number>> => ({
+  left: x,
+  top: y,
+  right: 1 - x - width,
+  bottom: 1 - y - height,
+});
+const cropOf = ({ left, top, right, bottom }: Readonly<Record<Side, number>>): Item['crop'] => ({
+  x: left,
+  y: top,
+  width: Math.max(leastLeft, 1 - left - right),
+  height: Math.max(leastLeft, 1 - top - bottom),
+});
+
 const PlaceNumbers = (props: { scene: ProductionScene; item: Item; index: number; words: string }) => {
   const { scene, item, index, words } = props;
   const studio = useStudio();
@@ -204,101 +236,39 @@ const PlaceNumbers = (props: { scene: ProductionScene; item: Item; index: number
       { kind: 'changeItem', sceneId: scene.id, index, change },
       `${what} ${scene.id} ${index}`,
     );
-  const { rect, crop } = item;
-  const cutRight = 1 - crop.x - crop.width;
-  const cutBottom = 1 - crop.y - crop.height;
-  /** Each side is cut by itself; at least a twentieth of the source stays. */
-  const cut = (left: number, top: number, right: number, bottom: number) =>
-    change(
-      {
-        crop: {
-          x: left,
-          y: top,
-          width: Math.max(0.05, 1 - left - right),
-          height: Math.max(0.05, 1 - top - bottom),
-        },
-      },
-      'crop',
-    );
+  const { rect } = item;
+  const cuts = cutsOf(item.crop);
   return (
     <div className="scene-numbers">
       {scene.layout === 'free' && (
         <div className="number-row" role="group" aria-label={`${words}: place in percent`}>
-          <NumberField
-            label="Left"
-            unit="%"
-            value={rect.x}
-            scale={100}
-            least={-1}
-            most={1}
-            onChange={(x) => change({ rect: { ...rect, x } }, 'x')}
-          />
-          <NumberField
-            label="Top"
-            unit="%"
-            value={rect.y}
-            scale={100}
-            least={-1}
-            most={1}
-            onChange={(y) => change({ rect: { ...rect, y } }, 'y')}
-          />
-          <NumberField
-            label="Width"
-            unit="%"
-            value={rect.width}
-            scale={100}
-            least={0.05}
-            most={2}
-            onChange={(width) => change({ rect: { ...rect, width } }, 'width')}
-          />
-          <NumberField
-            label="Height"
-            unit="%"
-            value={rect.height}
-            scale={100}
-            least={0.05}
-            most={2}
-            onChange={(height) => change({ rect: { ...rect, height } }, 'height')}
-          />
+          {placeNumbers.map(({ of, label, least, most }) => (
+            <NumberField
+              key={of}
+              label={label}
+              unit="%"
+              value={rect[of]}
+              scale={100}
+              least={least}
+              most={most}
+              onChange={(value) => change({ rect: { ...rect, [of]: value } }, of)}
+            />
+          ))}
         </div>
       )}
       <div className="number-row" role="group" aria-label={`${words}: cut from the source in percent`}>
-        <NumberField
-          label="Cut left"
-          unit="%"
-          value={crop.x}
-          scale={100}
-          least={0}
-          most={0.95 - cutRight}
-          onChange={(left) => cut(left, crop.y, cutRight, cutBottom)}
-        />
-        <NumberField
-          label="Cut top"
-          unit="%"
-          value={crop.y}
-          scale={100}
-          least={0}
-          most={0.95 - cutBottom}
-          onChange={(top) => cut(crop.x, top, cutRight, cutBottom)}
-        />
-        <NumberField
-          label="Cut right"
-          unit="%"
-          value={cutRight}
-          scale={100}
-          least={0}
-          most={0.95 - crop.x}
-          onChange={(right) => cut(crop.x, crop.y, right, cutBottom)}
-        />
-        <NumberField
-          label="Cut bottom"
-          unit="%"
-          value={cutBottom}
-          scale={100}
-          least={0}
-          most={0.95 - crop.y}
-          onChange={(bottom) => cut(crop.x, crop.y, cutRight, bottom)}
-        />
+        {cutNumbers.map(({ side, across, label }) => (
+          <NumberField
+            key={side}
+            label={label}
+            unit="%"
+            value={cuts[side]}
+            scale={100}
+            least={0}
+            most={1 - leastLeft - cuts[across]}
+            onChange={(value) => change({ crop: cropOf({ ...cuts, [side]: value }) }, 'crop')}
+          />
+        ))}
       </div>
       <div className="button-row">
         <Button

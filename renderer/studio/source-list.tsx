@@ -3,18 +3,20 @@
 // Not its job: opening anything (picture-sources.ts), sound (sources.tsx), or where a source is shown (scene-panel.tsx).
 import { useRef, useState } from 'react';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import type {
-  ColourSettings,
-  LossRule,
-  Look,
-  Source,
-  SourceId,
-  SourceOrigin,
+import {
+  maxVideoDelayMs,
+  type ColourSettings,
+  type LossRule,
+  type Look,
+  type Source,
+  type SourceId,
+  type SourceOrigin,
 } from '../../sfu-server/protocol/production.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { useDesk, useNow, usePictures, useProduction, useShow, useStudio } from './hooks.ts';
 import { parseCube } from './media/cube.ts';
+import { NumberField } from './number-field.tsx';
 import { castOf, compositorIdOf } from './picture.ts';
 import type { PictureFeed } from './picture-sources.ts';
 import { newSourceId } from './production-desk.ts';
@@ -402,6 +404,10 @@ const flipChoices: readonly { value: Look['flip']; text: string }[] = [
 ];
 const rotations = [0, 90, 180, 270] as const;
 
+/** Pictures that move and are opened here; a guest's picture and sound come together. */
+const mayBeDelayed = ({ kind }: SourceOrigin): boolean =>
+  kind === 'camera' || kind === 'screen' || kind === 'video';
+
 const LookSettings = ({ source }: { source: Source }) => {
   const studio = useStudio();
   const set = (change: Partial<Look>) =>
@@ -430,6 +436,22 @@ const LookSettings = ({ source }: { source: Source }) => {
           if (flip) set({ flip });
         }}
       />
+      {mayBeDelayed(source.origin) && (
+        <NumberField
+          label="Video delay"
+          unit="ms"
+          value={source.videoDelayMs}
+          step={10}
+          least={0}
+          most={maxVideoDelayMs}
+          onChange={(ms) =>
+            studio.production.edit(
+              { kind: 'changeSource', id: source.id, change: { videoDelayMs: Math.round(ms) } },
+              `delay ${source.id}`,
+            )
+          }
+        />
+      )}
     </div>
   );
 };

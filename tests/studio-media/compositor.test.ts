@@ -195,11 +195,11 @@ test('an address too long for a code is said, and the program goes on without th
   await page.close();
 });
 
-test('a frozen camera is repeated at the true rate, a fast one is held down, and no frame is kept', async () => {
+test('a frozen camera is repeated at the true rate, a fast one is held down or back, and no frame is kept', async () => {
   const page = await openPage();
   const result = await page.evaluate(async () => {
     const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 } });
-    const camera = lab.startCamera({ fps: 60 });
+    const camera = lab.startCamera({ fps: 60, picture: 'flash' });
     compositor.addSource('cam', camera.track);
     compositor.addSource('guest', lab.startCamera().track);
     compositor.addSource('idle', lab.startCamera().track);
@@ -216,11 +216,40 @@ test('a frozen camera is repeated at the true rate, a fast one is held down, and
     camera.freeze(false);
     const again = await lab.untilStats(compositor, ({ repeats }) => repeats === 0);
     const { arrivalsMs, timestampsUs } = await probe.takeTimes();
+    /** How long after the full second the camera's flash is on the program: the least of some. */
+    const flashMs = async (): Promise<number> => {
+      await probe.takeTimes();
+      const onsets: number[] = [];
+      while (onsets.length < 2) {
+        await lab.untilStats(compositor, () => true);
+        onsets.push(...(await probe.takeTimes()).onsetsMs);
+      }
+      return Math.min(...onsets.map((at) => at % 1000));
+    };
+    const promptMs = await flashMs();
+    compositor.setSourceDelayMs('cam', 500);
+    const held = await lab.untilStats(compositor, ({ openFrames }) => openFrames > 10);
+    const heldMs = await flashMs();
+    compositor.setSourceDelayMs('cam', 0);
+    const prompt = await lab.untilStats(compositor, ({ openFrames }) => openFrames < 5);
+    compositor.setSourceDelayMs('cam', 1_000);
     compositor.removeSource('cam');
     compositor.removeSource('guest');
     compositor.removeSource('idle');
     const after = await lab.untilStats(compositor, ({ framesIn }) => framesIn === 0);
-    return { fast, frozen, stillFrozen, again, after, worstGapMs: lab.worstGap(arrivalsMs), timestampsUs };
+    return {
+      fast,
+      frozen,
+      stillFrozen,
+      again,
+      promptMs,
+      held,
+      heldMs,
+      prompt,
+      after,
+      worstGapMs: lab.worstGap(arrivalsMs),
+      timestampsUs,
+    };
   });
   expect(result.fast.framesOut).toBeLessThanOrEqual(35);
   // A calm machine makes 30; a busy one may lose some, but a stalled clock would make none.
@@ -232,6 +261,11 @@ test('a frozen camera is repeated at the true rate, a fast one is held down, and
   for (const { openFrames } of [result.fast, result.frozen, result.again])
     expect(openFrames).toBeLessThanOrEqual(4);
   expect(result.after.openFrames).toBeLessThanOrEqual(1);
+  expect(result.heldMs - result.promptMs).toBeGreaterThan(400);
+  expect(result.heldMs - result.promptMs).toBeLessThan(700);
+  // Half a second of 60 frames, and not one of them for longer.
+  expect(result.held.openFrames).toBeLessThanOrEqual(45);
+  expect(result.held.sources['cam']?.health.kind).not.toBe('stopped');
   await page.close();
 });
 

@@ -15,6 +15,9 @@ export type { CompositorStats, SourceStats } from './compositor.worker.ts';
 /** The picture can be held back at most this long: it costs a frame of memory for every frame interval. */
 export const longestVideoDelayMs = 500;
 
+/** One source can be held back at most this long: some 10 MB of 360-line pictures, some 90 MB of 1080. */
+export const longestSourceDelayMs = 1_000;
+
 export interface CompositorOptions {
   readonly output: Output;
   /** Shown until the first `setScene`; the default slate without one. */
@@ -63,6 +66,11 @@ export interface Compositor {
   addSource(sourceId: string, track: MediaStreamTrack): void;
   /** Adds or replaces a source that does not move: an image, a colour, a test card. The picture is handed over. */
   addStill(sourceId: string, picture: ImageBitmap): void;
+  /**
+   * Holds one source's pictures back; clamped to 0..{@link longestSourceDelayMs}. Holds for its id until it is changed,
+   * whether or not the source is there.
+   */
+  setSourceDelayMs(sourceId: string, delayMs: number): void;
   /** Forgets a source and its last picture. Unknown ids are ignored. */
   removeSource(sourceId: string): void;
   /** Gives or replaces a table that layers name in their colour. */
@@ -212,6 +220,14 @@ export function createCompositor(options: CompositorOptions): Compositor {
       if (state === 'closed') return picture.close();
       setSource(sourceId, null);
       send({ kind: 'still', sourceId, picture }, [picture]);
+    },
+
+    setSourceDelayMs(sourceId, delayMs) {
+      send({
+        kind: 'sourceDelay',
+        sourceId,
+        delayMs: Math.max(0, Math.min(longestSourceDelayMs, delayMs)),
+      });
     },
 
     removeSource(sourceId) {

@@ -7,6 +7,7 @@
 import type { BackendWish } from './backend-choice.ts';
 import { chooseBackend } from './backend-choice.ts';
 import type { Lut } from './cube.ts';
+import { createFrameDelay, type FrameDelay } from './frame-delay.ts';
 import type { Grader } from './grader.ts';
 import { createGrader } from './grader.ts';
 import type { Backend } from './backend.ts';
@@ -41,6 +42,8 @@ export type CompositorCommand =
   | { readonly kind: 'source'; readonly sourceId: string; readonly readable: ReadableStream<VideoFrame> }
   | { readonly kind: 'still'; readonly sourceId: string; readonly picture: ImageBitmap }
   | { readonly kind: 'remove'; readonly sourceId: string }
+  /** Holds even when the source comes later, goes and comes back; 0 ends it. */
+  | { readonly kind: 'sourceDelay'; readonly sourceId: string; readonly delayMs: number }
   | { readonly kind: 'lut'; readonly lutId: string; readonly lut: Lut | null }
   | { readonly kind: 'stinger'; readonly stingerId: string; readonly file: Blob | null }
   | { readonly kind: 'logo'; readonly logoId: string; readonly picture: ImageBitmap | null }
@@ -100,10 +103,17 @@ const previewShare = 0.5;
 
 const healthEveryMs = 200;
 
+/** For the first pictures out of a delay to be judged. */
+const fillGraceMs = 200;
+
 interface Source {
   readonly judge: PictureJudge;
   judged: PictureHealth['kind'];
   readonly reader: ReadableStreamDefaultReader<VideoFrame>;
+  /** Null: its pictures are shown as they come. */
+  delay: FrameDelay | null;
+  /** While a longer delay fills up no picture comes out, and none is missed. */
+  fillsUntilMs: number;
   lastFrameAtMs: number | null;
   ingestedAtMs: number;
   frames: number;
@@ -141,6 +151,8 @@ let previewIsOn = false;
 let second: Channel | null = null;
 const sources = new Map<string, Source>();
 const stills = new Map<string, ImageBitmap>();
+/** By source, whether or not it is open; in milliseconds. */
+const sourceDelays = new Map<string, number>();
 
 let lastOutMs = performance.now();
 let lastTimestampUs = 0;
@@ -201,6 +213,9 @@ self.addEventListener('message', ({ data }: MessageEvent<CompositorCommand>) => 
       closeSource(data.sourceId);
       closeStill(data.sourceId);
       studio?.backend.forget(data.sourceId);
+      break;
+    case 'sourceDelay':
+      delaySource(data.sourceId, data.delayMs);
       break;
     case 'lut':
       studio?.preparation.setLut(data.lutId, data.lut);
@@ -375,6 +390,8 @@ function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): voi
     judge: createPictureJudge(),
     judged: before?.judged ?? 'waiting',
     reader: readable.getReader(),
+    delay: null,
+    fillsUntilMs: -Infinity,
     lastFrameAtMs: before?.lastFrameAtMs ?? null,
     ingestedAtMs: -Infinity,
     frames: 0,
@@ -386,6 +403,7 @@ function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): voi
   };
   sources.set(sourceId, source);
   if (before !== undefined) stopReading(before);
+  delaySource(sourceId, sourceDelays.get(sourceId) ?? 0);
   void readFrames(sourceId, source);
 }
 
@@ -422,7 +440,29 @@ function closeStill(sourceId: string): void {
   stills.delete(sourceId);
 }
 
+function delaySource(sourceId: string, delayMs: number): void {
+  const beforeMs = sourceDelays.get(sourceId) ?? 0;
+  if (delayMs === 0) sourceDelays.delete(sourceId);
+  else sourceDelays.set(sourceId, delayMs);
+  const source = sources.get(sourceId);
+  if (source === undefined || (delayMs === 0 && source.delay === null)) return;
+  const longerMs = source.delay === null ? delayMs : delayMs - beforeMs;
+  if (longerMs > 0) source.fillsUntilMs = performance.now() + longerMs + fillGraceMs;
+  if (delayMs === 0) {
+    source.delay?.close();
+    source.delay = null;
+  } else if (source.delay === null) {
+    source.delay = createFrameDelay(
+      delayMs,
+      async (frame, mediaMs) => showFrame(sourceId, source, frame, mediaMs),
+      (error) => reportFault(`A picture of ${sourceId} was lost`, error),
+    );
+  } else source.delay.setDelayMs(delayMs);
+}
+
 function stopReading(source: Source): void {
+  source.delay?.close();
+  source.delay = null;
   source.reader.cancel().catch((error: unknown) => reportFault('A source did not let go', error));
 }
 
@@ -454,10 +494,21 @@ async function takeFrame(sourceId: string, source: Source, frame: VideoFrame): P
   source.width = frame.visibleRect?.width ?? frame.codedWidth;
   source.height = frame.visibleRect?.height ?? frame.codedHeight;
   source.format = frame.format ?? 'opaque';
-  if (studio === null) return;
-
-  const { output, backend } = studio;
   const mediaMs = onOurClock(source, frame.timestamp / 1000, nowMs);
+  if (source.delay === null) await showFrame(sourceId, source, frame, mediaMs);
+  else await source.delay.hold(frame, mediaMs);
+}
+
+/** Takes a picture in that is due now, where one is wanted of its source, and makes a program frame if it is the clock. */
+async function showFrame(
+  sourceId: string,
+  source: Source,
+  frame: VideoFrame,
+  mediaMs: number,
+): Promise<void> {
+  if (studio === null || sources.get(sourceId) !== source) return;
+  const { output, backend } = studio;
+  const nowMs = performance.now();
   const isPrimary = sourceId === primaryId();
   if (shows(programScenes(), sourceId)) {
     if (!isDue(source, mediaMs, output.fps)) return;
@@ -544,9 +595,15 @@ function armRepeat(): void {
 
 const epochMs = (): number => performance.timeOrigin + performance.now();
 
+function healthOf(source: Source): PictureHealth {
+  const health = source.judge.health(epochMs());
+  const isFilling = health.kind === 'stopped' && performance.now() < source.fillsUntilMs;
+  return isFilling ? { kind: 'moving' } : health;
+}
+
 function reportHealth(): void {
   for (const [sourceId, source] of sources) {
-    const health = source.judge.health(epochMs());
+    const health = healthOf(source);
     if (health.kind === source.judged) continue;
     source.judged = health.kind;
     report({ kind: 'health', sourceId, health });
@@ -564,7 +621,7 @@ function reportStats(): void {
       width: source.width,
       height: source.height,
       format: source.format,
-      health: source.judge.health(epochMs()),
+      health: healthOf(source),
     };
     source.frames = 0;
   }
@@ -574,7 +631,10 @@ function reportStats(): void {
     backend: studio.backend.name,
     dropped: studio.program.outlet.takeDropped(),
     meanWorkMs: workMs / Math.max(1, counts.framesOut),
-    openFrames: channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
+    openFrames: [...sources.values()].reduce(
+      (sum, { delay }) => sum + (delay?.heldFrames ?? 0),
+      channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
+    ),
     sources: bySource,
   };
   report({ kind: 'stats', stats });
