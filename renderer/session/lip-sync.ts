@@ -1,10 +1,11 @@
 // Brings the picture to the sound as soon as a fan turns sound on. The browser does this by itself from sender reports, but slowly: it
 // took some 15 s for 150 ms. So the picture is held back at once by nearly what it will be; the browser does the rest.
-// Not its job: the truth about sound and picture, which is in the sender reports (the program bus), and whether there is sound at all.
-import type { Clock } from '../../sfu-server/protocol/channel.ts';
+// Not its job: asking the connection (program-watch.ts does, for all), the truth about sound and picture, which is in the sender
+// reports (the program bus), and whether there is sound at all.
 import { soundBufferedMs, type PlaybackSample } from './playback.ts';
 
-const lookEveryMs = 500;
+/** Over less than this, one late packet would be a trend. */
+const shortestLookMs = 450;
 /**
  * A picture's buffer counts its decoding too, a sound's does not; measured, lips and words meet at 95 ms more than the sound's. Some
  * of that is left to the browser: were the picture ever the later one, it would hold the sound back, and this the picture again.
@@ -21,17 +22,14 @@ export const heldBackMs = (bufferedMs: number, nowMs: number): number => {
 };
 
 export type LipSyncOptions = {
-  clock: Clock;
-  sample: () => Promise<PlaybackSample | null>;
   /** Of the program's picture; undefined while there is none, or where the browser cannot be asked. */
   receiver: () => { jitterBufferTarget: number | null } | undefined;
-  onError: (error: unknown) => void;
 };
 
 export type LipSync = ReturnType<typeof createLipSync>;
 
-export const createLipSync = ({ clock, sample, receiver, onError }: LipSyncOptions) => {
-  let cancel: (() => void) | undefined;
+export const createLipSync = ({ receiver }: LipSyncOptions) => {
+  let following = false;
   let before: PlaybackSample | null = null;
   let heldMs = 0;
 
@@ -40,34 +38,22 @@ export const createLipSync = ({ clock, sample, receiver, onError }: LipSyncOptio
     const picture = receiver();
     if (picture && picture.jitterBufferTarget !== ms) picture.jitterBufferTarget = ms;
   };
-  const look = async () => {
-    const now = await sample();
-    // Turned off while it was looked.
-    if (!cancel) return;
-    const bufferedMs = now && before ? soundBufferedMs(before, now) : null;
-    before = now;
-    if (bufferedMs !== null) hold(heldBackMs(bufferedMs, heldMs));
-  };
-  const next = () => {
-    cancel = clock.after(lookEveryMs, () => {
-      look()
-        .catch(onError)
-        .finally(() => {
-          if (cancel) next();
-        });
-    });
-  };
   const stop = () => {
-    cancel?.();
-    cancel = undefined;
-    before = null;
+    following = false;
     hold(0);
   };
 
   return {
+    /** Each sample of the program, whoever asked for it. While sound is off they are remembered, so that the first one after tells. */
+    sampled: (now: PlaybackSample) => {
+      if (before && now.atMs - before.atMs < shortestLookMs) return;
+      const bufferedMs = before ? soundBufferedMs(before, now) : null;
+      before = now;
+      if (following && bufferedMs !== null) hold(heldBackMs(bufferedMs, heldMs));
+    },
     follow: (sound: 'off' | 'on') => {
       if (sound === 'off') stop();
-      else if (!cancel) next();
+      else following = true;
     },
     /** Other consumers: what was counted of the earlier ones says nothing of these. */
     consumersChanged: () => {

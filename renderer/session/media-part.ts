@@ -106,7 +106,8 @@ export interface MediaPart {
   mixMinusChanged(): void;
   publish(track: MediaStreamTrack, use: ProducerUse, options?: PublishOptions): Promise<Publication>;
   subscribe(target: ConsumeTarget): Subscription;
-  programStats(): Promise<ProgramStats | null>;
+  /** Since the last call, up to when the program was last looked at: a second ago at most while all is well. */
+  programStats(): ProgramStats | null;
   countFrames(counter: (() => number) | null): void;
   preferLayer(height: number): void;
   setSound(sound: 'off' | 'on'): void;

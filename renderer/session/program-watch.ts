@@ -33,13 +33,15 @@ export type WatchOptions = {
   random: () => number;
   /** Pictures the page has shown so far, where it counts them: far cheaper to ask than the connection. Else null. */
   framesShown: () => number | null;
-  /** This moment of the program; null while there is no path. */
+  /** This moment of the program; null while there is no path. Nobody else asks: at most once a second while all is well. */
   sample: () => Promise<PlaybackSample | null>;
   /** How long the server has owed an answer. */
   unansweredForMs: () => number;
   carryOut: (rung: Rung) => void;
   /** Errors that are no news during an outage are swallowed there. */
   onError: (error: unknown) => void;
+  /** Every moment that was looked at. */
+  onSample: (sample: PlaybackSample) => void;
   /** The picture has become larger than any before. */
   onHeight: (height: number) => void;
 };
@@ -150,6 +152,7 @@ export const createProgramWatch = (options: WatchOptions) => {
         options.onHeight(topHeight);
       }
       latest = sample;
+      options.onSample(sample);
       if (due()) judge(sample);
     }
     const step = climb(receivePlan, ladder, evidence(), options.random());
@@ -190,6 +193,8 @@ export const createProgramWatch = (options: WatchOptions) => {
     /** Whether bytes have just come over the path, whatever they are. */
     arriving: () => clock.now() - heardAtMs < arrivingMs,
     topHeight: () => topHeight,
+    /** The last moment looked at; null before the first of these consumers. */
+    latest: () => latest,
     close: () => {
       closed = true;
       cancel();

@@ -268,16 +268,14 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     unansweredForMs: host.unansweredForMs,
     carryOut,
     onError: onlyExpected,
+    onSample: (taken) => lipSync.sampled(taken),
     onHeight: applyLayer,
   });
   const lipSync = createLipSync({
-    clock,
-    sample,
     receiver: () => {
       const receiver = program.find((consumer) => consumer.kind === 'video')?.rtpReceiver;
       return receiver && 'jitterBufferTarget' in receiver ? receiver : undefined;
     },
-    onError: onlyExpected,
   });
   const feeds = createFeeds({
     host,
@@ -312,8 +310,8 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     refreshFeeds: () => void feeds.refresh(),
     mixMinusChanged: feeds.mixMinusChanged,
     subscribe: feeds.subscribe,
-    programStats: async (): Promise<ProgramStats | null> => {
-      const now = await sample();
+    programStats: (): ProgramStats | null => {
+      const now = watch.latest();
       if (!now) return null;
       const stats = statsBetween(reported, now, freezesBefore);
       reported = now;

@@ -139,9 +139,9 @@ export interface Session {
   countFrames(counter: (() => number) | null): void;
   /** Whether a viewer wants the program's sound: it is not sent before. Crew pages get theirs anyway. */
   setSound(sound: 'off' | 'on'): void;
-  /** Somebody does not want to wait: the next attempt, or the next remedy for the picture, is made at once. */
   /** Studio only: what a picture sent to the server and back meets on this way. */
   measureLoop(way: Way, effort: LoopEffort): Promise<LoopReport>;
+  /** Somebody does not want to wait: the next attempt, or the next remedy for the picture, is made at once. */
   retryNow(): void;
   /** Server clock minus this page's, in milliseconds. */
   clockOffsetMs(): number;
