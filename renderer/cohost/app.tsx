@@ -3,7 +3,8 @@
 import { createContext, use } from 'react';
 import { useStore } from 'zustand';
 import type { Session, SessionState } from '../session/session.ts';
-import { Button, Meter, Select } from '../ui/controls.tsx';
+import { Button, Select } from '../ui/controls.tsx';
+import { Meter } from '../ui/meter.tsx';
 import { Picture } from '../ui/picture.tsx';
 import type { DeviceIdentity, SlotState } from '../ui/devices.ts';
 import { bannerFor } from './banner.ts';

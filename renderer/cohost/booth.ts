@@ -4,7 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { GuestId } from '../../sfu-server/protocol/state.ts';
 import { createSession, type Publication, type Session, type Subscription } from '../session/session.ts';
-import type { Level } from '../ui/controls.tsx';
+import type { Level } from '../ui/meter.tsx';
 import {
   createDeviceSlot,
   listDevices,

@@ -1,6 +1,6 @@
 // The crew's page, for one thumb: the drop with one tap, orders that wait, the order in hand with two large answers.
 // Everything that cannot be taken back asks for a second press; handing over can be taken back.
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { useStore } from 'zustand';
 import type { CounterOrder } from '../../sfu-server/protocol/order-messages.ts';
 import type { Drop } from '../../sfu-server/protocol/shop.ts';
@@ -9,6 +9,7 @@ import { ConnectionNotice } from '../ui/connection.tsx';
 import { formatCount, formatDuration, formatMoney } from '../ui/format.ts';
 import { countdown } from '../ui/offer.ts';
 import { useServerNow, useSession } from '../ui/use-session.ts';
+import { useTwice } from '../ui/use-twice.ts';
 import { Scan } from './scan.tsx';
 import { isReady, owes, type Table } from './table.ts';
 
@@ -46,26 +47,11 @@ export const App = ({ session, table }: Parts) => {
   );
 };
 
-const armedMs = 4_000;
-
 /** Asks for a second press within a few seconds. */
 const Twice = (props: { words: string; again: string; disabled?: boolean; onPress: () => void }) => {
-  const [armed, setArmed] = useState(false);
-  useEffect(() => {
-    if (!armed) return;
-    const timer = setTimeout(() => setArmed(false), armedMs);
-    return () => clearTimeout(timer);
-  }, [armed]);
+  const { armed, press } = useTwice(props.onPress);
   return (
-    <button
-      type="button"
-      className={armed ? 'look' : ''}
-      disabled={props.disabled}
-      onClick={() => {
-        setArmed(!armed);
-        if (armed) props.onPress();
-      }}
-    >
+    <button type="button" className={armed ? 'look' : ''} disabled={props.disabled} onClick={press}>
       {armed ? props.again : props.words}
     </button>
   );

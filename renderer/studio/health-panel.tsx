@@ -1,7 +1,7 @@
 // The figures behind the health line: every source, the picture's pipeline, the way up to the server. Drawn once a second
 // from what those parts say of themselves. Not its job: judging them in words (health.ts).
 import type { ReactNode } from 'react';
-import { Meter } from '../ui/controls.tsx';
+import { Meter } from '../ui/meter.tsx';
 import { formatRate } from '../ui/format.ts';
 import { pipelineFigures, sourceState, type Tone } from './health.ts';
 import { useReading, useSession, useSettings, useStudio } from './hooks.ts';

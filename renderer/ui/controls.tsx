@@ -1,6 +1,7 @@
-// The controls crew pages are made of: buttons, toggles, fields, links to copy, level meters.
+// The controls crew pages are made of: buttons, toggles, fields, links to copy.
 // Each carries its own label and state in words; none knows what it controls.
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { useTwice } from './use-twice.ts';
 
 export type ButtonKind = 'plain' | 'action' | 'look' | 'quiet';
 
@@ -37,9 +38,6 @@ export const Button = (props: {
   </button>
 );
 
-/** A second press counts as meant within this time. */
-const armedMs = 4_000;
-
 /** For what cannot be taken back: the first press arms it for a few seconds, the second does it. */
 export const TwiceButton = (props: {
   children: ReactNode;
@@ -48,20 +46,12 @@ export const TwiceButton = (props: {
   /** What it does and to what: "Remove Night tee". */
   label: string;
 }) => {
-  const [armed, setArmed] = useState(false);
-  useEffect(() => {
-    if (!armed) return;
-    const timer = setTimeout(() => setArmed(false), armedMs);
-    return () => clearTimeout(timer);
-  }, [armed]);
+  const { armed, press } = useTwice(props.onPress);
   return (
     <Button
       kind={armed ? 'look' : (props.kind ?? 'quiet')}
       label={armed ? `Press again: ${props.label}` : props.label}
-      onPress={() => {
-        setArmed(!armed);
-        if (armed) props.onPress();
-      }}
+      onPress={press}
     >
       {armed ? 'Press again' : props.children}
     </Button>
@@ -177,66 +167,6 @@ export const CopyLink = (props: { label: string; url: string; children?: ReactNo
         <span aria-live="polite">{words}</span>
       </Button>
       {props.children}
-    </div>
-  );
-};
-
-/** Peak and average level, in dBFS. */
-export type Level = { peakDb: number; rmsDb: number };
-
-const floorDb = -60;
-/** How fast a bar falls once the sound is gone, so that a short word can be read: about what a programme meter does. */
-const fallDbPerSecond = 24;
-const peakHeldMs = 1_200;
-const share = (db: number): number => Math.min(1, Math.max(0, (db - floorDb) / -floorDb));
-/** Screen readers are told the level this often; the bar itself moves with every report. */
-const spokenEveryMs = 1_000;
-
-/** A level meter that paints itself from a feed, outside React: twenty reports a second must not re-render a page. */
-export const Meter = (props: { label: string; feed: (onLevel: (level: Level) => void) => () => void }) => {
-  const root = useRef<HTMLDivElement>(null);
-  const bar = useRef<HTMLDivElement>(null);
-  const mark = useRef<HTMLDivElement>(null);
-  const { feed } = props;
-  useEffect(() => {
-    /** Moved by transforms alone, and only when it shows: a meter that lays the page out costs more than the sound. */
-    const place = (element: HTMLElement | null, transform: string) => {
-      if (element && element.style.transform !== transform) element.style.transform = transform;
-    };
-    let spokenAt = 0;
-    let shownAt = performance.now();
-    let shownDb = floorDb;
-    let peak = { db: floorDb, atMs: 0 };
-    return feed(({ peakDb, rmsDb }) => {
-      const element = root.current;
-      if (!element) return;
-      const now = performance.now();
-      shownDb = Math.max(rmsDb, shownDb - (fallDbPerSecond * (now - shownAt)) / 1000, floorDb);
-      shownAt = now;
-      if (peakDb >= peak.db || now - peak.atMs > peakHeldMs) peak = { db: peakDb, atMs: now };
-      place(bar.current, `scaleX(${share(shownDb).toFixed(2)})`);
-      place(mark.current, `translateX(${Math.round(share(Math.max(peak.db, shownDb)) * 100)}%)`);
-      const zone = peak.db > -3 ? 'hot' : peak.db > -50 ? 'sound' : 'quiet';
-      if (element.dataset['zone'] !== zone) element.dataset['zone'] = zone;
-      if (now - spokenAt < spokenEveryMs) return;
-      spokenAt = now;
-      const spoken = Math.round(shownDb);
-      element.setAttribute('aria-valuenow', String(spoken));
-      element.setAttribute('aria-valuetext', spoken <= floorDb ? 'silent' : `${spoken} decibels`);
-    });
-  }, [feed]);
-  return (
-    <div
-      ref={root}
-      className="meter"
-      role="meter"
-      aria-label={`${props.label} level`}
-      aria-valuemin={floorDb}
-      aria-valuemax={0}
-      aria-valuenow={floorDb}
-    >
-      <div ref={bar} className="meter-bar" />
-      <div ref={mark} className="meter-peak" />
     </div>
   );
 };
