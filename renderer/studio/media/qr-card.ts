@@ -75,19 +75,30 @@ export function qrModulePx(modules: number, shorterPx: number): number {
   return px;
 }
 
+/** A card as it is being drawn. `side`: of the code with its quiet zone, in pixels. */
+interface Sheet {
+  readonly pen: Pen;
+  readonly card: QrCard;
+  readonly brand: Brand;
+  readonly plan: OverlayPlan;
+  readonly modules: Modules;
+  readonly modulePx: number;
+  readonly side: number;
+}
+
 /** Throws {@link QrTooLongError}. */
 export function drawQrCard(card: QrCard, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
   const modules = codeFor(card.url);
   const modulePx = qrModulePx(modules.length, Math.min(size.width, size.height));
   const side = (modules.length + 2 * quietModules) * modulePx;
-  const pen = openCanvas(size);
+  const sheet: Sheet = { pen: openCanvas(size), card, brand, plan, modules, modulePx, side };
   switch (card.style) {
     case 'card':
-      return drawBelow(pen, card, brand, plan, modules, modulePx, side);
+      return drawBelow(sheet);
     case 'strip':
-      return drawBeside(pen, card, brand, plan, modules, modulePx, side);
+      return drawBeside(sheet);
     case 'code':
-      return drawAlone(pen, card, brand, plan, modules, modulePx, side);
+      return drawAlone(sheet);
   }
 }
 
@@ -100,71 +111,61 @@ function inCorner(corner: Corner, width: number, height: number, { safe }: Overl
   return { x, y, width, height };
 }
 
-function drawBelow(
-  pen: Pen,
-  card: QrCard,
-  brand: Brand,
-  plan: OverlayPlan,
-  modules: Modules,
-  modulePx: number,
-  side: number,
+/** The product's name in lines, with the pen set to write them. */
+function wrapName({ pen, card, brand, plan }: Sheet, textWidth: number, mostLines: number) {
+  pen.font = fontOf(brand, 600, 15 * plan.unit);
+  const nameLines = wrapText(pen, card.productName, textWidth, mostLines);
+  return { nameLines, nameHeight: nameLines.length * 17 * plan.unit };
+}
+
+/** The panel, the code on it and the words. `first`: the first baseline. */
+function fillPanel(
+  sheet: Sheet,
+  box: Box,
+  code: { left: number; top: number },
+  words: { nameLines: readonly string[]; left: number; first: number; width: number },
 ): Drawing {
-  const { unit } = plan;
-  const padding = Math.round(7 * unit);
-  const textWidth = side - 4 * unit;
-  pen.font = fontOf(brand, 600, 15 * unit);
-  const nameLines = wrapText(pen, card.productName, textWidth, 2);
-  const nameHeight = nameLines.length * 17 * unit;
-  const width = side + 2 * padding;
-  const height = Math.round(padding + side + 8 * unit + nameHeight + 44 * unit);
-  const box = inCorner(card.corner, width, height, plan);
+  const { pen, brand, plan, modules, modulePx } = sheet;
   pen.fillStyle = panelOf(brand);
-  fillRounded(pen, box, 8 * unit);
-  drawCode(pen, modules, modulePx, box.x + padding, box.y + padding);
-  const left = box.x + padding + 2 * unit;
-  drawWords(pen, card, brand, unit, nameLines, left, box.y + padding + side + 20 * unit, textWidth);
+  fillRounded(pen, box, 8 * plan.unit);
+  drawCode(pen, modules, modulePx, code.left, code.top);
+  drawWords(sheet, words.nameLines, words.left, words.first, words.width);
   return toDrawing(pen, box);
 }
 
-function drawBeside(
-  pen: Pen,
-  card: QrCard,
-  brand: Brand,
-  plan: OverlayPlan,
-  modules: Modules,
-  modulePx: number,
-  side: number,
-): Drawing {
+const paddingOf = ({ unit }: OverlayPlan): number => Math.round(7 * unit);
+
+function drawBelow(sheet: Sheet): Drawing {
+  const { card, plan, side } = sheet;
+  const { unit } = plan;
+  const padding = paddingOf(plan);
+  const width = side - 4 * unit;
+  const { nameLines, nameHeight } = wrapName(sheet, width, 2);
+  const height = Math.round(padding + side + 8 * unit + nameHeight + 44 * unit);
+  const box = inCorner(card.corner, side + 2 * padding, height, plan);
+  const code = { left: box.x + padding, top: box.y + padding };
+  const words = { nameLines, left: code.left + 2 * unit, first: code.top + side + 20 * unit, width };
+  return fillPanel(sheet, box, code, words);
+}
+
+function drawBeside(sheet: Sheet): Drawing {
+  const { card, plan, side } = sheet;
   const { unit, safe } = plan;
-  const padding = Math.round(7 * unit);
-  const textWidth = Math.min(150 * unit, safe.right - safe.left - side - 3 * padding);
-  const width = Math.round(side + textWidth + 4 * padding);
+  const padding = paddingOf(plan);
+  const width = Math.min(150 * unit, safe.right - safe.left - side - 3 * padding);
+  const { nameLines, nameHeight } = wrapName(sheet, width, 3);
   const height = side + 2 * padding;
-  const box = inCorner(card.corner, width, height, plan);
+  const box = inCorner(card.corner, Math.round(side + width + 4 * padding), height, plan);
   // The code is nearest to the edge of the picture, the words lean on it.
   const codeIsLeft = card.corner === 'topLeft' || card.corner === 'bottomLeft';
-  const codeLeft = codeIsLeft ? box.x + padding : box.x + width - padding - side;
-  const textLeft = codeIsLeft ? codeLeft + side + padding : box.x + 2 * padding;
-  pen.fillStyle = panelOf(brand);
-  fillRounded(pen, box, 8 * unit);
-  drawCode(pen, modules, modulePx, evenFloor(codeLeft), box.y + padding);
-  pen.font = fontOf(brand, 600, 15 * unit);
-  const nameLines = wrapText(pen, card.productName, textWidth, 3);
-  const wordsHeight = nameLines.length * 17 * unit + 34 * unit;
-  const first = box.y + (height - wordsHeight) / 2 + 13 * unit;
-  drawWords(pen, card, brand, unit, nameLines, textLeft, first, textWidth);
-  return toDrawing(pen, box);
+  const codeLeft = codeIsLeft ? box.x + padding : box.x + box.width - padding - side;
+  const left = codeIsLeft ? codeLeft + side + padding : box.x + 2 * padding;
+  const first = box.y + (height - nameHeight - 34 * unit) / 2 + 13 * unit;
+  const code = { left: evenFloor(codeLeft), top: box.y + padding };
+  return fillPanel(sheet, box, code, { nameLines, left, first, width });
 }
 
-function drawAlone(
-  pen: Pen,
-  card: QrCard,
-  brand: Brand,
-  plan: OverlayPlan,
-  modules: Modules,
-  modulePx: number,
-  side: number,
-): Drawing {
+function drawAlone({ pen, card, brand, plan, modules, modulePx, side }: Sheet): Drawing {
   // Nothing is laid over the code itself: its foot holds one of the marks a phone looks for.
   const bandHeight = card.soldOut ? Math.round(20 * plan.unit) : 0;
   const box = inCorner(card.corner, side, side + bandHeight, plan);
@@ -182,10 +183,7 @@ function drawAlone(
 
 /** Name, price with what it stands in for and its clock, stock; `first` is the first baseline. */
 function drawWords(
-  pen: Pen,
-  card: QrCard,
-  brand: Brand,
-  unit: number,
+  { pen, card, brand, plan: { unit } }: Sheet,
   nameLines: readonly string[],
   left: number,
   first: number,
