@@ -24,7 +24,6 @@ const seen = z.object({ visibility: z.string(), frames: z.number(), worstGapMs: 
 
 /** On the page: two cameras, a program with both and its preview; `watch` counts the program's frames for two seconds. */
 const setUp = `(async () => {
-  for (let waited = 0; !('lab' in globalThis) && waited < 20000; waited += 50) await new Promise((r) => setTimeout(r, 50));
   const compositor = lab.createCompositor({ output: { width: 640, height: 360, fps: 30 }, stepsDown: false });
   compositor.addSource('a', lab.startCamera().track);
   compositor.addSource('b', lab.startCamera().track);

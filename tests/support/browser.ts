@@ -35,3 +35,25 @@ export async function launchBrowser(extraArgs: readonly string[] = []): Promise<
     args: [...chromiumArgs, ...extraArgs],
   });
 }
+
+const startWithinMs = 30_000;
+
+/** Where a Chromium's DevTools listen (a `ws:` address), which it says on its error output. Rejects when it does not start. */
+export const debuggerAddress = (output: NodeJS.ReadableStream): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const notStarted = () => reject(new Error('Chromium did not start.'));
+    const patience = setTimeout(notStarted, startWithinMs);
+    let text = '';
+    // Read for as long as it runs: a full pipe would stop it.
+    output.on('data', (chunk: Buffer) => {
+      if (text.length < 100_000) text += chunk.toString();
+      const found = /DevTools listening on (ws:\S+)/.exec(text)?.[1];
+      if (found === undefined) return;
+      clearTimeout(patience);
+      resolve(found);
+    });
+    output.once('end', () => {
+      clearTimeout(patience);
+      notStarted();
+    });
+  });

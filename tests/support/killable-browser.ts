@@ -1,10 +1,10 @@
 // A Chromium whose process can be killed as a crash would, on a profile that outlives it. Playwright's own launchers keep
 // their process to themselves, so it is started here and driven over its debugging port.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import { chromiumArgs, chromiumBin } from './browser.ts';
+import { chromiumArgs, chromiumBin, debuggerAddress } from './browser.ts';
 
 export interface KillableBrowser {
   /** A new page; errors on it are thrown. */
@@ -14,24 +14,10 @@ export interface KillableBrowser {
   close(): Promise<void>;
 }
 
-const startWithinMs = 30_000;
-
-/** The port appears in the profile once the browser listens. */
-const debuggerUrl = async (profile: string, child: ChildProcess): Promise<string> => {
-  const untilMs = performance.now() + startWithinMs;
-  while (performance.now() < untilMs && child.exitCode === null) {
-    const [port] = (await readFile(join(profile, 'DevToolsActivePort'), 'utf8').catch(() => '')).split('\n');
-    if (port) return `http://127.0.0.1:${port}`;
-    await new Promise((resolve) => void setTimeout(resolve, 50));
-  }
-  throw new Error('Chromium did not start.');
-};
-
 export const launchKillable = async (
   profile: string,
   extraArgs: readonly string[] = [],
 ): Promise<KillableBrowser> => {
-  await rm(join(profile, 'DevToolsActivePort'), { force: true });
   // What a killed browser leaves behind would keep the next one from this profile.
   for (const lock of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
     await rm(join(profile, lock), { force: true });
@@ -48,7 +34,7 @@ export const launchKillable = async (
       'about:blank',
     ],
     // A group of its own, so that its children go with it.
-    { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
+    { detached: true, stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
   );
   const exited = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
   const killGroup = () => {
@@ -57,7 +43,8 @@ export const launchKillable = async (
   };
   let browser: Browser;
   try {
-    browser = await chromium.connectOverCDP(await debuggerUrl(profile, child));
+    if (!child.stderr) throw new Error('Chromium’s error output cannot be read.');
+    browser = await chromium.connectOverCDP(await debuggerAddress(child.stderr));
   } catch (error) {
     killGroup();
     throw error;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import { chromiumArgs, chromiumBin } from './browser.ts';
+import { chromiumArgs, chromiumBin, debuggerAddress } from './browser.ts';
 
 export interface PlainBrowser {
   /** The value of an expression on the first page, after it settled. Rejects with what the page threw. */
@@ -100,20 +100,8 @@ export async function launchPlain(url: string): Promise<PlainBrowser> {
   }
 }
 
-/** Chromium says on its error output where it listens. */
 async function connect(output: NodeJS.ReadableStream): Promise<WebSocket> {
-  const address = await new Promise<string>((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Error('Chromium did not start.')), startWithinMs);
-    let text = '';
-    output.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /DevTools listening on (ws:\S+)/.exec(text)?.[1];
-      if (found === undefined) return;
-      clearTimeout(patience);
-      resolve(found);
-    });
-  });
-  const socket = new WebSocket(address);
+  const socket = new WebSocket(await debuggerAddress(output));
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);
     socket.once('error', reject);
