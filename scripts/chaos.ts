@@ -302,9 +302,9 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
       fans: 'all',
       goal: () => null,
       happen: async () => {
-        await studio.page.evaluate(() => window.rehearsalCamera?.set('frozen'));
+        await studio.page.evaluate(() => window.rehearsalCameras?.[0]?.set('frozen'));
         await observe(4_000);
-        await studio.page.evaluate(() => window.rehearsalCamera?.set('running'));
+        await studio.page.evaluate(() => window.rehearsalCameras?.[0]?.set('running'));
         return Date.now();
       },
     },
@@ -316,7 +316,7 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
       goal: () => null,
       happen: async () => {
         const nowMs = Date.now();
-        await studio.page.evaluate(() => window.rehearsalCamera?.end());
+        await studio.page.evaluate(() => window.rehearsalCameras?.[0]?.end());
         return nowMs;
       },
     },

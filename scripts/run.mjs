@@ -30,6 +30,10 @@ const targets = {
   test: { steps: ['worker', 'chromium', 'pages', 'server', 'lab'], run: test },
   rehearse: { steps: ['worker', 'chromium', 'pages', 'server'], run: rehearse },
   chaos: { steps: ['worker', 'chromium', 'pages', 'server'], run: chaos },
+  show: {
+    steps: ['worker', 'chromium', 'pages', 'server'],
+    run: (args) => script('scripts/show.ts', ...args),
+  },
   server: { steps: ['worker', 'pages', 'server'], run: (args) => script('dist/server.mjs', ...args) },
   soak: {
     steps: ['worker', 'chromium', 'pages', 'server'],

@@ -1,15 +1,23 @@
 // The soak: a whole show for as long as asked, with one fan listening; sound against picture by flash and beep at the fan's
 // screen, memory of the studio, open frames. `npm run soak [-- --minutes 30] [--json FILE]`. Fails when lips and words part by
-// more than 45 ms, or when memory or open frames climb. Measures only; the product does not know it is watched.
-import { execFileSync } from 'node:child_process';
+// more than 45 ms in any minute, or when memory or open frames climb. Measures only; the product does not know it is watched.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { BrowserContext, CDPSession, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer } from '../tests/support/server.ts';
+import {
+  inbound,
+  installCounters,
+  playoutMs,
+  rtcStats,
+  studioTotals,
+  type Inbound,
+} from './rehearsal/counters.ts';
+import { watchMemory, type Memory } from './rehearsal/memory.ts';
 import { openStudio, openViewer, setUpShow } from './rehearsal/people.ts';
 import {
   at,
@@ -31,109 +39,107 @@ const settings = z
 
 /** What ear and eye forgive (ITU-R BT.1359: detectable from 45 ms early). */
 const mostOffsetMs = 45;
-const sampleEveryMs = 5_000;
-/** Encoders and jitter buffers find their level first; the browser’s lip sync takes most of a minute. */
-const warmUpMs = 60_000;
+const sampleEveryMs = 10_000;
+const judgedOverMs = 60_000;
+/** Encoders and jitter buffers find their level first. */
+const warmUpMs = 20_000;
 /** A page's heap breathes by this much; a leak of one frame a second passes it within three minutes. */
 const mostGrowthMb = 120;
 const mostOpenFrames = 60;
 
+/** One look at the show. A null was not to be had: no beep was heard, or the system cannot be asked. */
 type Sample = {
   /** Since the fan listens. */
   atMs: number;
-  /** Median of the last five seconds: positive means the sound comes after the picture. Null: no beep was heard. */
-  avOffsetMs: number | null;
-  /** All of the studio's browser; null where the system cannot be asked. */
+  /** Of each beep that was heard: positive means the sound came after the picture. */
+  avOffsetsMs: number[];
+  /** The same as the fan's browser has it, which knows nothing of the studio: what is left is the studio's or the server's. */
+  browserOffsetMs: number | null;
+  /** From the fan's jitter buffer to the ear. */
+  toEarMs: number;
+  /** Where time goes: sound in the mixer, then each in its jitter buffer at the fan's. */
+  mixerMs: number;
+  soundBufferMs: number | null;
+  pictureBufferMs: number | null;
   memoryMb: number | null;
-  openFrames: number | null;
+  openFrames: number;
   fps: number;
 };
 
-declare global {
-  interface Window {
-    /** The latest report of the studio's compositor, as it comes from its worker. */
-    soakOpenFrames?: number;
-  }
-}
-
-/** For `addInitScript`: listens to the compositor's reports. Runs in the page. */
-const installOpenFrames = (): void => {
-  const isReport = (data: unknown): data is { stats: { openFrames: number } } =>
-    typeof data === 'object' && data !== null && 'stats' in data;
-  window.Worker = class extends Worker {
-    constructor(url: string | URL, options?: WorkerOptions) {
-      super(url, options);
-      if (options?.name !== 'compositor') return;
-      this.addEventListener('message', (event) => {
-        if (event instanceof MessageEvent && isReport(event.data))
-          window.soakOpenFrames = event.data.stats.openFrames;
-      });
-    }
-  };
+const bufferMs = (before: Inbound | undefined, now: Inbound | undefined): number | null => {
+  if (!before || !now || before.ssrc !== now.ssrc) return null;
+  const emitted = now.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
+  return emitted > 0 ? rounded(((now.jitterBufferDelay - before.jitterBufferDelay) * 1000) / emitted) : null;
 };
 
-const processes = z.object({ processInfo: z.array(z.object({ id: z.number() })) });
+const isKnown = (value: number | null): value is number => value !== null;
+const median = (values: readonly number[]): number | null =>
+  values.length > 0 ? rounded(at(values, 0.5)) : null;
 
-const memoryMb = async (cdp: CDPSession): Promise<number | null> => {
-  const { processInfo } = processes.parse(await cdp.send('SystemInfo.getProcessInfo'));
-  try {
-    const list = processInfo.map(({ id }) => id).join(',');
-    const rss = execFileSync('ps', ['-o', 'rss=', '-p', list], { encoding: 'utf8' });
-    const sum = rss.split('\n').reduce((kb, line) => kb + Number(line.trim()), 0);
-    return Math.round(sum / 1024);
-  } catch {
-    return null; // No `ps` here.
-  }
-};
-
-const sample = async (fan: Page, studio: Page, cdp: CDPSession, sinceMs: number): Promise<Sample> => {
+const sample = async (fan: Page, studio: Page, memory: Memory, sinceMs: number): Promise<Sample> => {
+  const before = await rtcStats(fan);
   await clearSeen([fan]);
   await observe(sampleEveryMs);
   const frames = await framesOf(fan);
-  const offsets = avOffsets(frames, await fan.evaluate(() => window.rehearsal.beeps));
+  const beeps = await fan.evaluate(() => window.rehearsal.beeps);
+  const now = await rtcStats(fan);
+  // A beep is heard where it leaves the jitter buffer; to the ear it takes as long as the browser says.
+  const toEarMs = playoutMs(before, now);
+  const avOffsetsMs = avOffsets(frames, beeps).map((offsetMs) => rounded(offsetMs + toEarMs));
+  const [sound, picture] = [inbound(now, 'audio'), inbound(now, 'video')];
+  const playing = [sound?.estimatedPlayoutTimestamp, picture?.estimatedPlayoutTimestamp];
+  const totals = await studioTotals(studio);
   return {
     atMs: Math.round(performance.now() - sinceMs),
-    avOffsetMs: offsets.length > 0 ? rounded(at(offsets, 0.5)) : null,
-    memoryMb: await memoryMb(cdp),
-    openFrames: (await studio.evaluate(() => window.soakOpenFrames)) ?? null,
+    avOffsetsMs,
+    browserOffsetMs: playing[0] && playing[1] ? rounded(playing[1] - playing[0]) : null,
+    toEarMs: rounded(toEarMs),
+    mixerMs: rounded(totals.sound.bufferedMs),
+    soundBufferMs: bufferMs(inbound(before, 'audio'), sound),
+    pictureBufferMs: bufferMs(inbound(before, 'video'), picture),
+    memoryMb: await memory.browserMb(),
+    openFrames: totals.picture.openFrames,
     fps: rounded((frames.length * 1000) / sampleEveryMs),
   };
 };
 
-const isKnown = (value: number | null): value is number => value !== null;
-
-const judge = (samples: readonly Sample[]) => {
-  const fifth = Math.max(1, Math.floor(samples.length / 5));
-  const medianOf = (part: readonly Sample[], pick: (one: Sample) => number | null) => {
-    const known = part.map(pick).filter(isKnown);
-    return known.length > 0 ? at(known, 0.5) : null;
-  };
-  // A trend, not one moment in which the machine was busy: the median of each fifth of the run.
-  const offsets = Array.from({ length: 5 }, (_, n) =>
-    medianOf(samples.slice(n * fifth, (n + 1) * fifth), ({ avOffsetMs }) => avOffsetMs),
+const judge = (samples: readonly Sample[], unclosedFrames: number) => {
+  // A trend, not one moment in which the machine was busy: the median of each minute.
+  const perMinute = Math.round(judgedOverMs / sampleEveryMs);
+  const minutes = Array.from({ length: Math.ceil(samples.length / perMinute) }, (_, n) =>
+    samples.slice(n * perMinute, (n + 1) * perMinute),
   );
-  const memoryFirst = medianOf(samples.slice(fifth, 2 * fifth), ({ memoryMb }) => memoryMb);
-  const memoryLast = medianOf(samples.slice(-fifth), ({ memoryMb }) => memoryMb);
+  const offsets = minutes.map((minute) => median(minute.flatMap(({ avOffsetsMs }) => avOffsetsMs)));
+  const apart = samples.flatMap(({ avOffsetsMs }) => avOffsetsMs.map(Math.abs));
+  const memory = samples.map(({ memoryMb }) => memoryMb).filter(isKnown);
+  const fifth = Math.max(1, Math.floor(memory.length / 5));
+  const memoryFirst = median(memory.slice(fifth, 2 * fifth));
+  const memoryLast = median(memory.slice(-fifth));
   const grownMb = memoryFirst === null || memoryLast === null ? null : memoryLast - memoryFirst;
-  const openFrames = Math.max(0, ...samples.map((one) => one.openFrames).filter(isKnown));
+  const openFrames = Math.max(...samples.map((one) => one.openFrames));
   const faults = [
     ...offsets.flatMap((offset, n) =>
       offset === null
-        ? [`no beep was heard in part ${n + 1} of 5`]
+        ? [`no beep was heard in minute ${n + 1}`]
         : Math.abs(offset) > mostOffsetMs
-          ? [`sound and picture were ${offset} ms apart in part ${n + 1} of 5`]
+          ? [`sound and picture were ${offset} ms apart in minute ${n + 1}`]
           : [],
     ),
     ...(grownMb !== null && grownMb > mostGrowthMb ? [`memory grew by ${grownMb} MB`] : []),
     ...(openFrames > mostOpenFrames ? [`${openFrames} frames were open at once`] : []),
+    ...(unclosedFrames > 0 ? [`${unclosedFrames} frames were thrown away without being closed`] : []),
   ];
-  return { avOffsetMsByFifth: offsets, memoryGrownMb: grownMb, mostOpenFrames: openFrames, faults };
+  return {
+    avOffsetMsByMinute: offsets,
+    avOffsetMsP95: apart.length > 0 ? rounded(at(apart, 0.95)) : null,
+    memoryGrownMb: grownMb,
+    mostOpenFrames: openFrames,
+    unclosedFrames,
+    faults,
+  };
 };
 
-const soak = async (studio: { context: BrowserContext; page: Page }, fan: Page): Promise<Sample[]> => {
-  const browser = studio.context.browser();
-  if (!browser) throw new Error('The studio has no browser process.');
-  const cdp = await browser.newBrowserCDPSession();
+const soak = async (studio: Page, memory: Memory, fan: Page): Promise<Sample[]> => {
   await firstFrame(fan);
   await fan.getByRole('button', { name: /sound/i }).first().click();
   await observe(warmUpMs);
@@ -141,32 +147,43 @@ const soak = async (studio: { context: BrowserContext; page: Page }, fan: Page):
   const sinceMs = performance.now();
   const samples: Sample[] = [];
   while (performance.now() - sinceMs < settings.minutes * 60_000) {
-    const one = await sample(fan, studio.page, cdp, sinceMs);
+    const one = await sample(fan, studio, memory, sinceMs);
     samples.push(one);
-    if (samples.length % 6 === 0) {
-      const { avOffsetMs, memoryMb, openFrames, fps } = one;
-      say(
-        `sound ${avOffsetMs ?? '–'} ms after picture, ${memoryMb ?? '–'} MB, ${openFrames ?? '–'} frames, ${fps} fps`,
-      );
-    }
+    if (samples.length % 3 !== 0) continue;
+    const shown = (value: number | null) => value ?? '–';
+    say(
+      `sound ${shown(median(one.avOffsetsMs))} ms after picture (${shown(one.browserOffsetMs)} at the fan’s alone), ` +
+        `in buffers ${one.mixerMs} + ${shown(one.soundBufferMs)} and ${shown(one.pictureBufferMs)} ms, ` +
+        `${shown(one.memoryMb)} MB, ${one.openFrames} frames, ${one.fps} fps`,
+    );
   }
   return samples;
+};
+
+const withCounters = async (context: BrowserContext) => {
+  await context.addInitScript(installCounters);
 };
 
 const profile = mkdtempSync(join(tmpdir(), 'live-drop-soak-'));
 const server = await startServer({ args: ['--log-level', 'warn'] });
 const browser = await launchBrowser();
 try {
-  const studio = await openStudio(profile, server.studioUrl, async (context) => {
-    await context.addInitScript(installOpenFrames);
-  });
+  const studio = await openStudio(profile, server.studioUrl, withCounters);
   try {
+    const memory = await watchMemory(studio.page);
     await setUpShow(studio.page);
     await studio.page.getByRole('button', { name: 'Go live' }).click();
     await studio.page.getByRole('button', { name: /^End/ }).waitFor();
-    const samples = await soak(studio, await openViewer(browser, server.viewerUrl));
-    const verdict = judge(samples);
-    say(`sound after picture, by fifths: ${verdict.avOffsetMsByFifth.map((ms) => ms ?? '–').join(', ')} ms`);
+    const samples = await soak(
+      studio.page,
+      memory,
+      await openViewer(browser, server.viewerUrl, withCounters),
+    );
+    const verdict = judge(samples, memory.unclosedFrames());
+    say(
+      `sound after picture, by minutes: ${verdict.avOffsetMsByMinute.map((ms) => ms ?? '–').join(', ')} ms`,
+    );
+    say(`19 of 20 beeps were at most ${verdict.avOffsetMsP95 ?? '–'} ms from their flash`);
     say(`memory grew by ${verdict.memoryGrownMb ?? '–'} MB, at most ${verdict.mostOpenFrames} open frames`);
     if (settings.json) {
       const report = { minutes: settings.minutes, ...verdict, samples };

@@ -1,56 +1,97 @@
-// Synthetic camera and microphone for the rehearsal, put in the place of the browser's own before a page loads.
-// The camera paints the time of capture as bars a machine can read and flashes every two seconds; the microphone beeps with it.
+// Synthetic cameras and a microphone for the rehearsal, put in the place of the browser's own before a page loads.
+// A camera paints the time of capture as bars a machine can read; the microphone beeps every two seconds.
 // Everything inside the installed function runs in the page and may use nothing from this module.
 
-/** Where the bars stand in the camera's picture, as shares of its width and height. Read back by probe.ts. */
-export const bars = {
+/** Where a camera's bars stand in its picture, as shares of its width and height. Read back by probe.ts. */
+export type Bars = {
+  readonly left: number;
+  readonly width: number;
+  readonly top: number;
+  readonly height: number;
+  /** Cells: a fixed start pattern, 24 bits of time in ms, 4 bits of checksum. */
+  readonly start: readonly number[];
+  readonly timeBits: number;
+  readonly checkBits: number;
+};
+
+export const bars: Bars = {
   left: 0.04,
   width: 0.56,
   top: 0.08,
   height: 0.1,
-  /** Cells: a fixed start pattern, 24 bits of time in ms, 4 bits of checksum. */
   start: [1, 0, 1, 1, 0, 0, 1, 0],
   timeBits: 24,
   checkBits: 4,
-} as const;
+};
+/** Of a second camera: below the first one's, so that both can be read while one fades into the other. */
+export const lowerBars: Bars = { ...bars, top: 0.22 };
 
 export const flashEveryMs = 2_000;
 export const beepMs = 80;
 
+export type CameraSetUp = {
+  /** Shown as the device's name; those of one make have the same. */
+  label: string;
+  bars: Bars | null;
+  /** Luma and chroma of the background, so that pictures can be told apart. */
+  colour: readonly [number, number, number];
+};
+
 export type DeviceSetUp = {
-  /** Shown as the devices' name. */
-  name: string;
-  bars: typeof bars | null;
+  cameras: readonly CameraSetUp[];
+  microphone: string;
   /** Tone of the beep; each person has their own. */
   toneHz: number;
   flashEveryMs: number;
   beepMs: number;
-  /** Luma and chroma of the background, so that people can be told apart. */
-  colour: readonly [number, number, number];
 };
 
-/** What can happen to a camera. */
+/** What can happen to a camera, and what it has done. */
 export type SyntheticCamera = {
   /** `frozen`: it goes on delivering, always the same picture, as one whose sensor has stopped. */
   set(state: 'running' | 'frozen'): void;
-  /** As when its cable is pulled: the track ends. It can be opened again at once. */
+  /** As when it fails: the track ends. It can be opened again at once. */
   end(): void;
+  /** As when its cable is pulled, or put back: the track ends, and the list of devices is another. */
+  plug(isIn: boolean): void;
+  /** When each picture was painted that the browser took (epoch ms, as the bars say it), known up to a second ago. */
+  readonly paintedMs: number[];
+  /** Pictures for which nobody had room. */
+  readonly notTaken: number;
 };
 
 declare global {
   interface Window {
-    rehearsalCamera?: SyntheticCamera;
+    /** In the order of the set-up. */
+    rehearsalCameras?: SyntheticCamera[];
   }
 }
 
 /** For `page.addInitScript(installSyntheticDevices, setUp)`. */
 export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
-  const work = (given: DeviceSetUp) => {
+  type Work = Pick<DeviceSetUp, 'toneHz' | 'flashEveryMs' | 'beepMs'> & Pick<CameraSetUp, 'bars' | 'colour'>;
+  type Painted = { paintedMs: number[]; notTaken: number };
+  const work = (given: Work) => {
     type Opened = { writable: WritableStream; width: number; height: number; fps: number };
     type Job = ({ kind: 'video' } & Opened) | ({ kind: 'audio' } & Opened);
+    /** Frames that wait in the track are given back; a thread that is simply ended would leave them lying. */
+    const endWith = (writer: WritableStreamDefaultWriter) => {
+      stop = () => {
+        stop = () => {};
+        clearTimeout(timer);
+        clearInterval(timer);
+        void writer
+          .close()
+          .catch(() => undefined)
+          .finally(() => close());
+      };
+    };
+    let stop = () => close();
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const now = () => performance.timeOrigin + performance.now();
     const paint = ({ writable, width, height, fps }: Opened) => {
       const writer = writable.getWriter();
+      endWith(writer);
       const chromaWidth = width >> 1;
       const chromaSize = chromaWidth * (height >> 1);
       const luma = width * height;
@@ -67,6 +108,12 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
       frame.fill(given.colour[2], luma + chromaSize);
       let count = 0;
       let due = performance.now();
+      let drawnMs = 0;
+      let painted: Painted = { paintedMs: [], notTaken: 0 };
+      setInterval(() => {
+        postMessage(painted);
+        painted = { paintedMs: [], notTaken: 0 };
+      }, 1_000);
       const draw = () => {
         frame.set(background);
         const walked = (count * 3) % (width - walker.width);
@@ -75,6 +122,7 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
           frame.fill(90 + ((y * 5) & 63), from, from + walker.width);
         }
         const time = Math.floor(now());
+        drawnMs = time;
         if (given.bars) {
           const { left, width: share, top, height: tall, start, timeBits, checkBits } = given.bars;
           let check = 0;
@@ -111,18 +159,20 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
           });
           writer.write(picture).catch(() => {
             picture.close();
-            clearTimeout(timer);
+            stop();
           });
-        }
+          painted.paintedMs.push(drawnMs);
+        } else painted.notTaken += 1;
         count += 1;
         due += 1000 / fps;
         if (due < performance.now() - 200) due = performance.now();
         timer = setTimeout(tick, Math.max(0, due - performance.now()));
       };
-      let timer = setTimeout(tick, 0);
+      timer = setTimeout(tick, 0);
     };
     const sound = ({ writable }: Opened) => {
       const writer = writable.getWriter();
+      endWith(writer);
       const rate = 48_000;
       const size = 480;
       const base = now();
@@ -148,82 +198,127 @@ export const installSyntheticDevices = (setUp: DeviceSetUp): void => {
           });
           writer.write(chunk).catch(() => {
             chunk.close();
-            clearInterval(timer);
+            stop();
           });
         }
       };
-      const timer = setInterval(tick, 5);
+      timer = setInterval(tick, 5);
     };
     let frozen = false;
-    addEventListener('message', ({ data }: MessageEvent<Job | { kind: 'freeze'; frozen: boolean }>) => {
-      if (data.kind === 'video') paint(data);
+    type Order = Job | { kind: 'freeze'; frozen: boolean } | { kind: 'stop' };
+    addEventListener('message', ({ data }: MessageEvent<Order>) => {
+      if (data.kind === 'stop') stop();
+      else if (data.kind === 'video') paint(data);
       else if (data.kind === 'audio') sound(data);
       else ({ frozen } = data);
     });
   };
 
-  const source = `(${work.toString()})(${JSON.stringify(setUp)})`;
-  const start = (kind: 'video' | 'audio', size: { width: number; height: number; fps: number }) => {
+  const { cameras, microphone, ...common } = setUp;
+  const pulled = new Set<number>();
+  const running = new Map<number, { worker: Worker; track: MediaStreamTrack }>();
+  const idOf = (camera: number) => (camera === 0 ? 'synthetic-camera' : `synthetic-camera-${camera + 1}`);
+  const failed = { bars: null, colour: [0, 0, 0] } as const;
+  const start = (
+    kind: 'video' | 'audio',
+    camera: number,
+    size: { width: number; height: number; fps: number },
+  ) => {
+    const { bars: own, colour } = cameras[camera] ?? failed;
+    const source = `(${work.toString()})(${JSON.stringify({ ...common, bars: own, colour })})`;
     const worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
     const track =
       kind === 'video'
         ? new MediaStreamTrackGenerator({ kind: 'video' })
         : new MediaStreamTrackGenerator({ kind: 'audio' });
-    const id = kind === 'video' ? 'synthetic-camera' : 'synthetic-microphone';
     const settings = {
-      deviceId: id,
+      deviceId: kind === 'video' ? idOf(camera) : 'synthetic-microphone',
       groupId: 'synthetic',
       ...(kind === 'video' ? { frameRate: size.fps } : {}),
     };
     Object.defineProperty(track, 'label', {
-      value: `${setUp.name} ${kind === 'video' ? 'camera' : 'microphone'}`,
+      value: kind === 'video' ? cameras[camera]?.label : microphone,
     });
     Object.defineProperty(track, 'getSettings', { value: () => settings });
     const stop = track.stop.bind(track);
     Object.defineProperty(track, 'stop', {
       value: () => {
-        worker.terminate();
+        worker.postMessage({ kind: 'stop' });
         stop();
       },
     });
     if (kind === 'video') {
-      window.rehearsalCamera = {
-        set: (state) => worker.postMessage({ kind: 'freeze', frozen: state === 'frozen' }),
-        end: () => {
-          track.stop();
-          track.dispatchEvent(new Event('ended'));
-        },
-      };
+      running.set(camera, { worker, track });
+      worker.addEventListener('message', ({ data }: MessageEvent<Painted>) => {
+        const known = window.rehearsalCameras?.[camera];
+        known?.paintedMs.push(...data.paintedMs);
+        notTaken.set(camera, (notTaken.get(camera) ?? 0) + data.notTaken);
+      });
     }
     worker.postMessage({ kind, writable: track.writable, ...size }, [track.writable]);
     return track;
   };
+  const notTaken = new Map<number, number>();
+  const end = (camera: number) => {
+    const track = running.get(camera)?.track;
+    track?.stop();
+    track?.dispatchEvent(new Event('ended'));
+  };
+  window.rehearsalCameras = cameras.map((_, camera) => ({
+    set: (state) => running.get(camera)?.worker.postMessage({ kind: 'freeze', frozen: state === 'frozen' }),
+    end: () => end(camera),
+    plug: (isIn) => {
+      if (isIn) pulled.delete(camera);
+      else {
+        pulled.add(camera);
+        end(camera);
+      }
+      navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+    },
+    paintedMs: [],
+    get notTaken() {
+      return notTaken.get(camera) ?? 0;
+    },
+  }));
   const numberOf = (value: ConstrainULong | undefined, fallback: number): number => {
     if (typeof value === 'number') return value;
     return value?.exact ?? value?.ideal ?? fallback;
   };
-  const open = (constraints: MediaStreamConstraints = {}): Promise<MediaStream> => {
+  /** By the name of a device that is wanted, else the first there is. */
+  const cameraFor = (wanted: ConstrainDOMString | undefined): number => {
+    const there = cameras.map((_, camera) => camera).filter((camera) => !pulled.has(camera));
+    const isExact = typeof wanted === 'object' && !Array.isArray(wanted) && wanted.exact !== undefined;
+    const ids = [isExact ? wanted.exact : wanted].flat();
+    const named = there.find((camera) => ids.includes(idOf(camera)));
+    const found = isExact ? named : (named ?? there[0]);
+    if (found === undefined) throw new DOMException('There is no such camera.', 'NotFoundError');
+    return found;
+  };
+  const open = async (constraints: MediaStreamConstraints = {}): Promise<MediaStream> => {
+    await Promise.resolve(); // What is refused is refused as the browser does it.
     const tracks: MediaStreamTrack[] = [];
     const size = { width: 640, height: 360, fps: 30 };
     if (constraints.video) {
       const wanted = constraints.video === true ? {} : constraints.video;
       size.width = numberOf(wanted.width, 640);
       size.height = numberOf(wanted.height, 360);
-      tracks.push(start('video', size));
+      tracks.push(start('video', cameraFor(wanted.deviceId), size));
     }
-    if (constraints.audio) tracks.push(start('audio', size));
-    return Promise.resolve(new MediaStream(tracks));
+    if (constraints.audio) tracks.push(start('audio', 0, size));
+    return new MediaStream(tracks);
   };
-  const device = (kind: MediaDeviceKind, deviceId: string, what: string): MediaDeviceInfo => {
-    const plain = { kind, deviceId, groupId: 'synthetic', label: `${setUp.name} ${what}` };
+  const device = (kind: MediaDeviceKind, deviceId: string, label: string): MediaDeviceInfo => {
+    const plain = { kind, deviceId, groupId: 'synthetic', label };
     return { ...plain, toJSON: () => plain };
   };
   Object.defineProperty(navigator.mediaDevices, 'getUserMedia', { value: open });
   Object.defineProperty(navigator.mediaDevices, 'enumerateDevices', {
     value: () =>
       Promise.resolve([
-        device('videoinput', 'synthetic-camera', 'camera'),
-        device('audioinput', 'synthetic-microphone', 'microphone'),
+        ...cameras.flatMap(({ label }, camera) =>
+          pulled.has(camera) ? [] : [device('videoinput', idOf(camera), label)],
+        ),
+        device('audioinput', 'synthetic-microphone', microphone),
       ]),
   });
 };

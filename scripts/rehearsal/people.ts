@@ -3,25 +3,35 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import * as z from 'zod';
 import { chromiumArgs, chromiumBin } from '../../tests/support/browser.ts';
-import { bars, beepMs, flashEveryMs, installSyntheticDevices, type DeviceSetUp } from './devices.ts';
+import {
+  bars,
+  beepMs,
+  flashEveryMs,
+  installSyntheticDevices,
+  lowerBars,
+  type DeviceSetUp,
+} from './devices.ts';
 import { installProbe } from './probe.ts';
 import { say } from './screens.ts';
 
-const person = (
-  name: string,
-  toneHz: number,
-  colour: DeviceSetUp['colour'],
-  withBars: boolean,
-): DeviceSetUp => ({
-  name,
-  bars: withBars ? bars : null,
-  toneHz,
-  flashEveryMs,
-  beepMs,
-  colour,
-});
-const director = person('Clock', 1_000, [105, 120, 140], true);
-const coHost = person('Guest', 440, [120, 150, 100], false);
+const clock = { flashEveryMs, beepMs };
+/** A camera and a microphone at one table; a second camera of the same make for those who ask for it. */
+const director: DeviceSetUp = {
+  ...clock,
+  cameras: [{ label: 'Clock camera', bars, colour: [105, 120, 140] }],
+  microphone: 'Clock microphone',
+  toneHz: 1_000,
+};
+export const withTwoCameras: DeviceSetUp = {
+  ...director,
+  cameras: [...director.cameras, { label: 'Clock camera', bars: lowerBars, colour: [125, 140, 115] }],
+};
+const coHost: DeviceSetUp = {
+  ...clock,
+  cameras: [{ label: 'Guest camera', bars: null, colour: [120, 150, 100] }],
+  microphone: 'Guest microphone',
+  toneHz: 440,
+};
 
 /**
  * A browser of its own with a profile that survives, so that it can be killed and come back as a director's would.
@@ -31,13 +41,14 @@ export const openStudio = async (
   profile: string,
   url: string,
   prepare: (context: BrowserContext) => Promise<void> = () => Promise.resolve(),
+  devices: DeviceSetUp = director,
 ) => {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: chromiumBin(),
     args: chromiumArgs,
     viewport: { width: 1280, height: 800 },
   });
-  await context.addInitScript(installSyntheticDevices, director);
+  await context.addInitScript(installSyntheticDevices, devices);
   await prepare(context);
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => say(`studio page error: ${error.message}`));
@@ -65,7 +76,7 @@ export const openViewer = async (
 ): Promise<Page> => {
   // As large as the picture itself: without a GPU, scaling three windows up would be most of the work measured.
   const context = await browser.newContext({ viewport: { width: 640, height: 720 } });
-  await context.addInitScript(installProbe, bars);
+  await context.addInitScript(installProbe, [bars, lowerBars]);
   await prepare(context);
   const page = await context.newPage();
   page.on('pageerror', (error) => say(`viewer page error: ${error.message}`));
@@ -83,7 +94,7 @@ const doNotRecord = async (studio: Page) => {
   await studio.keyboard.press('Escape');
 };
 
-export const setUpShow = async (studio: Page) => {
+export const setUpShow = async (studio: Page, recording: 'on' | 'off' = 'off') => {
   await studio.getByRole('button', { name: 'Turn on camera and microphone' }).click();
   await studio.getByLabel('Name', { exact: true }).fill('Night tee');
   await studio.getByLabel('Price').fill('25');
@@ -92,16 +103,17 @@ export const setUpShow = async (studio: Page) => {
   await recordSale(studio).waitFor();
   await studio.getByLabel('Show title').fill('Rehearsal');
   await studio.getByLabel('Show title').press('Enter');
-  await doNotRecord(studio);
+  if (recording === 'off') await doNotRecord(studio);
 };
 
 export const inviteGuest = async (
   studio: Page,
   browser: Browser,
+  name = 'Ada',
 ): Promise<{ context: BrowserContext; page: Page }> => {
-  await studio.getByLabel('Guest’s name').fill('Ada');
+  await studio.getByLabel('Guest’s name').fill(name);
   await studio.getByRole('button', { name: 'Invite' }).click();
-  const link = await studio.getByRole('textbox', { name: 'link for Ada' }).inputValue();
+  const link = await studio.getByRole('textbox', { name: `link for ${name}` }).inputValue();
   const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
   await context.addInitScript(installSyntheticDevices, coHost);
   const page = await context.newPage();

@@ -1,19 +1,30 @@
 // Looks at a viewer's page from outside the product: what is on its screen, when, and what is heard.
 // Installed before the page loads; it only reads the page's own video element. Runs in the page, uses nothing from this module.
-import type { bars } from './devices.ts';
+import type { Bars } from './devices.ts';
 
+/** What a picture says of itself: which camera painted it, and when (epoch ms). */
+export type Captured = { camera: number; capturedMs: number };
 /** One picture on screen. `capturedMs` null: no bars in it, so it is not the studio's camera. Times are epoch ms. */
-export type SeenFrame = { atMs: number; capturedMs: number | null; width: number };
+export type SeenFrame = {
+  atMs: number;
+  camera: number | null;
+  capturedMs: number | null;
+  width: number;
+};
 
 export type Probe = {
   /** Epoch ms of navigation, and of the first picture on screen. */
   navigatedMs: number;
   firstFrameMs: number | null;
   frames: SeenFrame[];
+  /** Pictures the browser has put on the screen by its own count, also those this page was too busy to look at. */
+  presented: number;
   /** Epoch ms of each onset of the beep as it left the jitter buffer. */
   beeps: number[];
   /** Watches a part of the picture (shares): epoch ms when it first differs from what it was at the call. */
   whenChanged(part: { left: number; top: number; width: number; height: number }): Promise<number>;
+  /** Reads a picture's bars, which were painted at most four hours before `atMs`; null where none can be read. Does not close it. */
+  read(frame: VideoFrame, atMs: number): Promise<Captured | null>;
   /** The picture as RGBA, base64. */
   picture(): { width: number; height: number; rgba: string };
 };
@@ -24,16 +35,18 @@ declare global {
   }
 }
 
-/** For `page.addInitScript(installProbe, bars)`. */
-export const installProbe = (layout: typeof bars): void => {
+/** For `page.addInitScript(installProbe, [bars])`: of every camera, by its number. */
+export const installProbe = (cameras: readonly Bars[]): void => {
   const epoch = () => performance.timeOrigin + performance.now();
   let video: HTMLVideoElement | undefined;
   const probe: Probe = {
     navigatedMs: performance.timeOrigin,
     firstFrameMs: null,
     frames: [],
+    presented: 0,
     beeps: [],
     whenChanged: () => Promise.reject(new Error('no picture yet')),
+    read: () => Promise.resolve(null),
     picture: () => {
       throw new Error('no picture yet');
     },
@@ -48,11 +61,10 @@ export const installProbe = (layout: typeof bars): void => {
     return context;
   };
 
-  const cells = layout.start.length + layout.timeBits + layout.checkBits;
   let luma = new Uint8Array(0);
-  /** Reads two rows of the picture that is on screen, without converting the rest of it. */
-  const readBars = async (from: HTMLVideoElement, atMs: number): Promise<number | null> => {
-    const frame = new VideoFrame(from);
+  /** Reads two rows of a picture, without converting the rest of it. */
+  const readBars = async (frame: VideoFrame, layout: Bars, atMs: number): Promise<number | null> => {
+    const cells = layout.start.length + layout.timeBits + layout.checkBits;
     const { width: w, height: h } = frame.visibleRect ?? { width: 0, height: 0 };
     const even = (value: number) => Math.floor(value / 2) * 2;
     const rect = {
@@ -63,12 +75,19 @@ export const installProbe = (layout: typeof bars): void => {
     };
     const size = frame.allocationSize({ rect });
     if (luma.length < size) luma = new Uint8Array(size);
-    const [plane] = await frame.copyTo(luma, { rect });
-    frame.close();
+    const rows = luma;
+    const [plane] = await frame.copyTo(rows, { rect });
     const at = plane?.offset ?? 0;
     // The middle of a cell, so that the encoder's soft edges do not matter.
-    const bit = (cell: number): number =>
-      (luma[at + Math.floor(((cell + 0.5) * rect.width) / cells)] ?? 0) > 125 ? 1 : 0;
+    const lumaOf = (cell: number): number => rows[at + Math.floor(((cell + 0.5) * rect.width) / cells)] ?? 0;
+    const mean = (wanted: number) => {
+      const values = layout.start.flatMap((bit, cell) => (bit === wanted ? [lumaOf(cell)] : []));
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    // Half faded into another picture, white and black come closer.
+    const [black, white] = [mean(0), mean(1)];
+    if (white - black < 50) return null;
+    const bit = (cell: number): number => (lumaOf(cell) > (black + white) / 2 ? 1 : 0);
     if (layout.start.some((expected, cell) => bit(cell) !== expected)) return null;
     let time = 0;
     let check = 0;
@@ -83,6 +102,21 @@ export const installProbe = (layout: typeof bars): void => {
     const span = 2 ** layout.timeBits;
     const captured = Math.floor(atMs / span) * span + time;
     return captured > atMs + 1000 ? captured - span : captured;
+  };
+  probe.read = async (frame, atMs) => {
+    for (const [camera, layout] of cameras.entries()) {
+      const capturedMs = await readBars(frame, layout, atMs);
+      if (capturedMs !== null) return { camera, capturedMs };
+    }
+    return null;
+  };
+  const readScreen = async (from: HTMLVideoElement, atMs: number): Promise<Captured | null> => {
+    const frame = new VideoFrame(from);
+    try {
+      return await probe.read(frame, atMs);
+    } finally {
+      frame.close();
+    }
   };
 
   const isAudio = (track: MediaStreamTrack): track is MediaStreamAudioTrack => track.kind === 'audio';
@@ -115,13 +149,16 @@ export const installProbe = (layout: typeof bars): void => {
   const follow = (element: HTMLVideoElement) => {
     video = element;
     const heard = new Set<string>();
-    const onFrame = () => {
+    const onFrame: VideoFrameRequestCallback = (_, { presentedFrames }) => {
       const atMs = epoch();
+      probe.presented = presentedFrames;
       probe.firstFrameMs ??= atMs;
-      const seen: SeenFrame = { atMs, capturedMs: null, width: element.videoWidth };
-      readBars(element, atMs)
-        .then((capturedMs) => probe.frames.push({ ...seen, capturedMs }))
-        .catch(reportError);
+      const seen = { atMs, width: element.videoWidth };
+      const see = async () => {
+        const { camera = null, capturedMs = null } = (await readScreen(element, atMs)) ?? {};
+        probe.frames.push({ ...seen, camera, capturedMs });
+      };
+      see().catch(reportError);
       const stream = element.srcObject;
       for (const track of stream instanceof MediaStream ? stream.getAudioTracks() : []) {
         if (heard.has(track.id)) continue;
