@@ -17,20 +17,22 @@ const quiet = [
   'tests/electron/{ipc,keyring,recordings}.test.ts',
 ];
 
-/** Real servers, processes and databases, but no media that runs in real time: two files at once, one per core. */
+/** Real servers, processes, databases and pages, but no media that runs in real time: two files at once, one per core. */
 const servers = [
   'tests/sfu-server/{clips,server,shutdown}.test.ts',
   'tests/shop/{order-server,shop-door}.test.ts',
   'tests/scripts/*.test.ts',
-  'tests/electron/server-process.test.ts',
+  'tests/electron/{desktop,server-process}.test.ts',
   'tests/media/standby.test.ts',
 ];
 
-/** Media in real time that leaves most of a core alone: two files at once. */
+/** Media in real time that leaves most of a core alone, or a small studio and one fan: two files at once. */
 const light = [
   'tests/media/{program-bus,recorder}.test.ts',
-  'tests/studio-media/{devices,mixer}.test.ts',
+  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,devices,hidden-window,mixer,sound-desk,source-health}.test.ts',
   'tests/sfu-server/failures.test.ts',
+  'tests/renderer/session-media.test.ts',
+  'tests/e2e/{node-death,recovery,server-death,viewer}.test.ts',
 ];
 
 /** When the machine stalls for a moment nobody is to blame; a test that fails three times in a row has a reason. */
@@ -57,7 +59,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'light media', include: light, maxWorkers: 2, retry, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'light media',
+          include: light,
+          maxWorkers: 2,
+          retry,
+          sequence: { groupOrder: 2 },
+        },
       },
       {
         extends: true,
