@@ -62,9 +62,16 @@ export const setUpDesk = async (studio: Page): Promise<void> => {
   await addScene(scenes.camB.name, 'Full', 'Picture');
   await addScene(scenes.both.name, 'Picture in picture', 'In front');
   await studio.getByRole('tab', { name: 'Sources' }).click();
-  await studio.getByLabel('Lower third, name').fill('Ada Lane');
-  await studio.getByLabel('Lower third, second line').fill('Printed tonight');
-  await studio.keyboard.press('Enter');
+  await studio.getByRole('tab', { name: 'Overlays' }).click();
+  const write = async (field: string, words: string) => {
+    await studio.getByLabel(field).fill(words);
+    await studio.keyboard.press('Enter');
+  };
+  await write('Lower third, name', 'Ada Lane');
+  await write('Lower third, second line', 'Printed tonight');
+  await write('Title, headline', 'Midnight drop');
+  await studio.getByLabel('Ticker, one line each').fill('Doors close at eleven');
+  await studio.getByRole('tab', { name: 'Sources' }).click();
 };
 
 /**
@@ -112,13 +119,23 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
     ] as const);
 
   const numbers: Readonly<Record<string, () => Promise<void>>> = {
-    'lower third and code': async () => {
+    'lower third, ticker, code': async () => {
       await press('t');
+      await press('y');
       await observe(stayMs);
       await press('q');
       await observe(1_000);
       await press('q');
+      await press('y');
       await press('t');
+    },
+    'a title': async () => {
+      // It may stand over the bars.
+      await leave();
+      await press('Shift+T');
+      await observe(stayMs);
+      await press('Shift+T');
+      await arrive(0, 1_000);
     },
     'takes: cut, fade, wipe': async () => {
       await take('camB', 'Cut');
