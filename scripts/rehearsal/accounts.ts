@@ -4,10 +4,19 @@ import type { Inbound, RtcStat, StudioTotals } from './counters.ts';
 import { inbound } from './counters.ts';
 import type { Captured } from './probe.ts';
 
-/** One camera filled the program: all it painted in between (epoch ms) is to be found. `fans`: it was on air, too. */
-export type Stretch = { camera: number; fromMs: number; toMs: number; fans: boolean };
+/**
+ * One camera filled the program: all it painted in between (epoch ms) is to be found. `fans`: it was on air, too.
+ * `during`: which number of the running order it began in.
+ */
+export type Stretch = { camera: number; fromMs: number; toMs: number; fans: boolean; during: string };
 
-export type Found = { painted: number; lost: number; lostPct: number; longestLossMs: number };
+/** `longestLoss`: the longest run of lost frames, from the last one found to the last one lost. */
+export type Found = {
+  painted: number;
+  lost: number;
+  lostPct: number;
+  longestLoss: { ms: number; during: string };
+};
 
 const keyOf = ({ camera, capturedMs }: Captured): string => `${camera} ${capturedMs}`;
 
@@ -20,8 +29,8 @@ export const look = (
   const found = new Set(seen.map(keyOf));
   let count = 0;
   let lost = 0;
-  let longestLossMs = 0;
-  for (const { camera, fromMs, toMs } of stretches) {
+  let longestLoss = { ms: 0, during: '' };
+  for (const { camera, fromMs, toMs, during } of stretches) {
     const due = (painted[camera] ?? []).filter((atMs) => atMs >= fromMs && atMs <= toMs);
     let lastMs = due[0] ?? 0;
     for (const capturedMs of due) {
@@ -29,11 +38,11 @@ export const look = (
       if (found.has(keyOf({ camera, capturedMs }))) lastMs = capturedMs;
       else {
         lost += 1;
-        longestLossMs = Math.max(longestLossMs, capturedMs - lastMs);
+        if (capturedMs - lastMs > longestLoss.ms) longestLoss = { ms: capturedMs - lastMs, during };
       }
     }
   }
-  return { painted: count, lost, lostPct: count > 0 ? (lost / count) * 100 : 0, longestLossMs };
+  return { painted: count, lost, lostPct: count > 0 ? (lost / count) * 100 : 0, longestLoss };
 };
 
 /** All counters at one moment. */
@@ -74,6 +83,13 @@ export type Flow = {
   concealedSamples: number;
   stretchedSamples: number;
 };
+
+/** Frames of these sources that the compositor took out of their tracks. */
+export const framesRead = (before: Moment, now: Moment, sourceIds: readonly string[]): number =>
+  sourceIds.reduce(
+    (sum, id) => sum + (now.totals.picture.read[id] ?? 0) - (before.totals.picture.read[id] ?? 0),
+    0,
+  );
 
 type Counted<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
 

@@ -14,11 +14,14 @@ export type StudioTotals = {
     dropped: number;
     worstGapMs: number;
     openFrames: number;
+    /** Frames of each source that were taken out of its track, by the compositor's own id for it. */
+    read: Record<string, number>;
   };
   sound: {
     atMs: number;
     renderedMs: number;
     skippedMs: number;
+    /** Of the program. */
     droppedBlocks: number;
     underruns: number;
     /** What the slowest input waits in its buffer now. */
@@ -52,6 +55,7 @@ export const installCounters = (): void => {
       dropped: 0,
       worstGapMs: 0,
       openFrames: 0,
+      read: {},
     },
     sound: { atMs: 0, renderedMs: 0, skippedMs: 0, droppedBlocks: 0, underruns: 0, bufferedMs: 0 },
   };
@@ -73,14 +77,17 @@ export const installCounters = (): void => {
       totals.picture[name] += numberIn(stats, name);
     totals.picture.worstGapMs = Math.max(totals.picture.worstGapMs, numberIn(stats, 'worstGapMs'));
     totals.picture.openFrames = numberIn(stats, 'openFrames');
+    const { read } = totals.picture;
+    for (const [id, source] of Object.entries(partIn(stats, 'sources') ?? {}))
+      read[id] = (read[id] ?? 0) + numberIn(source, 'framesPerSecond');
     for (const resolve of waiting.splice(0)) resolve(structuredClone(totals));
   };
   const sound = (data: unknown) => {
     const clock = partIn(data, 'clock');
     if (clock === undefined) return;
     totals.sound.atMs = epochMs();
-    for (const name of ['renderedMs', 'skippedMs', 'droppedBlocks'] as const)
-      totals.sound[name] = numberIn(clock, name);
+    for (const name of ['renderedMs', 'skippedMs'] as const) totals.sound[name] = numberIn(clock, name);
+    totals.sound.droppedBlocks = numberIn(partIn(clock, 'droppedBlocks'), 'program');
     const inputs = Object.values(partIn(data, 'inputs') ?? {});
     totals.sound.bufferedMs = Math.max(0, ...inputs.map((input) => numberIn(input, 'bufferedMs')));
     totals.sound.underruns += inputs.reduce<number>((sum, input) => sum + numberIn(input, 'underruns'), 0);
@@ -169,9 +176,14 @@ export const rtcStats = async (page: Page): Promise<RtcStat[]> => {
   });
 };
 
-/** What of the program arrives at a fan's; undefined while there is none. A page that received it anew keeps no earlier one. */
+/**
+ * What of the program arrives at a fan's; undefined while there is none. A page that received it anew keeps no earlier one;
+ * packets that only probe the line count as a stream of their own.
+ */
 export const inbound = (stats: readonly RtcStat[], kind: 'audio' | 'video'): Inbound | undefined =>
-  stats.findLast((stat): stat is Inbound => stat.type === 'inbound-rtp' && stat.kind === kind);
+  stats
+    .filter((stat): stat is Inbound => stat.type === 'inbound-rtp' && stat.kind === kind)
+    .sort((a, b) => b.packetsReceived - a.packetsReceived)[0];
 
 /** How long sound that left the jitter buffer between two looks took to the ear, in ms; 0 where the browser does not say. */
 export const playoutMs = (before: readonly RtcStat[], now: readonly RtcStat[]): number => {

@@ -81,9 +81,10 @@ export const setUpDesk = async (studio: Page): Promise<void> => {
 export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> => {
   const { studio, fan } = cast;
   const stretches: Stretch[] = [];
-  let open: { camera: number; fromMs: number } | null = null;
+  let open: Pick<Stretch, 'camera' | 'fromMs' | 'during'> | null = null;
   let fansSeeIt = true;
   let round = 0;
+  let during = '';
 
   /** By the clock that stamps the pictures. */
   const clockMs = () => studio.evaluate(() => performance.timeOrigin + performance.now());
@@ -93,8 +94,17 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
       stretches.push({ ...open, toMs: nowMs - leastSureMs, fans: fansSeeIt });
     open = null;
   };
+  /** From when a fan sees the camera. */
+  const seen = async (camera: number) => {
+    await fan.waitForFunction(
+      (wanted) => window.rehearsal.frames.slice(-5).every((frame) => frame.camera === wanted),
+      camera,
+      { polling: 50 },
+    );
+    await arrive(camera);
+  };
   const arrive = async (camera: number, afterMs = settledMs) => {
-    open = { camera, fromMs: (await clockMs()) + afterMs };
+    open = { camera, fromMs: (await clockMs()) + afterMs, during };
   };
   const press = async (keys: string) => {
     await studio.evaluate(() => {
@@ -135,7 +145,7 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
       await press('Shift+T');
       await observe(stayMs);
       await press('Shift+T');
-      await arrive(0, 1_000);
+      await seen(0);
     },
     'takes: cut, fade, wipe': async () => {
       await take('camB', 'Cut');
@@ -168,7 +178,7 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
         .getByText(/showing Cam B/)
         .first()
         .waitFor({ state: 'detached' });
-      await arrive(0, 1_000);
+      await seen(0);
       await observe(stayMs);
     },
     'mute and solo': async () => {
@@ -191,7 +201,7 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
       await onScreen(fan, 'studio');
       fansSeeIt = true;
       await cast.standby('over');
-      await arrive(0, 1_000);
+      await seen(0);
       await observe(stayMs);
     },
     'a co-host joins and leaves': async () => {
@@ -204,7 +214,7 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
       await observe(stayMs);
       await studio.getByRole('button', { name: `Take off ${name}` }).click();
       await guest.page.getByText('Waiting').first().waitFor();
-      await arrive(0);
+      await seen(0);
       await guest.context.close();
       await studio.getByRole('button', { name: `Remove ${name}` }).click();
       await studio.getByRole('button', { name: `Remove for good: ${name}` }).click();
@@ -220,6 +230,7 @@ export const playShow = async (cast: Cast, untilMs: number): Promise<Stretch[]> 
     round += 1;
     for (const [name, play] of Object.entries(numbers)) {
       if (round > 1 && performance.now() > untilMs) break;
+      during = name;
       await play();
       say(`round ${round}: ${name}`);
     }

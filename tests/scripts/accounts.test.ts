@@ -8,12 +8,12 @@ const painted = (count: number) => Array.from({ length: count }, (_, n) => 1_000
 test('only what a camera painted while it filled the program is looked for, by camera and by time', () => {
   const frames = painted(60);
   const seen = frames.map((capturedMs) => ({ camera: 0, capturedMs }));
-  const stretch = { camera: 0, fromMs: 1_000, toMs: 1_000 + 29 * 33, fans: true };
+  const stretch = { camera: 0, fromMs: 1_000, toMs: 1_000 + 29 * 33, fans: true, during: 'takes' };
   expect(look([frames, frames], [stretch], seen)).toEqual({
     painted: 30,
     lost: 0,
     lostPct: 0,
-    longestLossMs: 0,
+    longestLoss: { ms: 0, during: '' },
   });
   expect(look([frames, frames], [{ ...stretch, camera: 1 }], seen)).toMatchObject({ painted: 30, lost: 30 });
 });
@@ -23,9 +23,9 @@ test('frames that are missing are counted, and the longest run of them is told i
   const seen = frames
     .filter((_, n) => n !== 3 && (n < 10 || n > 13))
     .map((capturedMs) => ({ camera: 0, capturedMs }));
-  const found = look([frames], [{ camera: 0, fromMs: 0, toMs: 9_000, fans: true }], seen);
+  const found = look([frames], [{ camera: 0, fromMs: 0, toMs: 9_000, fans: true, during: 'takes' }], seen);
   // Four in a row: 132 ms after the last one that was seen.
-  expect(found).toMatchObject({ painted: 30, lost: 5, longestLossMs: 4 * 33 });
+  expect(found).toMatchObject({ painted: 30, lost: 5, longestLoss: { ms: 4 * 33, during: 'takes' } });
 });
 
 test('between two moments each station gets its share; a fan’s page that received anew counts from nothing', () => {
@@ -64,7 +64,7 @@ test('between two moments each station gets its share; a fan’s page that recei
     return {
       atMs,
       totals: {
-        picture: { ...picture, worstGapMs: 0, openFrames: 0 },
+        picture: { ...picture, worstGapMs: 0, openFrames: 0, read: {} },
         sound: {
           atMs,
           renderedMs: atMs,

@@ -37,8 +37,8 @@ export interface ClockReport {
   readonly skippedMs: number;
   /** The latest wake-up of the last second. */
   readonly latestMs: number;
-  /** Blocks that a listener did not take in time. */
-  readonly droppedBlocks: number;
+  /** Blocks that a listener did not take in time, by listener; one that is not there took all. */
+  readonly droppedBlocks: Readonly<Partial<Record<OutputId, number>>>;
   /** Time spent on mixing in the last second, in per cent of it. */
   readonly busyPct: number;
 }
@@ -141,7 +141,7 @@ async function carry(id: string, source: Source): Promise<void> {
 const startedAt = performance.now();
 let blocks = 0;
 let skippedBlocks = 0;
-let droppedBlocks = 0;
+const droppedBlocks: Partial<Record<OutputId, number>> = {};
 let latestMs = 0;
 let busyMs = 0;
 const block = new Float32Array(2 * blockFrames);
@@ -188,7 +188,7 @@ function renderBlock(): void {
   for (const [id, writer] of outputs) {
     if (!desk.read(id, block)) continue;
     if ((writer.desiredSize ?? 0) < -mostQueuedBlocks) {
-      droppedBlocks++;
+      droppedBlocks[id] = (droppedBlocks[id] ?? 0) + 1;
       continue;
     }
     const sound = new AudioData({
@@ -212,7 +212,7 @@ function renderBlock(): void {
     renderedMs: (blocks - skippedBlocks) * blockMs,
     skippedMs: skippedBlocks * blockMs,
     latestMs,
-    droppedBlocks,
+    droppedBlocks: { ...droppedBlocks },
     busyPct: (busyMs / (reportEveryBlocks * blockMs)) * 100,
   };
   latestMs = 0;
@@ -225,6 +225,7 @@ function closeOutput(id: OutputId): void {
   if (writer === undefined) return;
   desk.removeOutput(id);
   outputs.delete(id);
+  delete droppedBlocks[id];
   void Promise.allSettled([writer.close()]);
 }
 
