@@ -74,8 +74,11 @@ export const noticeMs = 700;
 export const levelEveryMs = 200;
 /** During an outage the path's return is looked for more often: each look late is a frozen picture longer. */
 export const climbingEveryMs = 50;
-/** Longer than an answer takes; more requests would only pile up and be carried out when nobody wants them any more. */
-const owesMs = 500;
+/**
+ * Longer than an answer takes, and shorter than the first rung: what is asked over a dead path piles up and is carried out when
+ * it comes back, and a consumer that is replaced just then costs the picture that had already returned.
+ */
+const owesMs = 200;
 const unansweredMs = 4_000;
 
 /** How a connected server stands, by how long it has owed its oldest answer. */
@@ -162,7 +165,9 @@ export const climb = (plan: Plan, before: Ladder, seen: Evidence, dice: number):
     const dueMs = Math.max(climbing.dueMs, knockDueMs);
     return { ladder: { ...climbing, rung: 'keyframe', knocks, knockDueMs, dueMs }, rung: 'keyframe' };
   }
-  if (seen.server === 'owes') return { ladder: climbing, rung: null };
+  // A server that could not be asked has only just become reachable when it answers: so may have the picture's path.
+  if (seen.server === 'owes')
+    return { ladder: { ...climbing, dueMs: Math.max(climbing.dueMs, nowMs + arrivingMs) }, rung: null };
   const rested = arriving ? climbing : { ...climbing, knocks: 0 };
   if (nowMs < rested.dueMs || nowMs - seen.openedAtMs < settleMs) return { ladder: rested, rung: null };
   return take(plan, rested, seen, dice);

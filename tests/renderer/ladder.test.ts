@@ -140,6 +140,18 @@ describe('[RECOVER3] when the server does not answer', () => {
       [3_500, 'session'],
     ]);
   });
+  test('owing: nothing more is asked, and what comes back with the answer gets a moment to show itself', () => {
+    const gone = (at: number) => at < 3_000;
+    const { tried } = play(
+      { server: (at) => (at >= 900 && gone(at) ? 'owes' : 'answers'), bytes: (at) => at >= 3_150 },
+      3_400,
+    );
+    expect(tried).toEqual([
+      [700, 'keyframe'],
+      [3_150, 'keyframe'],
+      [3_300, 'keyframe'],
+    ]);
+  });
   test('silent: only a new session is tried, as all else must be asked of the server', () => {
     const { tried } = play({ server: (at) => (at < 2_000 ? 'answers' : 'silent') }, 12_000);
     expect(tried).toEqual([
