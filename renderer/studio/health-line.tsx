@@ -101,8 +101,15 @@ const LatestInLog = ({ besides }: { besides: readonly (string | null | undefined
   const latest = useStore(log.store, ({ lines }) => lines.at(-1));
   if (!latest || besides.includes(latest.text)) return null;
   return (
-    <button type="button" className="health-latest" title="Open the log" onClick={() => layout.open('log')}>
-      <time>{clockTime(latest.atMs)}</time> {latest.text}
+    <button
+      type="button"
+      className="health-latest"
+      title={`${latest.text}\nOpens the log`}
+      onClick={() => layout.open('log')}
+    >
+      <span className="health-latest-words">
+        <time>{clockTime(latest.atMs)}</time> {latest.text}
+      </span>
     </button>
   );
 };

@@ -249,7 +249,9 @@ const StripView = (props: {
           label={`${strip.muted ? 'Muted' : 'Mute'}: ${name}`}
           onPress={() => studio.sound.setStrip(id, { muted: !strip.muted })}
         >
-          {strip.muted ? 'Muted' : 'Mute'}
+          <span className="strip-word" data-short="M">
+            {strip.muted ? 'Muted' : 'Mute'}
+          </span>
         </Button>
         <Button
           pressed={soloed}
@@ -257,7 +259,9 @@ const StripView = (props: {
           title="You hear this one alone; fans hear no difference"
           onPress={() => studio.sound.setSolo(id, !soloed)}
         >
-          Solo
+          <span className="strip-word" data-short="S">
+            Solo
+          </span>
         </Button>
       </div>
       <div className="strip-more">
@@ -286,12 +290,13 @@ const ProgramStrip = ({ onLipSync }: { onLipSync: () => void }) => {
   const studio = useStudio();
   const lufs = useSound((sound) => sound.programLufs);
   const target = useSound((sound) => sound.settings.targetLufs);
+  const hint = loudnessHint(lufs, target);
   return (
     <div className="strip strip-program" role="group" aria-label="Program sound">
       <span className="strip-name">Program</span>
       <LevelMeter label="Program" feed={studio.meterFeed('program')} target={target} />
-      <p className="strip-hint" role="status">
-        {loudnessHint(lufs, target)}
+      <p className="strip-hint" role="status" title={hint}>
+        {hint}
       </p>
       <Select
         label="Loudness target"

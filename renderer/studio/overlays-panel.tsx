@@ -14,6 +14,7 @@ import {
 import { Button, Field, Select } from '../ui/controls.tsx';
 import { useDesk, useProduction, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
+import { NumberField } from './number-field.tsx';
 import type { FileState } from './overlay-files.ts';
 import { tickerOf } from './overlays.ts';
 import './overlays-panel.css';
@@ -31,6 +32,7 @@ export const OverlaysPanel = () => (
     <CardLook />
     <LogoLook />
     <BrandLook />
+    <StingerClip />
   </section>
 );
 
@@ -232,7 +234,7 @@ const CardLook = () => {
 };
 
 /** What the director has to know of a file; null: it is there. */
-export const fileWords = (state: FileState): string | null => {
+const fileWords = (state: FileState): string | null => {
   switch (state.kind) {
     case 'none':
     case 'ready':
@@ -271,7 +273,7 @@ const LogoLook = () => {
 };
 
 /** Chooses a file, keeps it on this machine, and hands its id on. */
-export const FileButton = (props: {
+const FileButton = (props: {
   label: string;
   accept: string;
   /** Empty: none has been chosen. */
@@ -359,6 +361,49 @@ const BrandLook = () => {
           if (font) edit({ brand: { ...brand, font } });
         }}
       />
+    </div>
+  );
+};
+
+const longestStingerMs = 4_000;
+/** Where most stingers cover the whole picture. */
+const defaultCutMs = 500;
+
+/** A clip with alpha that covers a take, and when the scene changes under it. */
+const StingerClip = () => {
+  const studio = useStudio();
+  const transition = useProduction(({ production }) => production.transition);
+  const clip = useStore(studio.overlayFiles.store, (state) => state.stinger);
+  const { stinger } = transition;
+  const set = (next: NonNullable<typeof stinger>) =>
+    studio.production.edit(
+      { kind: 'setTransition', transition: { ...transition, stinger: next } },
+      'stinger',
+    );
+  const words = fileWords(clip);
+  return (
+    <div className="overlay-words" role="group" aria-label="Stinger">
+      <span className="overlay-name">Stinger</span>
+      <FileButton
+        label="Stinger"
+        accept="video/webm,video/quicktime,.webm,.mov"
+        fileName={stinger?.fileName ?? ''}
+        onFile={(fileId, fileName) => set({ fileId, fileName, cutAtMs: stinger?.cutAtMs ?? defaultCutMs })}
+      />
+      {stinger ? (
+        <NumberField
+          label="Scene changes at, ms"
+          unit="ms"
+          value={stinger.cutAtMs}
+          step={50}
+          least={0}
+          most={(clip.kind === 'ready' ? clip.lengthMs : null) ?? longestStingerMs}
+          onChange={(cutAtMs) => set({ ...stinger, cutAtMs: Math.round(cutAtMs) })}
+        />
+      ) : (
+        <span className="hint">WebM with alpha, 4 s at most</span>
+      )}
+      {words !== null && <p className="overlay-wide hint">{words}</p>}
     </div>
   );
 };

@@ -8,8 +8,6 @@ import { Button, Select } from '../ui/controls.tsx';
 import { Picture, type Frame } from '../ui/picture.tsx';
 import { useDesk, usePictures, useProduction, useSession, useShow, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
-import { NumberField } from './number-field.tsx';
-import { FileButton, fileWords } from './overlays-panel.tsx';
 import { isShown, overlayNames, type OverlayName } from './overlays.ts';
 import { PlacementEditor } from './placement-editor.tsx';
 import { newSceneId } from './production-desk.ts';
@@ -245,9 +243,6 @@ const transitionWords: Readonly<Record<TransitionSettings['kind'], string>> = {
   wipe: 'Wipe',
   stinger: 'Stinger',
 };
-const longestStingerMs = 4_000;
-/** Where most stingers cover the whole picture. */
-const defaultCutMs = 500;
 const durationsMs = [200, 300, 500, 1_000, 2_000] as const;
 
 const TakeRow = () => {
@@ -285,7 +280,7 @@ const TakeRow = () => {
           }}
         />
         {transition.kind === 'stinger' ? (
-          <StingerChoice transition={transition} />
+          <StingerState />
         ) : (
           <Select
             label="Length of the transition"
@@ -301,46 +296,26 @@ const TakeRow = () => {
   );
 };
 
-/** The clip that covers the take, and when the scene changes under it. */
-const StingerChoice = ({ transition }: { transition: TransitionSettings }) => {
+/** What a director has to know before they press; the clip itself is chosen under Overlays. */
+const StingerState = () => {
   const studio = useStudio();
-  const clip = useStore(studio.overlayFiles.store, (state) => state.stinger);
-  const { stinger } = transition;
-  const set = (next: NonNullable<TransitionSettings['stinger']>) =>
-    studio.production.edit(
-      { kind: 'setTransition', transition: { ...transition, stinger: next } },
-      'transition',
-    );
-  const wrong = clip.kind === 'missing' || clip.kind === 'failed';
-  const longestMs = clip.kind === 'ready' ? (clip.lengthMs ?? longestStingerMs) : longestStingerMs;
+  const { kind } = useStore(studio.overlayFiles.store, (state) => state.stinger);
+  const words = {
+    none: 'no clip: fades',
+    opening: 'opening',
+    missing: 'missing: fades',
+    failed: 'unusable: fades',
+  };
+  if (kind === 'ready') return null;
   return (
-    <div className="stinger" data-wrong={wrong} title={fileWords(clip) ?? undefined}>
-      <FileButton
-        label="Stinger"
-        accept="video/webm,video/quicktime,.webm,.mov"
-        fileName={stinger?.fileName ?? ''}
-        onFile={(fileId, fileName) => set({ fileId, fileName, cutAtMs: stinger?.cutAtMs ?? defaultCutMs })}
-      />
-      {stinger && (
-        <NumberField
-          label="Cut at"
-          unit="ms"
-          value={stinger.cutAtMs}
-          step={50}
-          least={0}
-          most={longestMs}
-          onChange={(cutAtMs) => set({ ...stinger, cutAtMs: Math.round(cutAtMs) })}
-        />
-      )}
-      {wrong && (
-        <span className="stinger-state">{clip.kind === 'missing' ? 'missing' : 'unusable'}: fades</span>
-      )}
-    </div>
+    <span className="stinger-state" title="Choose its clip under Overlays">
+      {words[kind]}
+    </span>
   );
 };
 
 const overlayWords: Readonly<Record<OverlayName, string>> = {
-  qr: 'QR code',
+  qr: 'QR',
   title: 'Title',
   lowerThird: 'Lower third',
   ticker: 'Ticker',
@@ -371,11 +346,12 @@ const Overlays = () => {
       {scene.pinned && (
         <Button
           keyHint={keyHint('pin')}
-          label="Unpin the message"
+          pressed
+          label="Pinned message: unpin"
           title={scene.pinned.text}
           onPress={() => studio.overlays.unpin()}
         >
-          Unpin
+          Pin
         </Button>
       )}
     </div>
