@@ -63,7 +63,7 @@ export const HealthLine = () => {
           </p>
         )}
         {desk.trouble === null && worst && (
-          <p className="health-line" data-tone={worst.tone}>
+          <p className="health-line" data-tone={worst.tone} title={worst.text}>
             <span className="health-mark" aria-hidden="true" />
             {worst.text}
             {others.length > 0 && (

@@ -81,7 +81,9 @@ const SourceRow = ({ source }: { source: SourceReport }) => {
   const unknown = <span className="hint">–</span>;
   return (
     <tr>
-      <th scope="row">{source.name}</th>
+      <th scope="row" title={source.name}>
+        {source.name}
+      </th>
       <td>
         <span className="source-state" data-tone={tone}>
           {text}

@@ -68,15 +68,14 @@ export const createOverlayFiles = (options: {
   };
 
   const follow = (what: keyof OverlayFilesState, fileId: string | null) => {
-    const { kind } = store.getState()[what];
-    // The same file, chosen again, may be there now.
-    const isSettled = kind === 'ready' || kind === 'opening' || kind === 'none';
-    if (fileId === opened[what] && isSettled) return;
     const before = opened[what];
+    // One that was missing may have been chosen again, and be there now.
+    const isMissing = store.getState()[what].kind === 'missing';
+    if (fileId === before && !isMissing) return;
     opened[what] = fileId;
     if (before !== null && before !== fileId) remove(what, before);
     if (fileId === null) return enter(what, { kind: 'none' });
-    enter(what, { kind: 'opening' });
+    if (fileId !== before) enter(what, { kind: 'opening' });
     open(what, fileId).catch((error: unknown) => {
       if (opened[what] !== fileId) return;
       const sentence = `The ${what} cannot be read (${String(error)}). Choose it again.`;

@@ -45,40 +45,29 @@ const useEdit = () => {
     studio.production.edit({ kind: 'setOverlays', change }, gesture);
 };
 
-/** Two lines that belong together, kept when one of them is left. */
-const WordPair = (props: {
-  name: string;
-  first: { label: string; value: string; most: number };
-  second: { label: string; value: string; most: number };
-  onDone: (first: string, second: string) => void;
+/** One line, kept with Enter or by leaving it. While it is typed nothing else changes it. */
+const Words = (props: {
+  label: string;
+  placeholder: string;
+  value: string;
+  most: number;
+  onDone: (value: string) => void;
 }) => {
-  const { name, first, second, onDone } = props;
-  const [typed, setTyped] = useState({ first: first.value, second: second.value });
-  const done = () => {
-    if (typed.first !== first.value || typed.second !== second.value) onDone(typed.first, typed.second);
-  };
+  const { label, placeholder, value, most, onDone } = props;
+  const [typed, setTyped] = useState<string | null>(null);
   return (
-    <div className="overlay-words" role="group" aria-label={name}>
-      <span className="overlay-name">{name}</span>
-      <Field
-        label={`${name}, ${first.label.toLowerCase()}`}
-        labelHidden
-        placeholder={first.label}
-        maxLength={first.most}
-        value={typed.first}
-        onChange={(value) => setTyped({ ...typed, first: value })}
-        onDone={done}
-      />
-      <Field
-        label={`${name}, ${second.label.toLowerCase()}`}
-        labelHidden
-        placeholder={second.label}
-        maxLength={second.most}
-        value={typed.second}
-        onChange={(value) => setTyped({ ...typed, second: value })}
-        onDone={done}
-      />
-    </div>
+    <Field
+      label={label}
+      labelHidden
+      placeholder={placeholder}
+      maxLength={most}
+      value={typed ?? value}
+      onChange={setTyped}
+      onDone={() => {
+        if (typed !== null && typed !== value) onDone(typed);
+        setTyped(null);
+      }}
+    />
   );
 };
 
@@ -86,13 +75,23 @@ const TitleWords = () => {
   const { title } = useOverlays();
   const edit = useEdit();
   return (
-    <WordPair
-      key={JSON.stringify(title)}
-      name="Title"
-      first={{ label: 'Headline', value: title.text, most: 80 }}
-      second={{ label: 'Second line', value: title.note, most: 80 }}
-      onDone={(text, note) => edit({ title: { text, note } })}
-    />
+    <div className="overlay-words" role="group" aria-label="Title">
+      <span className="overlay-name">Title</span>
+      <Words
+        label="Title, headline"
+        placeholder="Headline"
+        value={title.text}
+        most={80}
+        onDone={(text) => edit({ title: { ...title, text } })}
+      />
+      <Words
+        label="Title, second line"
+        placeholder="Second line"
+        value={title.note}
+        most={80}
+        onDone={(note) => edit({ title: { ...title, note } })}
+      />
+    </div>
   );
 };
 
@@ -100,24 +99,30 @@ const LowerThirdWords = () => {
   const { lowerThird } = useOverlays();
   const edit = useEdit();
   return (
-    <WordPair
-      key={JSON.stringify(lowerThird)}
-      name="Lower third"
-      first={{ label: 'Name', value: lowerThird.title, most: 60 }}
-      second={{ label: 'Second line', value: lowerThird.subtitle, most: 80 }}
-      onDone={(title, subtitle) => edit({ lowerThird: { title, subtitle } })}
-    />
+    <div className="overlay-words" role="group" aria-label="Lower third">
+      <span className="overlay-name">Lower third</span>
+      <Words
+        label="Lower third, name"
+        placeholder="Name"
+        value={lowerThird.title}
+        most={60}
+        onDone={(title) => edit({ lowerThird: { ...lowerThird, title } })}
+      />
+      <Words
+        label="Lower third, second line"
+        placeholder="Second line"
+        value={lowerThird.subtitle}
+        most={80}
+        onDone={(subtitle) => edit({ lowerThird: { ...lowerThird, subtitle } })}
+      />
+    </div>
   );
 };
 
 const TickerWords = () => {
-  const { lines } = useOverlays().ticker;
-  return <TickerLines key={JSON.stringify(lines)} kept={lines.join('\n')} />;
-};
-
-const TickerLines = ({ kept }: { kept: string }) => {
+  const kept = useOverlays().ticker.lines.join('\n');
   const edit = useEdit();
-  const [typed, setTyped] = useState(kept);
+  const [typed, setTyped] = useState<string | null>(null);
   return (
     <div className="overlay-words" role="group" aria-label="Ticker">
       <span className="overlay-name">Ticker</span>
@@ -126,12 +131,12 @@ const TickerLines = ({ kept }: { kept: string }) => {
         aria-label="Ticker, one line each"
         placeholder="One message a line"
         rows={2}
-        value={typed}
+        value={typed ?? kept}
         onChange={(event) => setTyped(event.target.value)}
         onBlur={() => {
-          const ticker = tickerOf(typed);
+          const ticker = tickerOf(typed ?? kept);
           if (ticker.lines.join('\n') !== kept) edit({ ticker });
-          else setTyped(kept);
+          setTyped(null);
         }}
       />
     </div>
@@ -174,12 +179,14 @@ const PinnedWords = () => {
             <Button keyHint={keyHint('pin')} onPress={() => studio.overlays.unpin()}>
               Unpin
             </Button>
-            <span className="overlay-pinned" title={pinned.text}>
-              On the picture: “{pinned.text}”
-            </span>
           </>
         )}
       </div>
+      {pinned && (
+        <p className="overlay-wide overlay-pinned hint" title={pinned.text}>
+          On the picture: “{pinned.text}”
+        </p>
+      )}
     </div>
   );
 };

@@ -1,5 +1,5 @@
-// From a scene to what the compositor draws: which source is in which place, who stands in for one that is lost, and what is
-// left when nobody can. Pure.
+// From a scene to what the compositor draws: which source is in which place, who stands in for one that is lost, what is left
+// when nobody can, and the way to the next scene. Pure.
 // Not its job: when a source counts as lost (source-loss.ts), overlays (engine.ts), or rectangles of layouts (media/scene.ts).
 import {
   sourceId as parsedSourceId,
@@ -9,9 +9,11 @@ import {
   type LossRule,
   type Production,
   type SourceId,
+  type TransitionSettings,
 } from '../../sfu-server/protocol/production.ts';
 import type { Guest } from '../../sfu-server/protocol/state.ts';
-import { createLayer, layoutLayers, type Aspect, type Layer } from './media/scene.ts';
+import { createLayer, layoutLayers, type Aspect, type Layer, type Transition } from './media/scene.ts';
+import type { FileState } from './overlay-files.ts';
 import { slotsOf } from './scenes.ts';
 import type { Standing } from './source-loss.ts';
 
@@ -137,4 +139,24 @@ export const resolvePicture = (
     guestIds: [...guestIds],
     nothing,
   };
+};
+
+const noStinger: Readonly<Record<Exclude<FileState['kind'], 'ready'>, string>> = {
+  none: 'No clip has been chosen for the stinger',
+  opening: 'The stinger is still being made ready',
+  missing: 'The stinger’s clip is not on this computer: choose it again',
+  failed: 'The stinger’s clip cannot be used: choose another',
+};
+
+/** The automatic take as it can be made now: a stinger that is not at hand is a fade, and the `word` tells the director. */
+export const transitionOf = (
+  { kind, durationMs, stinger }: TransitionSettings,
+  clip: FileState,
+): { made: Transition; word: string | null } => {
+  if (kind !== 'stinger') return { made: { kind, durationMs }, word: null };
+  if (clip.kind === 'ready' && stinger !== null) {
+    return { made: { kind, stingerId: stinger.fileId, cutAtMs: stinger.cutAtMs }, word: null };
+  }
+  const why = noStinger[clip.kind === 'ready' ? 'none' : clip.kind];
+  return { made: { kind: 'fade', durationMs }, word: `${why}. The take was a fade.` };
 };

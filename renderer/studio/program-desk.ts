@@ -27,9 +27,9 @@ import {
   type Slate,
   type Transition,
 } from './media/scene.ts';
-import type { FileState, OverlayFiles } from './overlay-files.ts';
+import type { OverlayFiles } from './overlay-files.ts';
 import { overlaysOf } from './overlays.ts';
-import { castOf, guestSourceId, resolvePicture, type ResolvedPicture } from './picture.ts';
+import { castOf, guestSourceId, resolvePicture, transitionOf, type ResolvedPicture } from './picture.ts';
 import { reportPictures, type SourcePicture } from './picture-report.ts';
 import type { PictureSources } from './picture-sources.ts';
 import type { ProductionDesk } from './production-desk.ts';
@@ -156,22 +156,11 @@ export const createProgramDesk = (options: {
     return createScene(layers, { overlays, slate: slateOf(state) });
   };
 
-  /** As the director chose it; a stinger that is not at hand is a fade, which the director is told. */
   const autoTransition = (): Transition => {
-    const { kind, durationMs, stinger } = production.store.getState().production.transition;
-    if (kind !== 'stinger') return { kind, durationMs };
-    const clip = files.store.getState().stinger;
-    if (stinger !== null && clip.kind === 'ready') {
-      return { kind, stingerId: stinger.fileId, cutAtMs: stinger.cutAtMs };
-    }
-    const why: Readonly<Record<Exclude<FileState['kind'], 'ready'>, string>> = {
-      none: 'No clip has been chosen for the stinger',
-      opening: 'The stinger is still being made ready',
-      missing: 'The stinger’s clip is not on this computer: choose it again',
-      failed: 'The stinger’s clip cannot be used: choose another',
-    };
-    tell(`${clip.kind === 'ready' ? why.none : why[clip.kind]}. The take was a fade.`);
-    return { kind: 'fade', durationMs };
+    const { transition } = production.store.getState().production;
+    const { made, word } = transitionOf(transition, files.store.getState().stinger);
+    if (word !== null) tell(word);
+    return made;
   };
 
   let previewed = '';

@@ -169,7 +169,7 @@ const UndoButtons = () => {
         kind="quiet"
         keyHint={keyHint('undo')}
         disabled={!canUndo}
-        title="Takes the last edit of scenes and sources back. What is on program stays."
+        title="Takes the last edit of scenes, sources or overlays back. The scene on program stays."
         onPress={() => studio.production.undo()}
       >
         Undo
@@ -296,20 +296,21 @@ const TakeRow = () => {
   );
 };
 
-/** What a director has to know before they press; the clip itself is chosen under Overlays. */
+/** Why the take will be a fade: what a director has to know before they press. */
+const stingerTrouble = {
+  none: 'No clip has been chosen: the take will be a fade. Choose one under Overlays.',
+  opening: 'The clip is being made ready: until then the take will be a fade.',
+  missing: 'The clip is not on this computer: the take will be a fade. Choose it again under Overlays.',
+  failed: 'The clip cannot be used: the take will be a fade. Choose another under Overlays.',
+} as const;
+
 const StingerState = () => {
   const studio = useStudio();
   const { kind } = useStore(studio.overlayFiles.store, (state) => state.stinger);
-  const words = {
-    none: 'no clip: fades',
-    opening: 'opening',
-    missing: 'missing: fades',
-    failed: 'unusable: fades',
-  };
   if (kind === 'ready') return null;
   return (
-    <span className="stinger-state" title="Choose its clip under Overlays">
-      {words[kind]}
+    <span className="stinger-state" title={stingerTrouble[kind]}>
+      ▲ fades
     </span>
   );
 };
@@ -347,7 +348,7 @@ const Overlays = () => {
         <Button
           keyHint={keyHint('pin')}
           pressed
-          label="Pinned message: unpin"
+          label="Pin off: the message on the picture"
           title={scene.pinned.text}
           onPress={() => studio.overlays.unpin()}
         >

@@ -139,7 +139,10 @@ it('builds two scenes, takes them by cut and fade, lays words over them, undoes 
   // Words over the picture, by key: what is on is the server's, and fans get it.
   await page.getByRole('tab', { name: 'Overlays' }).click();
   await page.getByLabel('Title, headline').fill('Night market');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('Two nights');
   await page.keyboard.press('Enter');
+  expect(await page.getByLabel('Title, second line').inputValue()).toBe('Two nights');
   await page.getByLabel('Message to pin').fill('Is it true to size?');
   await page.keyboard.press('Enter');
   await expectAccessible(page);

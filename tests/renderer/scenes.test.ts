@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { guessByOrder, matchCameras } from '../../renderer/studio/camera-match.ts';
-import { castOf, guestSourceId, resolvePicture } from '../../renderer/studio/picture.ts';
+import { castOf, guestSourceId, resolvePicture, transitionOf } from '../../renderer/studio/picture.ts';
 import {
   applyEdit,
   edited,
@@ -401,6 +401,24 @@ describe('like cameras', () => {
     expect(moved.unclear).toHaveLength(1);
     // Another model is no answer at all.
     expect(matchCameras(wanted, [{ deviceId: 'z', groupId: 'pocket', label: 'Webcam' }]).unclear).toEqual([]);
+  });
+});
+
+it('runs a stinger whose clip is ready, and fades with a word where it is not', () => {
+  const stinger = { fileId: 'd'.repeat(64), fileName: 'swoosh.webm', cutAtMs: 400 };
+  const chosen = { kind: 'stinger', durationMs: 300, stinger } as const;
+  const run = { kind: 'stinger', stingerId: stinger.fileId, cutAtMs: 400 };
+  const fade = { kind: 'fade', durationMs: 300 };
+  expect(transitionOf(chosen, { kind: 'ready', lengthMs: 900 })).toEqual({ made: run, word: null });
+  for (const clip of [{ kind: 'none' }, { kind: 'opening' }, { kind: 'missing' }] as const) {
+    const { made, word } = transitionOf(chosen, clip);
+    expect(made).toEqual(fade);
+    expect(word).toContain('The take was a fade.');
+  }
+  const wipe = { ...chosen, kind: 'wipe' } as const;
+  expect(transitionOf(wipe, { kind: 'missing' })).toEqual({
+    made: { kind: 'wipe', durationMs: 300 },
+    word: null,
   });
 });
 
