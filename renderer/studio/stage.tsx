@@ -348,8 +348,7 @@ const Overlays = () => {
         <Button
           keyHint={keyHint('pin')}
           pressed
-          label="Pin off: the message on the picture"
-          title={scene.pinned.text}
+          title={`Takes it off the picture: ${scene.pinned.text}`}
           onPress={() => studio.overlays.unpin()}
         >
           Pin

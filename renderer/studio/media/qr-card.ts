@@ -181,6 +181,9 @@ function drawAlone({ pen, card, brand, plan, modules, modulePx, side }: Sheet): 
   return toDrawing(pen, box);
 }
 
+/** In 1/360 of the picture's shorter side; below it a phone's owner no longer reads it. */
+const smallestPriceUnits = 11;
+
 /** Name, price with what it stands in for and its clock, stock; `first` is the first baseline. */
 function drawWords(
   { pen, card, brand, plan: { unit } }: Sheet,
@@ -196,11 +199,16 @@ function drawWords(
     pen.fillText(line, left, baseline);
     baseline += 17 * unit;
   }
-  pen.font = fontOf(brand, 700, 19 * unit);
   pen.fillStyle = card.soldOut ? alertOf(brand) : brand.text;
   const price = card.soldOut ? 'Sold out' : card.priceText;
   const priceLine = baseline + 5 * unit;
-  const clockWidth = card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
+  const clockWidthNow = (): number =>
+    card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
+  // A price is never cut short where smaller figures would show it whole.
+  let priceUnits = 19;
+  do pen.font = fontOf(brand, 700, priceUnits * unit);
+  while (pen.measureText(price).width + clockWidthNow() > textWidth && --priceUnits >= smallestPriceUnits);
+  const clockWidth = clockWidthNow();
   const shown = fitText(pen, price, textWidth - clockWidth);
   pen.fillText(shown, left, priceLine);
   const priceWidth = pen.measureText(shown).width;
