@@ -204,10 +204,11 @@ function drawWords(
   const priceLine = baseline + 5 * unit;
   const clockWidthNow = (): number =>
     card.clockText === '' ? 0 : pen.measureText(card.clockText).width + 8 * unit;
-  // A price is never cut short where smaller figures would show it whole.
-  let priceUnits = 19;
-  do pen.font = fontOf(brand, 700, priceUnits * unit);
-  while (pen.measureText(price).width + clockWidthNow() > textWidth && --priceUnits >= smallestPriceUnits);
+  // A price is not cut short where smaller figures show it whole.
+  for (let units = 19; units >= smallestPriceUnits; units--) {
+    pen.font = fontOf(brand, 700, units * unit);
+    if (pen.measureText(price).width + clockWidthNow() <= textWidth) break;
+  }
   const clockWidth = clockWidthNow();
   const shown = fitText(pen, price, textWidth - clockWidth);
   pen.fillText(shown, left, priceLine);
