@@ -39,6 +39,8 @@ export interface CompositorSnapshot {
   readonly second: Size | null;
   readonly sourceIds: readonly string[];
   readonly videoDelayMs: number;
+  /** Of single sources that are held back. */
+  readonly sourceDelaysMs: Readonly<Record<string, number>>;
   /** The last second; null before the first second is over. */
   readonly stats: CompositorStats | null;
 }
@@ -117,6 +119,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
   let second: { readonly generator: MediaStreamVideoTrack; readonly size: Size } | null = null;
   /** By id; null for a still. */
   const sources = new Map<string, MediaStreamTrack | null>();
+  const sourceDelays = new Map<string, number>();
   const sourceListeners = new Set<() => void>();
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
@@ -222,12 +225,11 @@ export function createCompositor(options: CompositorOptions): Compositor {
       send({ kind: 'still', sourceId, picture }, [picture]);
     },
 
-    setSourceDelayMs(sourceId, delayMs) {
-      send({
-        kind: 'sourceDelay',
-        sourceId,
-        delayMs: Math.max(0, Math.min(longestSourceDelayMs, delayMs)),
-      });
+    setSourceDelayMs(sourceId, wantedMs) {
+      const delayMs = Math.max(0, Math.min(longestSourceDelayMs, wantedMs));
+      if (delayMs === 0) sourceDelays.delete(sourceId);
+      else sourceDelays.set(sourceId, delayMs);
+      send({ kind: 'sourceDelay', sourceId, delayMs });
     },
 
     removeSource(sourceId) {
@@ -309,6 +311,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       second: second?.size ?? null,
       sourceIds: [...sources.keys()],
       videoDelayMs,
+      sourceDelaysMs: Object.fromEntries(sourceDelays),
       stats,
     }),
   };
