@@ -259,9 +259,10 @@ const judge = (account: Account): Line[] => {
   /** What one station gave and the next did not get, less what either says it dropped, and what may just be on its way. */
   const hop = (name: string, given: number, got: number, whole: number): Line => {
     const missing = given - got;
-    const unexplained = share(Math.max(0, Math.abs(missing) - onTheWay), whole);
-    const met = unexplained <= budgets.unexplainedPct;
-    return { name, value: String(got), note: `${missing} unexplained, ≤ ${budgets.unexplainedPct} %`, met };
+    const met = share(Math.max(0, missing - onTheWay), whole) <= budgets.unexplainedPct;
+    // More than was given: the server fell to the standby clip by itself for a moment.
+    const note = missing < 0 ? `${-missing} not the studio’s` : `${missing} unexplained`;
+    return { name, value: String(got), note: `${note}, ≤ ${budgets.unexplainedPct} %`, met };
   };
   const limit = (name: string, value: number, most: number, unit: string): Line => ({
     name,
@@ -299,7 +300,8 @@ const judge = (account: Account): Line[] => {
     (account.presented - account.lookedAt) +
     account.unreadable;
   const mixed = share(Math.abs(show.mixWallMs - show.mixedMs - show.mixSkippedMs), show.mixWallMs);
-  const packets = show.seconds * 50;
+  /** A packet holds 20 ms. What the mixer said it left out cannot have been sent. */
+  const packets = (show.seconds * 1000 - show.mixSkippedMs - show.droppedBlocks * 10) / 20;
   return [
     {
       name: 'painted by the cameras',
@@ -367,7 +369,7 @@ const judge = (account: Account): Line[] => {
     {
       name: 'sound packets sent',
       value: String(show.soundPacketsSent),
-      note: `50 a second ± ${budgets.soundPct} %`,
+      note: `of ${Math.round(packets)}: 50 a second less what was left out, ± ${budgets.soundPct} %`,
       met: share(Math.abs(packets - show.soundPacketsSent), packets) <= budgets.soundPct,
     },
     {

@@ -16,6 +16,7 @@ import {
   rtcStats,
   studioTotals,
   type Inbound,
+  type RtcStat,
 } from './rehearsal/counters.ts';
 import { watchMemory, type Memory } from './rehearsal/memory.ts';
 import { openStudio, openViewer, setUpShow } from './rehearsal/people.ts';
@@ -41,8 +42,10 @@ const settings = z
 const mostOffsetMs = 45;
 const sampleEveryMs = 10_000;
 const judgedOverMs = 60_000;
-/** Encoders and jitter buffers find their level first. */
-const warmUpMs = 20_000;
+/** How often the fan's browser is asked what it believes itself: one answer alone is as rough as its clock of packets. */
+const beliefEveryMs = 2_000;
+/** Encoders and jitter buffers find their level first; the browser’s lip sync takes most of a minute. */
+const warmUpMs = 60_000;
 /** A page's heap breathes by this much; a leak of one frame a second passes it within three minutes. */
 const mostGrowthMb = 120;
 const mostOpenFrames = 60;
@@ -76,30 +79,43 @@ const isKnown = (value: number | null): value is number => value !== null;
 const median = (values: readonly number[]): number | null =>
   values.length > 0 ? rounded(at(values, 0.5)) : null;
 
+/** By the times of capture that picture and sound now played claim (RTCP sender reports): positive, sound is later. */
+const believedOffsetMs = (stats: readonly RtcStat[]): number | null => {
+  const sound = inbound(stats, 'audio')?.estimatedPlayoutTimestamp;
+  const picture = inbound(stats, 'video')?.estimatedPlayoutTimestamp;
+  return sound !== undefined && picture !== undefined ? picture - sound : null;
+};
+
 const sample = async (fan: Page, studio: Page, memory: Memory, sinceMs: number): Promise<Sample> => {
   const before = await rtcStats(fan);
   await clearSeen([fan]);
-  await observe(sampleEveryMs);
+  const beganMs = performance.now();
+  const beliefs: number[] = [];
+  for (let watchedMs = 0; watchedMs < sampleEveryMs; watchedMs += beliefEveryMs) {
+    await observe(beliefEveryMs);
+    const believed = believedOffsetMs(await rtcStats(fan));
+    if (believed !== null) beliefs.push(believed);
+  }
   const frames = await framesOf(fan);
+  const watchedForMs = performance.now() - beganMs;
   const beeps = await fan.evaluate(() => window.rehearsal.beeps);
   const now = await rtcStats(fan);
   // A beep is heard where it leaves the jitter buffer; to the ear it takes as long as the browser says.
   const toEarMs = playoutMs(before, now);
   const avOffsetsMs = avOffsets(frames, beeps).map((offsetMs) => rounded(offsetMs + toEarMs));
   const [sound, picture] = [inbound(now, 'audio'), inbound(now, 'video')];
-  const playing = [sound?.estimatedPlayoutTimestamp, picture?.estimatedPlayoutTimestamp];
   const totals = await studioTotals(studio);
   return {
     atMs: Math.round(performance.now() - sinceMs),
     avOffsetsMs,
-    browserOffsetMs: playing[0] && playing[1] ? rounded(playing[1] - playing[0]) : null,
+    browserOffsetMs: median(beliefs),
     toEarMs: rounded(toEarMs),
     mixerMs: rounded(totals.sound.bufferedMs),
     soundBufferMs: bufferMs(inbound(before, 'audio'), sound),
     pictureBufferMs: bufferMs(inbound(before, 'video'), picture),
     memoryMb: await memory.browserMb(),
     openFrames: totals.picture.openFrames,
-    fps: rounded((frames.length * 1000) / sampleEveryMs),
+    fps: rounded((frames.length * 1000) / watchedForMs),
   };
 };
 
