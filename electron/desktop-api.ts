@@ -36,6 +36,18 @@ const recordingFolder = z.object({
   freeBytes: z.nullable(z.number()),
 });
 
+/** A crowded desktop; more are nobody's choice. */
+export const maxScreens = 48;
+const screenId = z.string().check(z.minLength(1), z.maxLength(100));
+const screen = z.object({
+  id: screenId,
+  name: z.string().check(z.maxLength(100)),
+  kind: z.enum(['screen', 'window']),
+  /** A small JPEG; null for a window that shows nothing. */
+  thumbnailUrl: z.nullable(z.string().check(z.startsWith('data:image/jpeg;base64,'), z.maxLength(200_000))),
+});
+export type DesktopScreen = z.output<typeof screen>;
+
 /** What the page may ask of the shell. Each takes one object and answers with one. */
 export const desktopRequests = {
   /** While live the machine neither sleeps nor dims, and closing the window asks first. */
@@ -64,6 +76,16 @@ export const desktopRequests = {
     params: z.strictObject({ hotkeys: z.array(hotkey).check(z.maxLength(8)) }),
     result: z.object({ taken: z.array(z.string()) }),
   },
+  /** What can be shared. `systemPicker`: the system asks by itself when the page asks for a screen, and nothing is listed. */
+  screens: {
+    params: z.object({}),
+    result: z.object({
+      systemPicker: z.boolean(),
+      screens: z.array(screen).check(z.maxLength(maxScreens)),
+    }),
+  },
+  /** One of those last listed: the page's next `getDisplayMedia`, within 10 s, gets it. Without a choice it gets nothing. */
+  chooseScreen: { params: z.strictObject({ id: screenId }), result: z.object({}) },
   /** Where recordings go, and how much room there is. */
   recordingFolder: { params: z.object({}), result: recordingFolder },
   /** Asks the director for another folder; answers with the one it is then. */
@@ -174,6 +196,11 @@ export interface DesktopApi {
   setHotkeys(hotkeys: DesktopParams<'setHotkeys'>['hotkeys']): Promise<readonly string[]>;
   /** Calls back with the id of a hotkey that was pressed. Returns the way to stop. */
   onHotkey(listener: (id: string) => void): () => void;
+  readonly screens: {
+    list(): Promise<DesktopResult<'screens'>>;
+    /** Rejects when it is not there any more. */
+    choose(id: string): Promise<void>;
+  };
   readonly recordings: DesktopRecordings;
   /** Calls back on every change of the bundled server's phase. Returns the way to stop. */
   onServerState(listener: (state: DesktopPayload<'serverState'>) => void): () => void;
@@ -214,6 +241,12 @@ export const createDesktopApi = (ipc: RendererIpc): DesktopApi => {
     setHotkeys: async (hotkeys) => (await call('setHotkeys', { hotkeys })).taken,
     onHotkey: (listener) => listen('hotkey', ({ id }) => listener(id)),
     onServerState: (listener) => listen('serverState', listener),
+    screens: {
+      list: () => call('screens', {}),
+      choose: async (id) => {
+        await call('chooseScreen', { id });
+      },
+    },
     recordings: {
       folder: () => call('recordingFolder', {}),
       chooseFolder: () => call('chooseRecordingFolder', {}),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import {
   app,
+  desktopCapturer,
   dialog,
   globalShortcut,
   ipcMain,
@@ -19,6 +20,7 @@ import { serveDesktop } from './ipc.ts';
 import { RemoteServer } from './remote-server.ts';
 import { createKeyring } from './keyring.ts';
 import { createRecordings } from './recordings.ts';
+import { createScreens } from './screens.ts';
 import { ServerProcess, type ServerState } from './server-process.ts';
 import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
 
@@ -67,6 +69,11 @@ async function run(): Promise<void> {
       if (trouble !== '') throw new AppError('notFound', 'The recording folder cannot be opened.');
     },
   });
+  const screens = createScreens({
+    desktopCapturer,
+    systemPicker: process.platform === 'darwin' && Number.parseInt(process.getSystemVersion(), 10) >= 15,
+    nowMs: () => performance.now(),
+  });
   let studio: StudioWindow | undefined;
 
   guardNavigation({ app, origin, serverOrigins, log });
@@ -89,6 +96,7 @@ async function run(): Promise<void> {
       },
       keysSet: () => ({ safe: keyring.isSafe(), names: keyring.names() }),
       setHotkeys: (params) => ({ taken: hotkeys.set(params.hotkeys) }),
+      ...screens.handlers,
       ...recordings.handlers,
     },
     logBug: (message, error) => log(`${message} ${error instanceof Error ? error.stack : String(error)}`),
@@ -113,7 +121,7 @@ async function run(): Promise<void> {
 
   await app.whenReady();
   Menu.setApplicationMenu(menu());
-  guardPermissions(session.defaultSession, origin);
+  guardPermissions(session.defaultSession, origin, screens);
   studio = new StudioWindow({
     preload: join(import.meta.dirname, 'preload.cjs'),
     isLive: live.get,

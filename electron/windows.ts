@@ -1,6 +1,7 @@
 // The studio window and the fences around every page the shell shows: media permissions, navigation, new windows.
 // The content security policy comes with the pages from the server. What the page may call is ipc.ts.
 import { BrowserWindow, dialog, shell, type App, type Session, type WebContents } from 'electron';
+import type { Screens } from './screens.ts';
 import { desktopChannel, desktopEvents, type DesktopEvent, type DesktopPayload } from './desktop-api.ts';
 
 /** The origin of the studio page; undefined until the server has said. */
@@ -21,13 +22,21 @@ const grantedBesideMedia: ReadonlySet<string> = new Set([
   'clipboard-sanitized-write',
 ]);
 
-/** Camera, microphone and audio outputs for the studio's own top page. Everything else, and everybody else: no. */
-export const guardPermissions = (session: Session, origin: StudioOrigin): void => {
+/**
+ * Camera, microphone, audio outputs, and the screen the director chose, for the studio's own top page. Everything else, and
+ * everybody else: no.
+ */
+export const guardPermissions = (
+  session: Session,
+  origin: StudioOrigin,
+  screens: Pick<Screens, 'mayCapture' | 'take' | 'systemPicker'>,
+): void => {
   session.setPermissionRequestHandler((contents, permission, answer, details) => {
     const ours =
       details.isMainFrame && isStudio(details.requestingUrl, origin) && isStudio(contents.getURL(), origin);
     const media = permission === 'media' && 'mediaTypes' in details && (details.mediaTypes?.length ?? 0) > 0;
-    answer(ours && (media || grantedBesideMedia.has(permission)));
+    const display = permission === 'display-capture' && screens.mayCapture();
+    answer(ours && (media || display || grantedBesideMedia.has(permission)));
   });
   session.setPermissionCheckHandler(
     (_contents, permission, requestingOrigin, details) =>
@@ -36,7 +45,14 @@ export const guardPermissions = (session: Session, origin: StudioOrigin): void =
       (permission === 'media' || grantedBesideMedia.has(permission)),
   );
   session.setDevicePermissionHandler(() => false);
-  session.setDisplayMediaRequestHandler((_request, answer) => answer({}));
+  session.setDisplayMediaRequestHandler(
+    ({ frame, videoRequested }, answer) => {
+      const ours = frame !== null && frame.parent === null && isStudio(frame.url, origin);
+      const video = ours && videoRequested ? screens.take() : undefined;
+      answer(video === undefined ? {} : { video });
+    },
+    { useSystemPicker: screens.systemPicker },
+  );
 };
 
 /**

@@ -123,6 +123,7 @@ describe(`desktop app in ${driver.name}`, slow, () => {
       'onHotkey',
       'onServerState',
       'recordings',
+      'screens',
       'setHotkeys',
       'setKeys',
       'setLive',
@@ -254,6 +255,57 @@ describe(`desktop app in ${driver.name}`, slow, () => {
     if (framed === undefined) throw new Error('The foreign page has no frame.');
     expect(framed.url()).toBe(`${new URL(studio.url()).origin}/`);
     expect(await useMedia(framed)).toBe('NotAllowedError');
+    await app.main(({ BrowserWindow }, url) => {
+      for (const window of BrowserWindow.getAllWindows()) {
+        if (window.webContents.getURL().startsWith(url)) window.close();
+      }
+    }, elsewhereOrigin);
+  });
+
+  test('shares the screen or window the director chose, once, and nothing without a choice', async () => {
+    await app.main(({ desktopCapturer }) => {
+      const thumbnail = { isEmpty: () => false, toJPEG: () => Buffer.from('a picture') };
+      const sources = [
+        { id: 'screen:1:0', name: 'Entire screen', thumbnail },
+        { id: 'window:7:0', name: 'Slides', thumbnail: { ...thumbnail, isEmpty: () => true } },
+      ];
+      Object.assign(desktopCapturer, { getSources: () => Promise.resolve(sources) });
+    }, null);
+    const share = (page: Page) =>
+      page.evaluate(async () => {
+        try {
+          const stream = await navigator.mediaDevices.getDisplayMedia({ video: true });
+          return stream.getVideoTracks()[0]?.label;
+        } catch (error) {
+          return error instanceof Error ? error.name : String(error);
+        }
+      });
+    const choose = (id: string) => studio.evaluate((id) => window.desktop?.screens.choose(id), id);
+    expect(await share(studio)).toBe('NotAllowedError');
+    await expect(choose('screen:1:0')).rejects.toThrow('Choose again');
+    expect(await studio.evaluate(() => window.desktop?.screens.list())).toEqual({
+      systemPicker: false,
+      screens: [
+        {
+          id: 'screen:1:0',
+          name: 'Entire screen',
+          kind: 'screen',
+          thumbnailUrl: `data:image/jpeg;base64,${Buffer.from('a picture').toString('base64')}`,
+        },
+        { id: 'window:7:0', name: 'Slides', kind: 'window', thumbnailUrl: null },
+      ],
+    });
+    await choose('window:7:0');
+    expect(await share(studio)).toBe('window:7:0');
+    expect(await share(studio)).toBe('NotAllowedError');
+    // A choice is the studio's: a page from elsewhere gets nothing by it.
+    await choose('screen:1:0');
+    await app.main(
+      ({ BrowserWindow }, url) => new BrowserWindow({ show: false }).loadURL(url),
+      elsewhereOrigin,
+    );
+    expect(await share(await app.page(elsewhereOrigin))).toBe('NotAllowedError');
+    expect(await share(studio)).toBe('screen:1:0');
     await app.main(({ BrowserWindow }, url) => {
       for (const window of BrowserWindow.getAllWindows()) {
         if (window.webContents.getURL().startsWith(url)) window.close();

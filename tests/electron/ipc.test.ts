@@ -44,6 +44,8 @@ const serve = (
       setKeys: () => ({}),
       keysSet: () => ({ safe: true, names: [] }),
       setHotkeys: () => ({ taken: [] }),
+      screens: () => ({ systemPicker: true, screens: [] }),
+      chooseScreen: () => ({}),
       ...recordings.handlers,
       ...handlers,
     },

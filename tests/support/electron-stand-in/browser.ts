@@ -35,6 +35,10 @@ type RequestHandler = (
   answer: (granted: boolean) => void,
   details: object,
 ) => void;
+type DisplayHandler = (
+  request: { frame: SenderFrame; securityOrigin: string; videoRequested: boolean; audioRequested: boolean },
+  answer: (streams: { video?: { id: string } }) => void,
+) => void;
 type CheckHandler = (contents: WebContents, permission: string, origin: string, details: object) => boolean;
 
 const permissionQuestion = z.object({
@@ -58,9 +62,12 @@ class Session {
   setPermissionCheckHandler(handler: CheckHandler): void {
     this.check = handler;
   }
-  // Neither can be reached from a page in headless Chromium; kept so that the app may call them.
+  display: DisplayHandler | undefined;
+  setDisplayMediaRequestHandler(handler: DisplayHandler): void {
+    this.display = handler;
+  }
+  // Cannot be reached from a page in headless Chromium; kept so that the app may call it.
   setDevicePermissionHandler(): void {}
-  setDisplayMediaRequestHandler(): void {}
 }
 
 let current: Browser | undefined;
@@ -101,6 +108,9 @@ export class Browser {
     );
     await context.exposeBinding(bindings.permission, ({ page, frame }, question) =>
       browser.#decide(page, frame, question),
+    );
+    await context.exposeBinding(bindings.display, ({ page, frame }, video) =>
+      browser.#display(page, frame, video === true),
     );
     await context.exposeBinding(bindings.open, ({ page }, url) => {
       browser.windowOf(page)?.webContents.windowOpened(String(url));
@@ -175,6 +185,30 @@ export class Browser {
       const setting = granted ? 'granted' : 'denied';
       await this.#devtools.send('Browser.setPermission', { permission: { name }, setting, origin });
     }
+  }
+
+  /** The id of what is granted; null: nothing is. */
+  async #display(page: Page, frame: Frame, videoRequested: boolean): Promise<string | null> {
+    const contents = this.windowOf(page)?.webContents;
+    if (contents === undefined) return null;
+    const { origin } = new URL(frame.url());
+    const details = {
+      isMainFrame: frame.parentFrame() === null,
+      requestingUrl: frame.url(),
+      securityOrigin: origin,
+      mediaTypes: ['video'],
+    };
+    if (!(await this.#ask(contents, 'display-capture', details))) return null;
+    const request = {
+      frame: senderFrame(frame),
+      securityOrigin: origin,
+      videoRequested,
+      audioRequested: false,
+    };
+    return new Promise((resolve) => {
+      if (this.session.display === undefined) resolve(null);
+      else this.session.display(request, ({ video }) => resolve(video?.id ?? null));
+    });
   }
 
   #ask(contents: WebContents, permission: string, details: object): Promise<boolean> {

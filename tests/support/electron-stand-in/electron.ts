@@ -242,6 +242,9 @@ export const globalShortcut = {
   unregister: (_accelerator: string): void => {},
 };
 
+/** There is no screen here; tests put their own. */
+export const desktopCapturer = { getSources: (): Promise<object[]> => Promise.resolve([]) };
+
 export const powerSaveBlocker = {
   start: (type: string): number => {
     lastBlocker += 1;

@@ -7,6 +7,7 @@
 export const bindings = {
   invoke: '__electronInvoke',
   permission: '__electronPermission',
+  display: '__electronDisplay',
   open: '__electronOpen',
   deliver: '__electronDeliver',
 } as const;
@@ -23,6 +24,16 @@ export const pageScript = (preload: string | undefined): string => `(() => {
       const mediaTypes = ['audio', 'video'].filter((kind) => constraints && constraints[kind]);
       await ask1('request', 'media', mediaTypes);
       return getUserMedia(constraints);
+    };
+    // Headless Chromium has no screen to show: what the handler grants becomes a blank picture named after it.
+    devices.getDisplayMedia = async (constraints) => {
+      const granted = await window['${bindings.display}'](Boolean(constraints && constraints.video));
+      if (granted === null) throw new DOMException('Permission denied', 'NotAllowedError');
+      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+      canvas.getContext('2d').fillRect(0, 0, 320, 180);
+      const stream = canvas.captureStream(5);
+      Object.defineProperty(stream.getVideoTracks()[0], 'label', { value: granted });
+      return stream;
     };
     const enumerateDevices = devices.enumerateDevices.bind(devices);
     devices.enumerateDevices = async () => {
