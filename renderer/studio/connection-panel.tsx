@@ -42,8 +42,8 @@ export const ConnectionPanel = () => {
 };
 
 const Result = ({ report }: { report: ConnectionReport }) => {
-  const quality = useSettings((settings) => settings.quality);
-  const words = connectionWords(factsOf(report, quality));
+  const format = useSettings((settings) => settings);
+  const words = connectionWords(factsOf(report, format));
   return (
     <>
       <p data-tone={words.tone}>

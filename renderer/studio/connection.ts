@@ -4,7 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
 import { formatCount } from '../ui/format.ts';
-import { programSend, type Quality } from './settings.ts';
+import { programSend, type ProgramFormat } from './settings.ts';
 
 export type ConnectionReport = { atMs: number; udp: LoopReport; tcp: LoopReport };
 
@@ -38,8 +38,8 @@ export type ConnectionWords = {
 const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 
 /** What the judgement needs besides the report: the sizes sent, and where the server is by this page's own address. */
-export const factsOf = (report: ConnectionReport, quality: Quality): ConnectionFacts => {
-  const { ladder, sendKbps } = programSend(quality);
+export const factsOf = (report: ConnectionReport, format: ProgramFormat): ConnectionFacts => {
+  const { ladder, sendKbps } = programSend(format);
   return { report, ladder, sendKbps, serverIsHere: loopback.test(location.hostname) };
 };
 
@@ -119,7 +119,7 @@ export type ConnectionDesk = {
   run(effort: LoopEffort): Promise<void>;
   isFresh(): boolean;
   /** What keeps fans out by the last test, in words; null when both ways are open or nothing is known. */
-  shutOut(quality: Quality): string | null;
+  shutOut(format: ProgramFormat): string | null;
 };
 
 export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): ConnectionDesk => {
@@ -146,12 +146,12 @@ export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): Con
   return {
     store,
     run: (effort) => (running ??= test(effort)),
-    shutOut: (quality) => {
+    shutOut: (format) => {
       const state = store.getState();
       if (state.kind !== 'done') return null;
       const { udp, tcp } = state.report;
       if (udp.kind === 'open' && tcp.kind === 'open') return null;
-      return connectionWords(factsOf(state.report, quality)).fix;
+      return connectionWords(factsOf(state.report, format)).fix;
     },
     isFresh: () => {
       const state = store.getState();

@@ -5,13 +5,12 @@ import { Meter } from '../ui/meter.tsx';
 import { formatRate } from '../ui/format.ts';
 import { pipelineFigures, sourceState, type Tone } from './health.ts';
 import { useReading, useSession, useSettings, useStudio } from './hooks.ts';
-import { outputFor } from './settings.ts';
 import type { SourceReport } from './source-report.ts';
 import './health-panel.css';
 
 export const HealthPanel = () => {
   const studio = useStudio();
-  const { fps } = outputFor(useSettings((settings) => settings.quality));
+  const fps = useSettings((settings) => settings.fps);
   const health = useSession((session) => session.health);
   const { picture } = useReading(1_000, () => studio.pipeline());
   return (

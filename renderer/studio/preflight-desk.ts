@@ -97,8 +97,8 @@ export const createPreflight = (options: {
   const uplink = (): UplinkReport => {
     const test = connection.store.getState();
     if (test.kind !== 'done') return test;
-    const { quality } = settings.store.getState();
-    return { kind: 'done', atMs: test.report.atMs, words: connectionWords(factsOf(test.report, quality)) };
+    const words = connectionWords(factsOf(test.report, settings.store.getState()));
+    return { kind: 'done', atMs: test.report.atMs, words };
   };
 
   const check = async () => {

@@ -81,7 +81,10 @@ export const playProgram = (session: Session, video: HTMLVideoElement, frame: HT
   video.addEventListener(
     'resize',
     () => {
-      if (video.videoWidth > 0) store.setState({ hasFrame: true });
+      if (video.videoWidth === 0) return;
+      store.setState({ hasFrame: true });
+      // The director may send portrait, and the standby clip is wide: the frame follows what is shown.
+      frame.dataset['shape'] = video.videoHeight > video.videoWidth ? 'tall' : 'wide';
     },
     { signal },
   );
