@@ -1,5 +1,5 @@
 // The one HTTP door: built pages with hashed assets, the WebSocket, health, metrics and the debug snapshot; the shop's own
-// addresses are in shop-routes.ts, those of the standby clips in clip-routes.ts.
+// addresses are in shop-routes.ts, those of the standby clips in clip-routes.ts, of encoders in whip-routes.ts.
 // Decides who may knock (origin, size, rate, studio key); what is said on the socket is show/participant.ts.
 import { readFileSync } from 'node:fs';
 import helmet from '@fastify/helmet';
@@ -25,6 +25,8 @@ import { clipRoutes } from './clip-routes.ts';
 import { recordingRoutes } from './recording-routes.ts';
 import { shopRoutes, type ShopRoutesOptions } from './shop-routes.ts';
 import type { Clips } from './show/clips.ts';
+import type { Encoders } from './show/encoders.ts';
+import { whipRoutes } from './whip-routes.ts';
 
 export type HttpOptions = {
   config: Config;
@@ -37,6 +39,7 @@ export type HttpOptions = {
   capabilities: () => RtpCapabilities | null;
   shop: Omit<ShopRoutesOptions, 'requireStudio'>;
   clips: Clips;
+  encoders: Encoders;
   /** Folder of the recorded program. */
   recordings: string;
   viewers: () => number;
@@ -60,6 +63,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   tooLarge: 413,
   malformed: 400,
   limit: 429,
+  tooFast: 429,
   full: 503,
   mediaUnavailable: 503,
   storeFull: 507,
@@ -225,6 +229,7 @@ export const startHttp = async (options: HttpOptions) => {
   // After the error handler, which a scope takes over as it finds it.
   await app.register(shopRoutes({ ...options.shop, requireStudio }));
   await app.register(clipRoutes({ clips: options.clips, requireStudio }));
+  await app.register(whipRoutes({ encoders: options.encoders }));
 
   await app.register(recordingRoutes({ folder: options.recordings, requireStudio }));
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
 import * as z from 'zod/mini';
 import { parseSecrets, takeSecrets, withoutSecrets } from './access/secrets.ts';
+import { openEncoderKeys } from './access/encoder-keys.ts';
 import { hashToken, loadStudioKey } from './access/tokens.ts';
 import { steadyClock as clock, watchWallClock } from './clock.ts';
 import { parseConfig, type Config } from './config.ts';
@@ -17,6 +18,7 @@ import { createParticipant, type Participant } from './show/participant.ts';
 import type { ShowId } from './protocol/state.ts';
 import { createOrderLimits } from './show/order-door.ts';
 import { createClips } from './show/clips.ts';
+import { createEncoders } from './show/encoders.ts';
 import { createProductions } from './show/productions.ts';
 import { createPlacement } from './show/placement.ts';
 import { createShopLimits } from './show/shop-door.ts';
@@ -88,8 +90,17 @@ const start = async () => {
   const desk = shutdown.add(createPaymentDesk(secrets));
   let publicOrigin = '';
   const trade = { desk, goods: join(config.data, 'goods'), publicOrigin: () => publicOrigin };
-  const shows = shutdown.add(createShows({ store, placement, clips, trade, clock, log }));
   const productions = createProductions({ store, clock, log });
+  const encoders = shutdown.add(
+    createEncoders({
+      keys: openEncoderKeys(join(config.data, 'encoder-keys.json')),
+      placement,
+      hasSource: productions.hasEncoder,
+      clock,
+      log,
+    }),
+  );
+  const shows = shutdown.add(createShows({ store, placement, clips, encoders, trade, clock, log }));
   const images = shutdown.add(createImages(join(config.data, 'pictures')));
   const shopLimits = createShopLimits(clock);
   const orderLimits = createOrderLimits(clock);
@@ -103,6 +114,7 @@ const start = async () => {
     capabilities: () => placement.capabilities(),
     draining: () => shutdown.draining(),
     clips,
+    encoders,
     shop: {
       images,
       desk,
@@ -121,6 +133,7 @@ const start = async () => {
       images: images.snapshot(),
       clips: clips.snapshot(),
       productions: productions.snapshot(),
+      encoders: encoders.snapshot(),
       desk: desk.snapshot(),
       ...wallClock.snapshot(),
     }),
@@ -133,6 +146,7 @@ const start = async () => {
         store,
         clips,
         productions,
+        encoders,
         studioKey,
         codec: config.codec,
         publicOrigin: origin,

@@ -1,8 +1,10 @@
-// What a page receives besides the program: guests and the rehearsed standby clip for the studio, their mix for a co-host.
+// What a page receives besides the program: guests, encoders and the rehearsed standby clip for the studio, their mix for a co-host.
 // Each feed follows what its target sends now, over whichever path the page has. Opening paths is receiving.ts.
 import type { Consumer } from 'mediasoup-client/types';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { Encoder } from '../../sfu-server/protocol/encoders.ts';
 import type { ConsumeTarget } from '../../sfu-server/protocol/messages.ts';
+import type { Guest } from '../../sfu-server/protocol/state.ts';
 import type { MediaHost, Subscription, Tracks } from './media-part.ts';
 
 export const noTracks: Tracks = { video: null, audio: null };
@@ -16,6 +18,7 @@ const names = {
   program: 'The program',
   mixMinus: 'The sound for you',
   rehearsal: 'The standby clip',
+  encoder: 'What an encoder sends',
 } as const satisfies Record<Exclude<ConsumeTarget['kind'], 'guest'>, string>;
 
 /** Between attempts to receive what the server refused for now: doubling up to the last. */
@@ -60,6 +63,13 @@ export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<P
     for (const listener of feed.listeners) listener(tracks);
   };
 
+  const keyOfSender = (transport: Path, sender: Pick<Guest | Encoder, 'presence'> | undefined) => {
+    if (sender?.presence.kind !== 'here') return null;
+    const { videoProducerId, audioProducerId } = sender.presence;
+    if (!videoProducerId && !audioProducerId) return null;
+    return `${transport.id} ${videoProducerId} ${audioProducerId}`;
+  };
+
   /** Names what the target sends now, or null when it sends nothing. */
   const keyOf = (target: ConsumeTarget): string | null => {
     const transport = path();
@@ -72,13 +82,16 @@ export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<P
         return mixMinusAvailable ? `${transport.id} mix ${mixMinusSeen}` : null;
       case 'rehearsal':
         return `${transport.id} rehearsal`;
-      case 'guest': {
-        const presence = show?.guests.find((guest) => guest.id === target.guestId)?.presence;
-        if (presence?.kind !== 'here') return null;
-        const { videoProducerId, audioProducerId } = presence;
-        if (!videoProducerId && !audioProducerId) return null;
-        return `${transport.id} ${videoProducerId} ${audioProducerId}`;
-      }
+      case 'guest':
+        return keyOfSender(
+          transport,
+          show?.guests.find((guest) => guest.id === target.guestId),
+        );
+      case 'encoder':
+        return keyOfSender(
+          transport,
+          show?.encoders.find((encoder) => encoder.sourceId === target.sourceId),
+        );
     }
   };
 

@@ -18,7 +18,8 @@ export const createMedia = (host: MediaHost): MediaPart => {
   const receiving = createReceiving(host, currentDevice);
   const sending = createSending(host, currentDevice);
   const stopFollowing = host.store.subscribe((state, before) => {
-    if (state.show?.guests !== before.show?.guests) receiving.refreshFeeds();
+    const [now, then] = [state.show, before.show];
+    if (now?.guests !== then?.guests || now?.encoders !== then?.encoders) receiving.refreshFeeds();
   });
 
   const load = async (offered: RtpCapabilities): Promise<RtpCapabilities> => {

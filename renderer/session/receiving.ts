@@ -306,7 +306,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
         reopen();
       });
     },
-    /** The show's guests have changed. */
+    /** The show's guests or encoders have changed. */
     refreshFeeds: () => void feeds.refresh(),
     mixMinusChanged: feeds.mixMinusChanged,
     subscribe: feeds.subscribe,

@@ -36,6 +36,7 @@ import { createRecordingDesk, type RecordingDesk } from './recording/desk.ts';
 import { createBrowserFiles } from './recording/files.ts';
 import { createRecordingLibrary, type RecordingLibrary } from './recording/library.ts';
 import { listRecordingSources } from './recording/sources.ts';
+import { createScreenDesk, type ScreenDesk } from './screen-desk.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { createLateShare, reportSources, type Pipeline, type SourceReport } from './source-report.ts';
 import { createSoundDesk, type SoundDesk } from './sound.ts';
@@ -94,6 +95,7 @@ export interface Studio {
   readonly standby: StandbyDesk;
   readonly production: ProductionDesk;
   readonly pictures: PictureSources;
+  readonly screens: ScreenDesk;
   readonly overlays: OverlayDesk;
   readonly overlayFiles: OverlayFiles;
   /** What happened so far, in words. */
@@ -166,8 +168,9 @@ const sentence = (error: unknown): string => {
 /** Opens the studio. Rejects when this browser cannot compose or mix. */
 export const createStudio = async (options: { key: string }): Promise<Studio> => {
   const settings = createSettings();
-  const { quality } = settings.store.getState();
-  const output = outputFor(quality);
+  // As it was when the page opened: another format is another page.
+  const format = settings.store.getState();
+  const output = outputFor(format);
   const mixer: Mixer = createMixer();
   const compositor: Compositor = createCompositor({ output });
   const session = createSession({ identity: { as: 'studio', key: options.key }, media: true });
@@ -188,10 +191,12 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
   const pictures = createPictureSources({
     compositor,
     sound,
+    subscribe: (sourceId) => session.subscribe({ kind: 'encoder', sourceId }),
     files,
     output,
     onTrouble: tell,
   });
+  const screens = createScreenDesk({ desktop: window.desktop, pictures, tell });
   const production = createProductionDesk({ session, tell });
   const overlayFiles = createOverlayFiles({ production, compositor, files, tell });
   const guests = createGuestDesk({ session, compositor, mixer, sound, onTrouble: tell });
@@ -265,7 +270,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   const startSending = async () => {
     store.setState({ sending: { kind: 'starting' } });
-    const { layers, videoKbps, audioKbps } = programSend(quality);
+    const { layers, videoKbps, audioKbps } = programSend(format);
     try {
       publications = await Promise.all([
         session.publish(compositor.track, { kind: 'program' }, { layers, maxKbps: videoKbps }),
@@ -461,7 +466,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       skipConnectionTest = () => resolve('skipped');
     });
     if ((await Promise.race([connection.run('quick'), skipped])) === 'skipped') return;
-    const fix = connection.shutOut(quality);
+    const fix = connection.shutOut(format);
     if (fix !== null) throw new AppError('mediaUnavailable', `${fix} Go live again to go live as it is.`);
   };
 
@@ -528,6 +533,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     store,
     production,
     pictures,
+    screens,
     overlays,
     overlayFiles,
     programTrack: compositor.track,

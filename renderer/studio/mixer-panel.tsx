@@ -11,7 +11,7 @@ import { LevelMeter } from './level-meter.tsx';
 import { LipSyncSheet } from './lip-sync-sheet.tsx';
 import { StripSheet } from './strip-sheet.tsx';
 import type { ChannelSettings } from './sound-settings.ts';
-import type { ChannelState } from './sound.ts';
+import type { AttachedStrip, ChannelState } from './sound.ts';
 import './mixer-panel.css';
 
 export const MixerPanel = () => {
@@ -66,7 +66,7 @@ export const MixerPanel = () => {
               strip={strip}
               state={onAir ? { tone: 'fine', text: 'in the program' } : { tone: 'off', text: 'waiting' }}
               onMore={() => setOpenId(id)}
-              note={kind === 'guest' ? 'guest' : ''}
+              note={attachedNotes[kind]}
             />
           ))}
         </div>
@@ -77,6 +77,11 @@ export const MixerPanel = () => {
     </section>
   );
 };
+
+const attachedNotes = { guest: 'guest', feed: 'encoder', local: 'video' } as const satisfies Record<
+  AttachedStrip['kind'],
+  string
+>;
 
 const Talkback = () => {
   const studio = useStudio();

@@ -6,6 +6,7 @@ import type { Cover } from './program-desk.ts';
 import type { InputReport, PictureReport } from './health.ts';
 import { compositorIdOf, type Cast } from './picture.ts';
 import type { PictureFeed, PictureSourcesState } from './picture-sources.ts';
+import { mayFail } from './scenes.ts';
 
 export type SourcePicture = PictureReport & {
   id: string;
@@ -47,7 +48,7 @@ export const reportPictures = (desk: {
     const health = feed?.health ?? { kind: 'waiting' };
     // What stands still or is dark on purpose is no news, and neither is a slide that never moves.
     const isWell =
-      (origin.kind !== 'camera' && origin.kind !== 'guest') ||
+      !mayFail(origin) ||
       (health.kind === 'frozen' && !lossRule.frozen) ||
       (health.kind === 'black' && !lossRule.black);
     return {

@@ -1,10 +1,11 @@
-// The pictures behind the production's sources: cameras, screens, images, videos, colours, test cards, and guests as far as
-// their health is concerned. Opens them, gives them to the compositor and the sound of videos to the mixer, watches them,
-// and says of each how it stands.
+// The pictures behind the production's sources: cameras, screens, images, videos, encoders, colours, test cards, and guests as
+// far as their health is concerned. Opens them, gives them to the compositor and the sound of videos and encoders to the
+// mixer, watches them, and says of each how it stands.
 // Not its job: the document (production-desk.ts), what is drawn where (picture.ts), microphones, words for the page.
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
+import type { Subscription, Tracks } from '../session/session.ts';
 import type { Source, SourceId } from '../../sfu-server/protocol/production.ts';
 import {
   createDeviceSlot,
@@ -23,7 +24,7 @@ import type { Output } from './media/scene.ts';
 import type { PictureHealth } from './media/source-health.ts';
 import { drawColour, drawTestCard } from './media/still.ts';
 import { openVideoFile, type VideoFile } from './media/video-file.ts';
-import { newSource } from './scenes.ts';
+import { mayFail, newSource } from './scenes.ts';
 import type { SoundDesk } from './sound.ts';
 import type { SourceFiles } from './source-files.ts';
 import { createLossWatch, type LossWatch, type Standing } from './source-loss.ts';
@@ -96,6 +97,9 @@ type Feed = {
   stats: SourceStats | null;
   slot: DeviceSlot | null;
   video: VideoFile | null;
+  /** What its encoder sends. */
+  subscription: Subscription | null;
+  sound: MediaStreamTrack | null;
   screen: MediaStreamTrack | null;
   /** Ends what is being opened when it is no longer wanted. */
   opening: AbortController;
@@ -116,21 +120,28 @@ const readInUse = (storage: Storage): Set<string> => {
 };
 
 /** Of these the picture itself tells whether they are well; the others stand still or pause by their nature. */
-const isJudged = (source: Source): boolean =>
-  source.origin.kind === 'camera' || source.origin.kind === 'guest';
+const isJudged = ({ origin }: Source): boolean => mayFail(origin);
 
 export const createPictureSources = (options: {
   compositor: Compositor;
   sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir'>;
+  /** Receives what an encoder sends to a source. */
+  subscribe: (id: SourceId) => Promise<Subscription>;
   files: SourceFiles;
   output: Output;
   onTrouble: (text: string) => void;
   storage?: Storage;
 }): PictureSources => {
-  const { compositor, sound, files, output, onTrouble, storage = localStorage } = options;
+  const { compositor, sound, subscribe, files, output, onTrouble, storage = localStorage } = options;
   const store = createStore<PictureSourcesState>(() => ({ feeds: {}, cameras: [], unclear: [] }));
   const feeds = new Map<SourceId, Feed>();
   const inUse = readInUse(storage);
+  /** Cameras lie on their side only where their mount does: a tall program is cut from a wide picture. */
+  const cameraSize = {
+    width: Math.max(output.width, output.height),
+    height: Math.min(output.width, output.height),
+    fps: output.fps,
+  };
   let onProgram: ReadonlySet<string> = new Set();
   /** The director has turned cameras on, on this page or the one before. */
   let mayOpen = inUse.size > 0;
@@ -238,7 +249,7 @@ export const createPictureSources = (options: {
       kind: 'camera',
       role: id,
       same,
-      open: (request) => openCamera({ ...output, ...request, role: feed.source.name, key: id, same }),
+      open: (request) => openCamera({ ...cameraSize, ...request, role: feed.source.name, key: id, same }),
       onTrack: (track) => {
         compositor.addSource(id, track);
         inUse.add(id);
@@ -281,14 +292,24 @@ export const createPictureSources = (options: {
 
   // --- Screens, files, stills ----------------------------------------------------------------------------------------
 
+  const giveSound = (feed: Feed, track: MediaStreamTrack | null) => {
+    const { id, name, origin } = feed.source;
+    if (feed.sound && !track) sound.detach(id);
+    feed.sound = track;
+    const kind = origin.kind === 'encoder' ? 'feed' : 'local';
+    if (track) sound.attach(id, { name, kind, onAir: onProgram.has(id), track });
+  };
+
   const letGo = (feed: Feed) => {
     feed.opening.abort();
     feed.opening = new AbortController();
     feed.screen?.stop();
     feed.screen = null;
-    if (feed.video?.sound) sound.detach(feed.source.id);
+    giveSound(feed, null);
     feed.video?.close();
     feed.video = null;
+    feed.subscription?.close();
+    feed.subscription = null;
   };
 
   const fail = (feed: Feed, word: string, sentence: string) =>
@@ -342,17 +363,13 @@ export const createPictureSources = (options: {
     enter(feed, { kind: 'live', device: null });
   };
 
-  const giveSound = ({ source: { id, name }, video }: Feed) => {
-    if (video?.sound) sound.attach(id, { name, kind: 'local', onAir: onProgram.has(id), track: video.sound });
-  };
-
   const openVideo = async (feed: Feed, fileId: string | null, loop: boolean, signal: AbortSignal) => {
     const opened = await openVideoFile(await readFile(fileId), { loop, onFault: onTrouble });
     if (!opened.ok) throw new AppError('invalidParams', opened.sentence);
     if (signal.aborted) return opened.video.close();
     feed.video = opened.video;
     compositor.addSource(feed.source.id, opened.video.track);
-    giveSound(feed);
+    giveSound(feed, opened.video.sound);
     enter(feed, { kind: 'live', device: null });
   };
 
@@ -360,6 +377,27 @@ export const createPictureSources = (options: {
     compositor.addStill(feed.source.id, bitmap);
     feed.health = { kind: 'moving' };
     enter(feed, { kind: 'live', device: null });
+  };
+
+  /** An encoder comes and goes by itself; one that has gone is waited for, its last picture is held as long as its rule says. */
+  const receive = async (feed: Feed, signal: AbortSignal) => {
+    const subscription = await subscribe(feed.source.id);
+    if (signal.aborted) return subscription.close();
+    feed.subscription = subscription;
+    let shown: MediaStreamTrack | null = null;
+    const take = ({ video, audio }: Tracks) => {
+      if (signal.aborted) return;
+      if (audio !== feed.sound) giveSound(feed, audio);
+      if (video === shown) return;
+      shown = video;
+      if (video) {
+        compositor.addSource(feed.source.id, video);
+        enter(feed, { kind: 'live', device: null });
+      } else enter(feed, { kind: 'unplugged', device: null, sinceMs: Date.now() });
+    };
+    enter(feed, { kind: 'off' });
+    subscription.onTracks(take);
+    take(subscription.tracks);
   };
 
   /** Opens what needs nobody's leave. */
@@ -373,7 +411,7 @@ export const createPictureSources = (options: {
         if (signal.aborted) return;
         if (!(error instanceof AppError)) onTrouble(`${name} cannot be opened (${String(error)}).`);
         const sentence = error instanceof AppError ? error.message : 'It cannot be opened.';
-        fail(feed, 'no file', `${name}: ${sentence}`);
+        fail(feed, origin.kind === 'encoder' ? 'no feed' : 'no file', `${name}: ${sentence}`);
       });
     };
     switch (origin.kind) {
@@ -385,6 +423,8 @@ export const createPictureSources = (options: {
         return orSay(openImage(feed, origin.fileId, signal));
       case 'video':
         return orSay(openVideo(feed, origin.fileId, origin.loop, signal));
+      case 'encoder':
+        return orSay(receive(feed, signal));
       case 'colour':
         return drawStill(feed, drawColour(origin.hex));
       case 'testCard':
@@ -441,6 +481,8 @@ export const createPictureSources = (options: {
       stats: null,
       slot: null,
       video: null,
+      subscription: null,
+      sound: null,
       screen: null,
       opening: new AbortController(),
     };
@@ -472,7 +514,7 @@ export const createPictureSources = (options: {
           const isNew = JSON.stringify(before.origin) !== JSON.stringify(source.origin);
           const isRenamed = source.origin.kind === 'testCard' && before.name !== source.name;
           if (isNew || isRenamed) begin(feed);
-          else if (before.name !== source.name) giveSound(feed);
+          else if (before.name !== source.name) giveSound(feed, feed.sound);
         }
       }
       followLuts(sources);
@@ -522,8 +564,8 @@ export const createPictureSources = (options: {
     followProgram: (ids) => {
       const before = onProgram;
       onProgram = ids;
-      for (const [id, { video }] of feeds) {
-        if (video?.sound && before.has(id) !== ids.has(id)) sound.setOnAir(id, ids.has(id));
+      for (const [id, feed] of feeds) {
+        if (feed.sound && before.has(id) !== ids.has(id)) sound.setOnAir(id, ids.has(id));
       }
     },
     standingOf: (id) => feeds.get(id)?.standing.kind ?? 'absent',

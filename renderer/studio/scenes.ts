@@ -67,7 +67,8 @@ export const slotsOf: Readonly<Record<Layout, number>> = {
 };
 
 /** A source that ends, hangs or goes dark by accident; slides, files and test pictures stand still on purpose. */
-const mayFail = (origin: SourceOrigin): boolean => origin.kind === 'camera' || origin.kind === 'guest';
+export const mayFail = ({ kind }: SourceOrigin): boolean =>
+  kind === 'camera' || kind === 'guest' || kind === 'encoder';
 
 export const newSource = (id: SourceId, name: string, origin: SourceOrigin): Source => ({
   id,
@@ -76,9 +77,9 @@ export const newSource = (id: SourceId, name: string, origin: SourceOrigin): Sou
   look: plainLook,
   lossRule: {
     frozen: mayFail(origin),
-    black: origin.kind === 'camera',
+    black: origin.kind === 'camera' || origin.kind === 'encoder',
     backupId: null,
-    otherwise: origin.kind === 'camera' ? 'clip' : 'slate',
+    otherwise: origin.kind === 'camera' || origin.kind === 'encoder' ? 'clip' : 'slate',
   },
   videoDelayMs: 0,
 });
@@ -105,6 +106,7 @@ const kindWords: Readonly<Record<Exclude<SourceOrigin['kind'], 'camera'>, string
   image: 'Image',
   video: 'Video',
   guest: 'Guest',
+  encoder: 'Encoder',
   colour: 'Colour',
   testCard: 'Test card',
 };

@@ -39,10 +39,10 @@ export type ChannelState = {
   readonly place: { readonly kind: 'own' | 'waiting' } | Extract<Stand, { kind: 'backup' }>;
 };
 
-/** A strip that belongs to no microphone of this machine: a guest, a file, a screen with sound. */
+/** A strip that belongs to no microphone of this machine: a guest, a file, an encoder. */
 export type AttachedStrip = {
   readonly name: string;
-  readonly kind: 'local' | 'guest';
+  readonly kind: 'local' | 'guest' | 'feed';
   readonly onAir: boolean;
   readonly strip: StripSettings;
 };

@@ -14,6 +14,7 @@ import {
 } from '../../sfu-server/protocol/production.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
 import { formatDuration } from '../ui/format.ts';
+import { EncoderSettings, EncoderState } from './encoder-settings.tsx';
 import { useDesk, useNow, usePictures, useProduction, useShow, useStudio } from './hooks.ts';
 import { parseCube } from './media/cube.ts';
 import { NumberField } from './number-field.tsx';
@@ -21,7 +22,8 @@ import { castOf, compositorIdOf } from './picture.ts';
 import type { PictureFeed } from './picture-sources.ts';
 import { newSourceId } from './production-desk.ts';
 import { Remap } from './remap.tsx';
-import { newSource, nextName, plainColour } from './scenes.ts';
+import { mayFail, newSource, nextName, plainColour } from './scenes.ts';
+import { ScreenPicker } from './screen-picker.tsx';
 import './source-list.css';
 
 const none = '';
@@ -44,6 +46,7 @@ export const SourceList = () => {
         />
       ))}
       <AddSource onAdded={setOpen} />
+      <ScreenPicker />
     </>
   );
 };
@@ -95,6 +98,8 @@ const Behind = ({ source }: { source: Source }) => {
       return <FileChoice source={source} origin={source.origin} accept="video/*" />;
     case 'guest':
       return <SeatChoice source={source} guestId={source.origin.guestId} />;
+    case 'encoder':
+      return <EncoderState source={source} />;
     case 'colour':
       return <ColourChoice source={source} hex={source.origin.hex} />;
     case 'testCard':
@@ -151,7 +156,7 @@ const ScreenChoice = ({ source }: { source: Source }) => {
       <Button
         label={`${live ? 'Change' : 'Share a screen'}: ${source.name}`}
         title="A screen or a window; the browser asks which"
-        onPress={() => void studio.pictures.shareScreen(source.id)}
+        onPress={() => void studio.screens.share(source.id)}
       >
         {live ? 'Change' : 'Share a screen'}
       </Button>
@@ -260,6 +265,8 @@ const ColourChoice = ({ source, hex }: { source: Source; hex: string }) => {
 
 // --- How it is -----------------------------------------------------------------------------------------------------------
 
+const goneWords: Partial<Record<SourceOrigin['kind'], string>> = { screen: 'ended', encoder: 'left' };
+
 /** One word or two for a source, as the row says it. */
 const feedWords = (
   source: Source,
@@ -277,13 +284,12 @@ const feedWords = (
       return { tone: 'look', text: state.word };
     case 'unplugged': {
       const ago = `${formatDuration(nowMs - state.sinceMs)} ago`;
-      return { tone: 'look', text: source.origin.kind === 'screen' ? `ended ${ago}` : `unplugged ${ago}` };
+      return { tone: 'look', text: `${goneWords[source.origin.kind] ?? 'unplugged'} ${ago}` };
     }
     case 'live':
       break;
   }
-  const { kind } = source.origin;
-  if (kind !== 'camera' && kind !== 'guest') return { tone: 'fine', text: 'ready' };
+  if (!mayFail(source.origin)) return { tone: 'fine', text: 'ready' };
   switch (health.kind) {
     case 'waiting':
       return { tone: 'off', text: 'no picture yet' };
@@ -317,6 +323,7 @@ const FeedState = ({ source, feed }: { source: Source; feed: PictureFeed | null 
 const SourceSettings = ({ source, onProgram }: { source: Source; onProgram: boolean }) => (
   <div className="source-settings" role="group" aria-label={`Settings of ${source.name}`}>
     <SourceName key={source.name} source={source} />
+    {source.origin.kind === 'encoder' && <EncoderSettings source={source} />}
     <LossSettings source={source} />
     <LookSettings source={source} />
     <ColourSliders source={source} />
@@ -352,7 +359,6 @@ const LossSettings = ({ source }: { source: Source }) => {
       id: source.id,
       change: { lossRule: { ...lossRule, ...change } },
     });
-  const judged = source.origin.kind === 'camera' || source.origin.kind === 'guest';
   return (
     <div className="settings-row" role="group" aria-label="What stands in">
       <Select
@@ -374,7 +380,7 @@ const LossSettings = ({ source }: { source: Source }) => {
           if (value === 'clip' || value === 'slate' || value === 'hold') set({ otherwise: value });
         }}
       />
-      {judged && (
+      {mayFail(source.origin) && (
         <>
           <Button
             pressed={lossRule.frozen}
@@ -587,6 +593,7 @@ const kinds: readonly { kind: SourceOrigin['kind']; words: string; origin: Sourc
   { kind: 'screen', words: 'Screen or window', origin: { kind: 'screen' } },
   { kind: 'image', words: 'Image', origin: { kind: 'image', fileId: null, fileName: '' } },
   { kind: 'video', words: 'Video', origin: { kind: 'video', fileId: null, fileName: '', loop: true } },
+  { kind: 'encoder', words: 'Encoder (WHIP)', origin: { kind: 'encoder' } },
   { kind: 'guest', words: 'Seat for a guest', origin: { kind: 'guest', guestId: null } },
   { kind: 'colour', words: 'Colour', origin: { kind: 'colour', hex: '#1d2027' } },
   { kind: 'testCard', words: 'Test card', origin: { kind: 'testCard' } },
@@ -611,7 +618,7 @@ const AddSource = ({ onAdded }: { onAdded: (id: SourceId) => void }) => {
         const source = newSource(id, nextName(production, chosen.kind), chosen.origin);
         studio.production.edit({ kind: 'addSource', source });
         if (chosen.kind === 'camera') void studio.pictures.openCamera(id);
-        else if (chosen.kind === 'screen') void studio.pictures.shareScreen(id);
+        else if (chosen.kind === 'screen') void studio.screens.share(id);
         else onAdded(id);
       }}
     />

@@ -13,7 +13,8 @@ import {
   videoCodec,
 } from './media.ts';
 import { orderEvents, orderRequests } from './order-messages.ts';
-import { productionRequests } from './production.ts';
+import { encoderRequests } from './encoders.ts';
+import { productionRequests, sourceId } from './production.ts';
 import { shopEvents, shopRequests } from './shop-messages.ts';
 import { crewId } from './shop.ts';
 import { standbyRequests } from './standby.ts';
@@ -53,6 +54,8 @@ export const consumeTarget = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('mixMinus') }),
   /** Studio only, while the show is not live: the standby clip as fans would get it, from its beginning. */
   z.object({ kind: z.literal('rehearsal') }),
+  /** Studio only: what an encoder sends to a source. */
+  z.object({ kind: z.literal('encoder'), sourceId }),
 ]);
 export type ConsumeTarget = z.infer<typeof consumeTarget>;
 
@@ -157,6 +160,7 @@ export const showContract = {
     lockProgram: { from: director, params: z.object({ lock: z.enum(['none', 'standby']) }), result: nothing },
 
     ...productionRequests,
+    ...encoderRequests,
     ...standbyRequests,
     ...shopRequests,
     ...orderRequests,

@@ -71,6 +71,8 @@ export const sourceOrigin = z.discriminatedUnion('kind', [
   /** Which device it is, the studio's machine remembers. */
   z.object({ kind: z.literal('camera') }),
   z.object({ kind: z.literal('screen') }),
+  /** Sends by WHIP; its key is the server's (encoders.ts). */
+  z.object({ kind: z.literal('encoder') }),
   z.object({ kind: z.literal('image'), ...fileOnMachine }),
   z.object({ kind: z.literal('video'), ...fileOnMachine, loop: z.boolean() }),
   /** A seat for a co-host; null: the first who is here and has no seat of their own. */

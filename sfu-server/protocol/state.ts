@@ -17,6 +17,7 @@ import {
 } from './shop.ts';
 import { lowerThird, pinnedMessage, ticker, titleCard } from './overlays.ts';
 import { guestId, programPicture, type GuestId } from './production.ts';
+import { encoders } from './encoders.ts';
 import { standby, type Standby } from './standby.ts';
 
 export { guestId, type GuestId } from './production.ts';
@@ -123,6 +124,8 @@ export const showState = z.object({
   guests: z.array(guest),
   /** The studio only. */
   crew: z.array(crewMember),
+  /** The studio only. */
+  encoders,
 });
 export type ShowState = z.infer<typeof showState>;
 
@@ -151,12 +154,13 @@ export const stateChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('guestRemoved'), guestId }),
   z.object({ kind: z.literal('crew'), crew: crewMember }),
   z.object({ kind: z.literal('crewRemoved'), crewId }),
+  z.object({ kind: z.literal('encoders'), encoders }),
 ]);
 export type StateChange = z.infer<typeof stateChange>;
 
 export type Role = 'studio' | 'cohost' | 'crew' | 'viewer';
 
-const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved'];
+const studioOnly: readonly StateChange['kind'][] = ['crew', 'crewRemoved', 'encoders'];
 const castOnly: readonly StateChange['kind'][] = ['guest', 'guestRemoved', 'scene', 'studio'];
 /** What is wrong with a clip is the director's to mend. */
 const withoutProblem = (standby: Standby): Standby => ({ ...standby, problem: null });
@@ -168,7 +172,7 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
     case 'studio':
       return state;
     case 'cohost':
-      return { ...state, standby: withoutProblem(state.standby), crew: [] };
+      return { ...state, standby: withoutProblem(state.standby), crew: [], encoders: [] };
     case 'crew':
       return {
         ...state,
@@ -177,6 +181,7 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
         scene: emptyScene,
         studio: 'absent',
         crew: [],
+        encoders: [],
       };
     case 'viewer':
       return {
@@ -186,6 +191,7 @@ export const stateFor = (role: Role, state: ShowState): ShowState => {
         scene: emptyScene,
         studio: 'absent',
         crew: [],
+        encoders: [],
         drops: state.drops.filter(isPublic),
       };
   }
@@ -286,6 +292,8 @@ export const applyChange = (state: ShowState, seq: number, change: StateChange):
       return { ...next, crew: withOne(state.crew, change.crew) };
     case 'crewRemoved':
       return { ...next, crew: state.crew.filter(({ id }) => id !== change.crewId) };
+    case 'encoders':
+      return { ...next, encoders: change.encoders };
   }
 };
 

@@ -27,6 +27,7 @@ import type { Member, Show } from './show.ts';
 import { createOrderDoor, type OrderLimits } from './order-door.ts';
 import { createShopDoor, type ShopLimits } from './shop-door.ts';
 import type { Clips } from './clips.ts';
+import type { Encoders } from './encoders.ts';
 import type { Productions } from './productions.ts';
 import type { Shows } from './shows.ts';
 
@@ -38,6 +39,7 @@ export type ParticipantOptions = {
   store: Store;
   clips: Clips;
   productions: Productions;
+  encoders: Encoders;
   studioKey: string;
   codec: VideoCodec;
   publicOrigin: string;
@@ -372,6 +374,10 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       if (role !== 'studio') throw new AppError('forbidden');
       return show.guestProducers(target.guestId);
     }
+    if (target.kind === 'encoder') {
+      if (role !== 'studio') throw new AppError('forbidden');
+      return options.encoders.producers(target.sourceId);
+    }
     if (target.kind === 'mixMinus') {
       const { guestId } = joined().member;
       if (guestId === null) throw new AppError('forbidden');
@@ -459,7 +465,13 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     newShow: ({ title }) => ({ showId: shows.startNew(title) }),
     lockProgram: async ({ lock }) => done(await joined().show.lockProgram(lock)),
     production: () => options.productions.load(),
-    saveProduction: ({ production }) => ({ savedMs: options.productions.save(production) }),
+    saveProduction: ({ production }) => {
+      const savedMs = options.productions.save(production);
+      options.encoders.productionChanged();
+      return { savedMs };
+    },
+    renewEncoderKey: ({ sourceId }) => ({ key: options.encoders.renewKey(sourceId) }),
+    withdrawEncoderKey: ({ sourceId }) => done(options.encoders.withdrawKey(sourceId)),
     clips: () => ({ clips: options.clips.list() }),
     chooseClip: async ({ clipId }) => done(await options.clips.choose(clipId)),
     removeClip: async ({ clipId }) => done(await options.clips.remove(clipId)),

@@ -17,6 +17,7 @@ export type LiveNode = {
 };
 export type ProgramEvent = Payload<NodeContract, 'program'>;
 export type StudioMedia = Payload<NodeContract, 'studioMedia'>['state'];
+export type TransportState = Payload<NodeContract, 'transportState'>['state'];
 
 export type PlacementListener = {
   /** The bus switched, or (`nodeRestarted`) the origin is gone and with it the program. */
@@ -27,6 +28,7 @@ export type PlacementListener = {
   /** An edge has lost its feed from the origin: its viewers must consume anew. */
   feedLost(node: LiveNode): void;
   producerClosed(producerId: string): void;
+  transportState(transportId: string, state: TransportState): void;
   consumerClosed(consumerId: string): void;
   /** A node cannot play the chosen clip and uses the product's own. */
   clipFailed(clip: ClipFiles, problem: string): void;
@@ -256,6 +258,7 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
         if (node === origin) listener?.studioMedia(event.state);
       });
       node.end.on('producerClosed', ({ producerId }) => listener?.producerClosed(producerId));
+      node.end.on('transportState', ({ transportId, state }) => listener?.transportState(transportId, state));
       node.end.on('consumerClosed', ({ consumerId }) => listener?.consumerClosed(consumerId));
       spares.add(node);
       fillParts();

@@ -3,7 +3,7 @@
 // Not here: what the document means (protocol/production.ts), who may ask (participant.ts).
 import * as z from 'zod/mini';
 import type { Clock } from '../protocol/channel.ts';
-import { production, type Production } from '../protocol/production.ts';
+import { production, type Production, type SourceId } from '../protocol/production.ts';
 import type { Store } from '../store/database.ts';
 
 export type ProductionsOptions = {
@@ -46,20 +46,25 @@ export const createProductions = ({ store, clock, log }: ProductionsOptions) => 
     `DELETE FROM productions WHERE id NOT IN (SELECT id FROM productions ORDER BY id DESC LIMIT ${versionsKept})`,
   );
 
+  const load = (): { production: Production | null; fellBack: { savedMs: number | null } | null } => {
+    const kept = versions.all();
+    for (const [index, version] of kept.entries()) {
+      const document = readable(version.document);
+      if (document === null) {
+        log.error({ version: version.id, savedMs: version.saved_ms }, 'kept scenes cannot be read');
+        continue;
+      }
+      return { production: document, fellBack: index === 0 ? null : { savedMs: version.saved_ms } };
+    }
+    return { production: null, fellBack: kept.length === 0 ? null : { savedMs: null } };
+  };
+
   return {
     /** The newest version that can be read, and whether a newer one cannot. */
-    load: (): { production: Production | null; fellBack: { savedMs: number | null } | null } => {
-      const kept = versions.all();
-      for (const [index, version] of kept.entries()) {
-        const document = readable(version.document);
-        if (document === null) {
-          log.error({ version: version.id, savedMs: version.saved_ms }, 'kept scenes cannot be read');
-          continue;
-        }
-        return { production: document, fellBack: index === 0 ? null : { savedMs: version.saved_ms } };
-      }
-      return { production: null, fellBack: kept.length === 0 ? null : { savedMs: null } };
-    },
+    load,
+    /** Whether the source is in the document, and an encoder is behind it. */
+    hasEncoder: (id: SourceId): boolean =>
+      (load().production?.sources ?? []).some((one) => one.id === id && one.origin.kind === 'encoder'),
     /** When it was kept. A version that cannot be read is never overwritten, only outlived. */
     save: (document: Production): number => {
       const nowMs = clock.now();

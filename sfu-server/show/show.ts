@@ -16,6 +16,7 @@ import {
 } from '../protocol/state.ts';
 import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
 import type { CrewId, CrewMember } from '../protocol/shop.ts';
+import type { Encoder } from '../protocol/encoders.ts';
 import type { Standby } from '../protocol/standby.ts';
 import { createShop, type Trade } from '../shop/shop.ts';
 import type { ShowRow, Store } from '../store/database.ts';
@@ -47,6 +48,8 @@ export type ShowOptions = {
   trade: Trade;
   /** The server's clips belong to no show; the one in use is part of every show's state. */
   standby: () => Standby;
+  /** Encoders belong to no show either. */
+  encoders: () => Encoder[];
   clock: Clock;
   log: Log;
   /** Null for a show of the past: it has a state but no media. */
@@ -68,7 +71,7 @@ const studioReadyMs = 10_000;
 /** A viewer's report older than this no longer counts. */
 const reportLifeMs = 12_000;
 
-export const createShow = ({ row, store, clock, log, placement, standby, trade }: ShowOptions) => {
+export const createShow = ({ row, store, clock, log, placement, standby, encoders, trade }: ShowOptions) => {
   const members = new Map<string, Member>();
   const reports = new Map<string, PlaybackReport & { atMs: number }>();
   const mixMinus = new Map<GuestId, string>();
@@ -107,6 +110,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
     scene: row.scene,
     guests: store.guests(row.id).map((guest): Guest => ({ ...guest, presence: { kind: 'away' } })),
     crew: store.crew(row.id).map((one): CrewMember => ({ ...one, presence: 'away' })),
+    encoders: encoders(),
   };
 
   /** The one place where the state changes: fold, then tell everybody who may know. */
@@ -399,6 +403,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, trade }
       change({ kind: 'standby', standby: next });
       record('standby', { clipId: next.clipId, problem: next.problem });
     },
+    encodersChanged: () => change({ kind: 'encoders', encoders: encoders() }),
     studioMedia: (next: StudioMedia) => {
       studioMedia = next;
       for (const look of awaitingStudio) look();

@@ -8,6 +8,7 @@ import type { Store } from '../store/database.ts';
 import type { Placement } from './placement.ts';
 import type { Trade } from '../shop/shop.ts';
 import type { Clips } from './clips.ts';
+import type { Encoders } from './encoders.ts';
 import { createShow, type Show } from './show.ts';
 
 export type Shows = ReturnType<typeof createShows>;
@@ -17,6 +18,7 @@ export type ShowsOptions = {
   store: Store;
   placement: Placement;
   clips: Clips;
+  encoders: Encoders;
   clock: Clock;
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
@@ -25,29 +27,31 @@ const firstTitle = 'My first drop';
 /** Shows of the past kept in memory for latecomers. */
 const maxPast = 20;
 
-export const createShows = ({ store, placement, clips, trade, clock, log }: ShowsOptions) => {
+export const createShows = ({ store, placement, clips, encoders, trade, clock, log }: ShowsOptions) => {
+  const common = { store, clock, log, standby: clips.standby, encoders: encoders.state, trade };
   const open = (title: string) => store.addShow(newPublicId(), title, clock.now());
   let current: Show = createShow({
     row: store.newestShow() ?? open(firstTitle),
-    store,
-    clock,
-    log,
+    ...common,
     placement,
-    standby: clips.standby,
-    trade,
   });
   const past = new Map<ShowId, Show>();
 
   placement.listen({
     program: (event) => current.programSwitched(event),
     studioMedia: (state) => current.studioMedia(state),
-    nodeLost: (node) => current.nodeLost(node),
+    nodeLost: (node) => {
+      encoders.nodeLost(node);
+      current.nodeLost(node);
+    },
     feedLost: (node) => current.feedLost(node),
     producerClosed: (producerId) => current.producerClosed(producerId),
+    transportState: encoders.transportState,
     consumerClosed: (consumerId) => current.consumerClosed(consumerId),
     clipFailed: clips.failed,
   });
   clips.onChange(() => current.standbyChanged());
+  encoders.onChange(() => current.encodersChanged());
 
   const find = (id: ShowId): Show => {
     if (id === current.id) return current;
@@ -55,7 +59,7 @@ export const createShows = ({ store, placement, clips, trade, clock, log }: Show
     if (known) return known;
     const row = store.show(id);
     if (!row) throw new AppError('noShow');
-    const show = createShow({ row, store, clock, log, placement: null, standby: clips.standby, trade });
+    const show = createShow({ row, ...common, placement: null });
     const oldest = past.keys().next();
     if (past.size >= maxPast && !oldest.done) {
       past
@@ -80,7 +84,7 @@ export const createShows = ({ store, placement, clips, trade, clock, log }: Show
       if (phase.kind === 'live') throw new AppError('wrongPhase', 'End the show before you start a new one.');
       const ended = current;
       past.set(ended.id, ended);
-      current = createShow({ row: open(title), store, clock, log, placement, standby: clips.standby, trade });
+      current = createShow({ row: open(title), ...common, placement });
       return current.id;
     },
     close: async () => {

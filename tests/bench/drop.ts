@@ -133,6 +133,7 @@ const rushAtTheDoor = async (): Promise<DropResult['doorMs']> => {
     clock: realClock,
     log,
     placement: null,
+    encoders: () => [],
     standby: () => emptyShop.standby,
     trade,
   });

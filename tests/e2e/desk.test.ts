@@ -1,10 +1,13 @@
 // The production desk in a real Chromium with two like cameras: scenes built, previewed, taken and found again after a
 // reload; a camera that is pulled is covered by its backup and comes back. Against the real server.
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
+import { connect } from '../support/client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { showId } from '../../sfu-server/protocol/state.ts';
 import {
   colourAt,
   difference,
@@ -52,6 +55,15 @@ const plugs = (page: Page) =>
   });
 const plug = (page: Page, deviceId: string, isIn: boolean) =>
   page.evaluate(`plug(${JSON.stringify(deviceId)}, ${isIn})`);
+
+/** What fans are told is on. */
+const programNow = async () => {
+  const fan = await connect(server.origin);
+  const id = showId.parse(server.showId);
+  const { state } = await fan.channel.call('join', { as: 'viewer', showId: id, rtpCapabilities: null });
+  fan.close();
+  return state.program;
+};
 
 const row = (page: Page, name: string) => page.locator('.picture-source', { hasText: name });
 const scene = (page: Page, name: string) =>
@@ -191,6 +203,18 @@ it('builds two scenes, takes them by cut and fade, lays words over them, undoes 
     .waitFor({ state: 'detached' });
   expect(await deviceOf('Cam A')).toBe(deviceA);
 
+  // [L1] Without a backup its last picture is held, then fans get the standby clip, and the camera again by itself.
+  await page.getByLabel('When it fails').selectOption({ label: 'no backup' });
+  await plug(page, deviceA, false);
+  const covered = page.getByText(/^Standby clip on air .*: Cam A has no picture/);
+  await covered.first().waitFor();
+  expect(await programNow()).toMatchObject({ source: 'standby', reason: 'directorLock', lock: 'standby' });
+  await seePictures(page, onAir);
+  await plug(page, deviceA, true);
+  await covered.first().waitFor({ state: 'detached' });
+  await expect.poll(programNow, patiently).toMatchObject({ source: 'studio', lock: 'none' });
+  await seePictures(page, onAir);
+
   await page.reload();
   const resume = page.getByRole('button', { name: /^Resume the show/ });
   await expect.poll(() => resume.isEnabled(), patiently).toBe(true);
@@ -204,4 +228,134 @@ it('builds two scenes, takes them by cut and fade, lays words over them, undoes 
   await expect.poll(() => deviceOf('Cam B'), patiently).toBe(deviceB);
   expect(errors).toEqual([]);
   await context.close();
+}, 90_000);
+
+/** An empty page of another origin. */
+const listenElsewhere = async () => {
+  const elsewhere = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html').end('<!doctype html><title>Encoder</title>');
+  });
+  await new Promise<void>((resolve) => void elsewhere.listen(0, '127.0.0.1', resolve));
+  const address = elsewhere.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: () => {
+      elsewhere.close();
+      elsewhere.closeAllConnections();
+    },
+  };
+};
+
+/** What an encoder does (RFC 9725), by a page of another origin: a green picture and a tone. Answers what the server did. */
+const encoderScript = `
+  globalThis.sessions = [];
+  globalThis.publish = async (address, key) => {
+    const canvas = document.createElement('canvas');
+    canvas.width = 640;
+    canvas.height = 360;
+    const pen = canvas.getContext('2d');
+    let step = 0;
+    setInterval(() => {
+      pen.fillStyle = '#10a030';
+      pen.fillRect(0, 0, 640, 360);
+      pen.fillStyle = '#ffffff';
+      pen.fillRect((step++ * 8) % 640, 340, 40, 20);
+    }, 33);
+    const sound = new AudioContext();
+    const tone = new OscillatorNode(sound, { frequency: 1000 });
+    const out = new MediaStreamAudioDestinationNode(sound);
+    tone.connect(out);
+    tone.start();
+    const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    const stream = canvas.captureStream(30);
+    for (const track of [...stream.getVideoTracks(), ...out.stream.getAudioTracks()]) {
+      connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+    }
+    await connection.setLocalDescription();
+    const response = await fetch(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp', authorization: 'Bearer ' + key },
+      body: connection.localDescription.sdp,
+    });
+    const text = await response.text();
+    if (response.status !== 201) return { status: response.status, text };
+    await connection.setRemoteDescription({ type: 'answer', sdp: text });
+    sessions.push(new URL(response.headers.get('location'), address).href);
+    return { status: response.status, text: '' };
+  };
+  globalThis.leave = async (index, key) => {
+    const headers = { authorization: 'Bearer ' + key };
+    return (await fetch(sessions[index], { method: 'DELETE', headers })).status;
+  };
+`;
+
+it('[WHIP4] takes an encoder’s picture and sound, a newer one in its place, and is told when it leaves or its key is withdrawn', async () => {
+  const own = await startServer();
+  const { context, page, errors } = await openPerson(browser, own.studioUrl);
+  await page.getByLabel('Add a source').selectOption({ label: 'Encoder (WHIP)' });
+  await row(page, 'Encoder').getByText('no key yet').waitFor();
+  await page.getByRole('button', { name: 'Make a key for Encoder' }).click();
+  const [address, key] = await Promise.all(
+    ['address for Encoder', 'key for Encoder'].map((label) =>
+      page.getByRole('textbox', { name: label }).inputValue(),
+    ),
+  );
+  await row(page, 'Encoder').getByText('waits for its encoder').waitFor();
+  await expectAccessible(page);
+
+  const elsewhere = await listenElsewhere();
+  const encoder = await openPerson(browser, elsewhere.url);
+  await encoder.page.evaluate(encoderScript);
+  const publish = (): Promise<unknown> =>
+    encoder.page.evaluate(`publish(${JSON.stringify(address)}, ${JSON.stringify(key)})`);
+  const leave = (index: number): Promise<unknown> =>
+    encoder.page.evaluate(`leave(${index}, ${JSON.stringify(key)})`);
+  // Refused until the source itself has been saved.
+  await expect.poll(publish, patiently).toEqual({ status: 201, text: '' });
+  const lives = row(page, 'Encoder').getByText(/live \d+\.\d fps/);
+  await lives.waitFor();
+
+  // On program its picture is seen and its sound heard; beside it neither.
+  const strip = page.getByRole('group', { name: 'Encoder', exact: true });
+  await strip.getByText('waiting').waitFor();
+  await page.getByRole('button', { name: 'Add scene' }).click();
+  await page.getByRole('tab', { name: 'Scene' }).click();
+  await page.getByLabel('Layout').selectOption({ label: 'Full' });
+  await page
+    .getByLabel(/: source$/)
+    .first()
+    .selectOption({ label: 'Encoder' });
+  await page.keyboard.press('Shift+2');
+  const green = async () => {
+    const { red, green } = colourAt(await pixelsOf(page, composed), 0.5, 0.5);
+    return green - red;
+  };
+  await expect.poll(green, patiently).toBeGreaterThan(80);
+  await strip.getByText('in the program').waitFor();
+  const level = page.getByRole('meter', { name: 'Program level' });
+  await expect
+    .poll(async () => Number(await level.getAttribute('aria-valuenow')), patiently)
+    .toBeGreaterThan(-30);
+  await page.getByRole('tab', { name: 'Sources' }).click();
+
+  expect(await publish()).toEqual({ status: 201, text: '' });
+  await row(page, 'Encoder').getByText('another encoder took over').waitFor();
+  expect(await leave(0)).toBe(404);
+  await lives.waitFor();
+  expect(await leave(1)).toBe(200);
+  await row(page, 'Encoder')
+    .getByText(/left 0:0\d ago/)
+    .waitFor();
+
+  await page.getByRole('button', { name: 'More: Encoder' }).click();
+  await page.getByRole('button', { name: 'Withdraw the key for Encoder' }).click();
+  await page.getByRole('button', { name: 'Press again: Withdraw the key for Encoder' }).click();
+  await row(page, 'Encoder').getByText('no key yet').waitFor();
+  expect(await publish()).toMatchObject({ status: 401 });
+  expect(errors).toEqual([]);
+  await encoder.context.close();
+  await context.close();
+  elsewhere.close();
+  await own.close();
 }, 90_000);

@@ -16,7 +16,7 @@ const settings: ShopSettings = {
 /** The shop's part of a show's state, with nothing in it. */
 export const emptyShop: Pick<
   ShowState,
-  'standby' | 'shop' | 'products' | 'featuredProductId' | 'drops' | 'crew'
+  'standby' | 'shop' | 'products' | 'featuredProductId' | 'drops' | 'crew' | 'encoders'
 > = {
   standby: { clipId: null, name: 'Built-in clip', fallbackUrl: '/clips/own/small.mp4', problem: null },
   shop: settings,
@@ -24,6 +24,7 @@ export const emptyShop: Pick<
   featuredProductId: null,
   drops: [],
   crew: [],
+  encoders: [],
 };
 
 /** `total` of which `sold` are sold, counted for the `seq`th time. */

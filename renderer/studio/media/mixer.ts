@@ -161,7 +161,7 @@ export function createMixer(): Mixer {
     new MediaStreamTrackProcessor({ track: asSound(track), maxBufferSize: queuedBlocks }).readable;
 
   const startPump = (kind: InputOptions['kind'], track: MediaStreamTrack): HTMLAudioElement | null => {
-    if (kind !== 'guest') return null;
+    if (kind !== 'guest' && kind !== 'feed') return null;
     const pump = new Audio();
     pump.muted = true;
     pump.srcObject = new MediaStream([track]);

@@ -12,8 +12,11 @@ export const blockFrames = 480;
 export const blockMs = (blockFrames / deskRate) * 1000;
 
 export interface InputOptions extends StripSettings {
-  /** `guest`: comes over the network. `talkback`: heard by guests alone, and only while talkback is on. */
-  readonly kind: 'local' | 'guest' | 'talkback';
+  /**
+   * `guest`: a person who comes over the network. `feed`: what else does, such as an encoder. `talkback`: heard by guests alone, and
+   * only while talkback is on.
+   */
+  readonly kind: 'local' | 'guest' | 'feed' | 'talkback';
   /** Held out of the mix without being muted: a guest who waits, a backup microphone that is not needed. */
   readonly onAir: boolean;
 }
