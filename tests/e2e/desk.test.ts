@@ -159,6 +159,12 @@ it('builds two scenes, takes them by cut and fade, lays words over them, undoes 
   await page.keyboard.press('Enter');
   await expectAccessible(page);
   await expectNoOverflow(page);
+  await page.keyboard.press('h');
+  await page.getByRole('tab', { name: 'Recording' }).click();
+  await expectAccessible(page);
+  await page.keyboard.press('j');
+  await expectAccessible(page);
+  await page.getByRole('tab', { name: 'Mixer' }).click();
   await page.keyboard.press('1');
   await goLive(page);
   await seePictures(page, onAir);

@@ -132,6 +132,7 @@ describe('studio', () => {
     await page.getByLabel('Lower third, name').fill('Mika');
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Lower third/ }).click();
+    await page.getByRole('tab', { name: 'Sources' }).click();
     await goLive(page);
     const fan = await openPerson(browser, server.viewerUrl);
     await fan.page.locator('.badge-live').waitFor();
@@ -183,6 +184,7 @@ describe('studio', () => {
     expect(await page.getByRole('button', { name: /^Lower third/ }).getAttribute('aria-pressed')).toBe(
       'true',
     );
+    await page.getByRole('tab', { name: 'Overlays' }).click();
     expect(await page.getByLabel('Lower third, name').inputValue()).toBe('Mika');
     expect((await box('.side')).width).toBeCloseTo(wide.width + 100, -1);
     await page.keyboard.press('j');

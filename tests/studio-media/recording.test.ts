@@ -79,12 +79,12 @@ test(
       rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
       await rig.until(({ files }) => files.length === 3 && files.every(({ lengthMs }) => lengthMs > 3_000));
       rig.desk.mark();
-      rig.desk.nameMarker(0, 'First sale');
       // Muted in the program; its own file goes on.
       rig.mixer.updateInput('mic', { muted: true });
       const { phase, markers } = rig.desk.store.getState();
       // The marker's place in the file tells the clock by which the file counts.
       const zero = performance.timeOrigin + performance.now() - (markers[0]?.atMs ?? Number.NaN);
+      rig.desk.nameMarker(0, 'First sale');
       await rig.until(({ files }) => files.every(({ lengthMs }) => lengthMs > 7_500));
       if (phase.kind !== 'recording') throw new Error('It does not record.');
       return zero;
