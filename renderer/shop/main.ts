@@ -13,7 +13,7 @@ import { mountCheckout } from '../checkout/checkout.ts';
 import { createPurchase } from '../checkout/purchase.ts';
 import { createSession, type SessionState } from '../session/session.ts';
 import { formatCounts, formatMoney, formatStock } from '../ui/format.ts';
-import { offerOf, saleWords } from '../ui/offer.ts';
+import { alsoInDrop, offerOf, saleWords, type Offer } from '../ui/offer.ts';
 import { pictureSources } from '../ui/product-picture.ts';
 
 const element = (id: string): HTMLElement => {
@@ -100,6 +100,32 @@ const contentsOf = (variant: Variant | undefined, state: ShowState): string[] =>
 const stockWords = (stock: Stock): string =>
   stock.left === 0 && stock.held > 0 ? `0 left of ${stock.total.toLocaleString()}` : formatStock(stock);
 
+let alsoShown = '';
+/** The rest of the drop; its words change with every sale, so the links are made anew only when they do. */
+const renderAlso = (others: readonly Offer[], state: ShowState) => {
+  show('also', others.length > 0);
+  const rows = others.map(({ product, priceMinor, stock }) => ({
+    href: `/shop/${encodeURIComponent(state.id)}/${encodeURIComponent(product.id)}`,
+    name: product.name,
+    words: `${formatMoney(priceMinor, product.currency)} · ${formatStock(stock)}`,
+  }));
+  const now = JSON.stringify(rows);
+  if (now === alsoShown) return;
+  alsoShown = now;
+  element('also-list').replaceChildren(
+    ...rows.map(({ href, name, words }) => {
+      const item = document.createElement('li');
+      const link = document.createElement('a');
+      const aside = document.createElement('span');
+      link.href = href;
+      aside.textContent = words;
+      link.append(name, aside);
+      item.append(link);
+      return item;
+    }),
+  );
+};
+
 let contentsShown = '';
 const renderProduct = (product: Product, state: ShowState, behind: boolean, nowMs: number) => {
   const offer = offerOf(state, product, nowMs);
@@ -133,6 +159,7 @@ const renderProduct = (product: Product, state: ShowState, behind: boolean, nowM
       }),
     );
   }
+  renderAlso(alsoInDrop(state, offer, nowMs), state);
   say('seller', state.shop.seller === '' ? '' : `Sold by ${state.shop.seller}`);
   say('caution', behind ? 'Not connected: the number left may have changed. Trying again by itself.' : '');
 };

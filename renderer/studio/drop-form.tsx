@@ -1,11 +1,18 @@
-// The form of a drop: what it sells, how many, at what price, how long, and what only the first minutes have. Also when it starts by
-// itself, and codes for those who may come early. Starting it by tap is drop.tsx.
+// The form of a drop: what it sells, how long, when it starts by itself, and codes for those who may come early. How many of each
+// product at what price is drop-item-form.tsx; starting it by tap is drop.tsx.
 import { useState, type SyntheticEvent } from 'react';
 import type { DropDraft } from '../../sfu-server/protocol/shop-messages.ts';
 import type { Drop, Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
-import { moneyForField, parseMoney } from '../ui/format.ts';
+import {
+  DropItemForm,
+  fieldsOf,
+  itemOf,
+  minutesOf,
+  minutesText,
+  type ItemFields,
+} from './drop-item-form.tsx';
 import { useShow, useStudio } from './hooks.ts';
 
 const lengths = [
@@ -14,18 +21,28 @@ const lengths = [
 ];
 const minuteMs = 60_000;
 
-const minutesOf = (text: string): number | null => {
-  const minutes = Number(text.trim().replace(',', '.'));
-  return text.trim() !== '' && Number.isFinite(minutes) && minutes > 0
-    ? Math.round(minutes * minuteMs)
-    : null;
-};
-const minutesText = (ms: number | undefined | null): string => (ms ? String(ms / minuteMs) : '');
 /** `datetime-local` speaks of this machine's clock, without a zone. */
 const localTime = (ms: number): string =>
   new Date(ms - new Date(ms).getTimezoneOffset() * minuteMs).toISOString().slice(0, 16);
 
+/** As many as the server takes in one drop. */
+const maxItems = 20;
+
 const noProducts: readonly Product[] = [];
+
+/** What is in the drop; of a new one, what fans are being shown. */
+const firstItems = (
+  drop: Drop | null,
+  products: readonly Product[],
+  featured: Product | null,
+): ItemFields[] => {
+  const known = (drop?.items ?? []).flatMap((item) => {
+    const product = products.find(({ id }) => id === item.productId);
+    return product ? [fieldsOf(product, item)] : [];
+  });
+  const first = featured ?? products.at(0);
+  return known.length > 0 || !first ? known : [fieldsOf(first, null)];
+};
 
 export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => void }) => {
   const { shop, session } = useStudio();
@@ -33,20 +50,9 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
   const featured = useShow((show) => show && featuredProduct(show));
   const count = useShow((show) => show?.drops.length ?? 0);
   const begun = drop !== null && drop.state.kind !== 'ready' && drop.state.kind !== 'scheduled';
-  const [item] = drop?.items ?? [];
   const [name, setName] = useState(drop?.name ?? `Drop ${count + 1}`);
-  const [productId, setProduct] = useState<string>(item?.productId ?? featured?.id ?? products[0]?.id ?? '');
-  const product = products.find(({ id }) => id === productId);
-  const currency = product?.currency ?? 'EUR';
-  const money = (minor: number | null | undefined) =>
-    minor === null || minor === undefined ? '' : moneyForField(minor, currency);
-  const [quantity, setQuantity] = useState(item?.quantity?.toString() ?? '');
-  const [price, setPrice] = useState(money(item?.priceMinor));
+  const [items, setItems] = useState(() => firstItems(drop, products, featured));
   const [length, setLength] = useState(drop ? minutesText(drop.lengthMs) : '10');
-  const [flashPrice, setFlashPrice] = useState(money(item?.flash?.priceMinor));
-  const [flashMinutes, setFlashMinutes] = useState(minutesText(item?.flash?.windowMs) || '10');
-  const [collectorId, setCollector] = useState<string>(item?.collector?.variantId ?? '');
-  const [collectorMinutes, setCollectorMinutes] = useState(minutesText(item?.collector?.windowMs) || '10');
   const [early, setEarly] = useState(minutesText(drop?.earlyAccessMs));
   const [startsAt, setStartsAt] = useState(
     drop?.state.kind === 'scheduled' ? localTime(drop.state.startsMs) : '',
@@ -55,40 +61,22 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
   const [wrong, setWrong] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
 
+  const productOf = (fields: ItemFields) => products.find(({ id }) => id === fields.productId);
+  const spare = products.filter(({ id }) => !items.some((one) => one.productId === id));
+
   const draft = (): DropDraft | string => {
-    if (!product) return 'Choose what the drop sells.';
-    const number = quantity.trim() === '' ? null : Number(quantity);
-    if (number !== null && !(Number.isInteger(number) && number > 0))
-      return 'Write how many the drop has, or leave it empty for all.';
-    const priceMinor = price.trim() === '' ? null : parseMoney(price, currency);
-    if (price.trim() !== '' && priceMinor === null) return 'Write the price as a number, such as 19.90.';
-    const flashMinor = flashPrice.trim() === '' ? null : parseMoney(flashPrice, currency);
-    const flashMs = minutesOf(flashMinutes);
-    if (flashPrice.trim() !== '' && (flashMinor === null || flashMs === null))
-      return 'Write the flash price as a number, and for how many minutes.';
-    const collector = product.variants.find(({ id }) => id === collectorId);
-    const collectorMs = minutesOf(collectorMinutes);
-    if (collector && collectorMs === null)
-      return 'Write for how many minutes the collector variant can be had.';
-    const others =
-      drop?.items
-        .filter((one) => one.productId !== product.id)
-        .slice(item?.productId === product.id ? 0 : 1) ?? [];
+    const made: DropDraft['items'] = [];
+    for (const fields of items) {
+      const product = productOf(fields);
+      const item = product && itemOf(fields, product);
+      if (typeof item === 'string') return item;
+      if (item) made.push(item);
+    }
+    if (made.length === 0) return 'Choose what the drop sells.';
     return {
       id: drop?.id ?? null,
       name: name.trim(),
-      items: [
-        {
-          productId: product.id,
-          quantity: number,
-          priceMinor,
-          flash:
-            flashMinor !== null && flashMs !== null ? { priceMinor: flashMinor, windowMs: flashMs } : null,
-          collector:
-            collector && collectorMs !== null ? { variantId: collector.id, windowMs: collectorMs } : null,
-        },
-        ...others,
-      ],
+      items: made,
       lengthMs: minutesOf(length),
       earlyAccessMs: minutesOf(early),
     };
@@ -122,13 +110,6 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
     else setWrong(made.text);
   };
 
-  const collectors = [
-    { value: '', text: 'none' },
-    ...(product?.variants ?? []).map((one) => ({
-      value: one.id,
-      text: one.name === '' ? one.sku : one.name,
-    })),
-  ];
   return (
     <form className="drop-form" aria-label="Drop" onSubmit={(event) => void save(event)}>
       <Field label="Name of the drop" value={name} onChange={setName} maxLength={80} />
@@ -136,62 +117,35 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
         <p className="hint">It has begun: only its name can change. Length: use +1 min.</p>
       ) : (
         <>
-          <div className="form-row form-pair">
-            <Select
-              label="Sells"
-              value={productId}
-              choices={products.map((one) => ({ value: one.id, text: one.name }))}
-              onChange={setProduct}
-            />
-            <Select label="Length" value={length} choices={lengths} onChange={setLength} />
-          </div>
-          <div className="form-row form-pair">
-            <Field
-              label="How many"
-              value={quantity}
-              onChange={setQuantity}
-              inputMode="numeric"
-              placeholder="all"
-            />
-            <Field
-              label="Drop price"
-              value={price}
-              onChange={setPrice}
-              inputMode="decimal"
-              placeholder="as usual"
-            />
-          </div>
-          <div className="form-row form-pair">
-            <Field
-              label="Flash price"
-              value={flashPrice}
-              onChange={setFlashPrice}
-              inputMode="decimal"
-              placeholder="none"
-            />
-            <Field
-              label="for the first minutes"
-              value={flashMinutes}
-              onChange={setFlashMinutes}
-              inputMode="decimal"
-            />
-          </div>
-          {collectors.length > 2 && (
-            <div className="form-row form-pair">
-              <Select
-                label="Collector variant"
-                value={collectorId}
-                choices={collectors}
-                onChange={setCollector}
-              />
-              <Field
-                label="in the first minutes"
-                value={collectorMinutes}
-                onChange={setCollectorMinutes}
-                inputMode="decimal"
-              />
+          {items.map((fields) => {
+            const product = productOf(fields);
+            const replace = (next: ItemFields | null) =>
+              setItems(items.flatMap((one) => (one === fields ? (next ?? []) : one)));
+            return (
+              product && (
+                <DropItemForm
+                  key={product.id}
+                  product={product}
+                  fields={fields}
+                  choices={products.filter((one) => one === product || spare.includes(one))}
+                  onChange={replace}
+                  onChoose={(chosen) => replace(fieldsOf(chosen, null))}
+                  onRemove={items.length > 1 ? () => replace(null) : null}
+                />
+              )
+            );
+          })}
+          {spare[0] && items.length < maxItems && (
+            <div>
+              <Button
+                kind="quiet"
+                onPress={() => setItems([...items, ...spare.slice(0, 1).map((one) => fieldsOf(one, null))])}
+              >
+                + Another product
+              </Button>
             </div>
           )}
+          <Select label="Length" value={length} choices={lengths} onChange={setLength} />
           <div className="form-row form-pair">
             <label className="field">
               <span className="field-label">Starts by itself at</span>

@@ -260,8 +260,11 @@ const DropControl = (props: { drop: Drop | null; onNew: () => void; onEdit: () =
 
 /** What the drop itself still has, and what its windows do. */
 const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
+  const { shop } = useStudio();
   const show = useShow((state) => state);
   if (!show) return null;
+  // With one product in the drop and on the card there is nothing to choose.
+  const choice = drop.items.some(({ productId }) => productId !== show.featuredProductId);
   return (
     <ul className="drop-items">
       {drop.items.map((item) => {
@@ -270,6 +273,16 @@ const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
         const offer = offerOf(show, product, nowMs);
         return (
           <li key={item.productId}>
+            {choice && (
+              <Button
+                kind="quiet"
+                pressed={product.id === show.featuredProductId}
+                label={`Show ${product.name} on the card`}
+                onPress={() => void shop.press('featureProduct', { productId: product.id })}
+              >
+                {product.id === show.featuredProductId ? 'On the card' : 'Show'}
+              </Button>
+            )}
             {product.name}: {item.stock.left.toLocaleString()} left
             {item.stock.held > 0 && `, ${item.stock.held.toLocaleString()} held`}
             {offer.drop?.id === drop.id && offer.flashEndsMs !== null && ` · ${saleWords(offer, nowMs)}`}

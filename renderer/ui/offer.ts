@@ -183,6 +183,15 @@ export const offerOf = (show: ShowState, product: Product, nowMs: number): Offer
   };
 };
 
+/** What else the drop of this offer sells, in the director's order; nothing when no drop is ahead or on. */
+export const alsoInDrop = (show: ShowState, { drop, product }: Offer, nowMs: number): Offer[] => {
+  if (!drop || drop.state.kind === 'ended' || drop.state.kind === 'ready') return [];
+  return drop.items
+    .filter(({ productId }) => productId !== product.id)
+    .flatMap((item) => show.products.find(({ id }) => id === item.productId) ?? [])
+    .map((other) => offerOf(show, other, nowMs));
+};
+
 /** Rounded up, so that a clock reads 0:01 until it is over. */
 const clock = (untilMs: number, nowMs: number): string =>
   formatDuration(Math.ceil(Math.max(0, untilMs - nowMs) / 1000) * 1000);

@@ -60,6 +60,8 @@ export const ProductCard = (props: {
   showId: ShowId;
   product: Product;
   offer: Offer;
+  /** What else the same drop sells: each a link to its own page. */
+  also: readonly Offer[];
   /** By the server's clock. */
   nowMs: number;
   /** What this fan holds runs out then; null: they hold nothing. */
@@ -69,7 +71,7 @@ export const ProductCard = (props: {
   /** Buying beside the picture. The link itself leads to the product page, for another tab or another phone. */
   onBuy: () => void;
 }) => {
-  const { product, offer, showId, nowMs, heldUntilMs, caution, onBuy } = props;
+  const { product, offer, also, showId, nowMs, heldUntilMs, caution, onBuy } = props;
   const words = saleWords(offer, nowMs);
   const collector = collectorWords(offer, nowMs);
   const held = heldUntilMs !== null && heldUntilMs > nowMs;
@@ -111,6 +113,19 @@ export const ProductCard = (props: {
       >
         {held ? `Go on: yours for ${countdown(heldUntilMs, nowMs)}` : buttonWords(offer)}
       </a>
+      {also.length > 0 && (
+        <nav className="product-also" aria-label="Also in this drop">
+          <p aria-hidden="true">Also in this drop</p>
+          {also.map(({ product: other, priceMinor, stock }) => (
+            <a key={other.id} href={`/shop/${showId}/${other.id}`} target="_blank" rel="noreferrer">
+              <span>{other.name}</span>
+              <span>
+                {formatMoney(priceMinor, other.currency)} · {formatStock(stock)}
+              </span>
+            </a>
+          ))}
+        </nav>
+      )}
     </article>
   );
 };

@@ -8,7 +8,7 @@ import type { Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
-import { offerOf } from '../ui/offer.ts';
+import { alsoInDrop, offerOf } from '../ui/offer.ts';
 import { useLasting, useServerNow, useSession } from '../ui/use-session.ts';
 import type { Playing } from './playing.ts';
 import type { StandbyCopy } from './standby-copy.ts';
@@ -177,13 +177,15 @@ const Selling = (props: { session: Session; show: ShowState; product: Product; c
   const [open, setOpen] = useState(false);
   const [heldUntilMs, setHeld] = useState<number | null>(null);
   const close = useCallback(() => setOpen(false), []);
+  const offer = offerOf(show, product, nowMs);
   return (
     <>
       <div className="card-slot">
         <ProductCard
           showId={show.id}
           product={product}
-          offer={offerOf(show, product, nowMs)}
+          offer={offer}
+          also={alsoInDrop(show, offer, nowMs)}
           nowMs={nowMs}
           heldUntilMs={heldUntilMs}
           caution={caution}

@@ -221,4 +221,70 @@ describe('a drop', () => {
     director.close();
     expect(problems).toEqual([]);
   }, 180_000);
+
+  test('of two products is made by the form at the desk, shown by the director’s tap, and each page leads to the other', async () => {
+    const director = await joinStudio(server.origin, server.studioKey);
+    const productOf = async (name: string) => {
+      const { productId } = await director.channel.call('saveProduct', {
+        draft: {
+          kind: 'physical',
+          id: null,
+          name,
+          description: '',
+          priceMinor: 3_000,
+          vatNote: '',
+          maxPerBuyer: null,
+          selling: 'open',
+          pictureUrl: null,
+          variants: [{ id: null, name: '', sku: null, priceMinor: null, stockTotal: 9 }],
+        },
+      });
+      return productId;
+    };
+    const hood = await productOf('Hood');
+    const cap = await productOf('Cap');
+    await director.channel.call('featureProduct', { productId: hood });
+    director.close();
+    const desk = await openPage(server.studioUrl, laptop);
+    await desk
+      .getByRole('button', { name: 'New drop' })
+      .or(desk.getByRole('button', { name: 'Make a drop' }))
+      .click();
+    await desk.getByLabel('Name of the drop').fill('Late pair');
+    await desk.getByRole('button', { name: '+ Another product' }).click();
+    await desk.getByLabel('Sells').last().selectOption(cap);
+    const capPart = desk.getByRole('group', { name: 'Cap in the drop' });
+    await capPart.getByLabel('How many').fill('four');
+    await desk.getByRole('button', { name: 'Make the drop' }).click();
+    await desk.getByText('Cap: write how many the drop has').waitFor();
+    await capPart.getByLabel('How many').fill('4');
+    await capPart.getByLabel('Drop price').fill('12');
+    expect(await accessibilityProblems(desk)).toEqual([]);
+    await desk.getByRole('button', { name: 'Make the drop' }).click();
+    await desk.getByText('Late pair').first().waitFor();
+    await desk.getByRole('button', { name: 'Start the drop' }).click();
+    const fan = await openPage(`${server.origin}/watch/${server.showId}`, phone);
+    await fan.getByRole('link', { name: /^Cap.*12 · 4 left of 4/ }).waitFor();
+    await desk.getByRole('button', { name: 'Show Cap on the card' }).click();
+    await fan.getByRole('link', { name: /^Hood.*30 · 9 left of 9/ }).waitFor();
+    expect(await accessibilityProblems(fan)).toEqual([]);
+    await fan.goto(`${server.origin}/shop/${server.showId}/${hood}`);
+    await fan.getByRole('link', { name: /^Cap.*12 · 4 left of 4/ }).click();
+    await fan.getByRole('button', { name: /^Hold one for .12$/ }).waitFor();
+    expect(await accessibilityProblems(fan)).toEqual([]);
+    if (process.env['SHOP_LOOK']) {
+      const at = process.env['SHOP_LOOK'];
+      await fan.screenshot({ path: `${at}/product.png`, fullPage: true });
+      await fan.goto(`${server.origin}/watch/${server.showId}`);
+      await fan.getByRole('link', { name: /Hood/ }).waitFor();
+      await fan.screenshot({ path: `${at}/viewer.png` });
+      await desk.screenshot({ path: `${at}/desk.png` });
+      await desk.getByRole('button', { name: 'New drop' }).click();
+      await desk.getByRole('button', { name: '+ Another product' }).click();
+      await desk.screenshot({ path: `${at}/desk-form.png` });
+      await desk.setViewportSize({ width: 1280, height: 800 });
+    }
+    await desk.context().close();
+    await fan.context().close();
+  }, 90_000);
 });

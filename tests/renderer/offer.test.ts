@@ -8,7 +8,7 @@ import {
   type Product,
 } from '../../sfu-server/protocol/shop.ts';
 import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
-import { dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
+import { alsoInDrop, dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
 import { counted, emptyShop, oneVariant } from '../support/products.ts';
 
 const minuteMs = 60_000;
@@ -124,6 +124,30 @@ describe('what is on offer', () => {
     expect(offer.sale.kind).toBe('soldOut');
     expect(saleWords(offer, startMs)).toBe('All held right now · 2 may come back');
     expect(at(dropWith(running, { stock: counted(5, 4) }), startMs).variants[0]?.left).toBe(1);
+  });
+
+  it('of a drop of several products each offer names the others, at their own price and count, until it is over', () => {
+    const mug: Product = { ...oneVariant('Mug', counted(6)), priceMinor: 1_200 };
+    const both = (state: DropState): ShowState => {
+      const drop = dropWith(state);
+      const more = { productId: mug.id, quantity: 3, priceMinor: 900, flash: null, collector: null };
+      return {
+        ...showWith([{ ...drop, items: [...drop.items, { ...more, stock: counted(3, 1) }] }]),
+        products: [tee, mug],
+      };
+    };
+    const others = (show: ShowState, product: Product) =>
+      alsoInDrop(show, offerOf(show, product, startMs), startMs).map((one) => [
+        one.product.name,
+        one.priceMinor,
+        one.stock.left,
+      ]);
+    expect(others(both(running), tee)).toEqual([['Mug', 900, 2]]);
+    expect(others(both(running), mug)).toEqual([['Tee', 1_500, 5]]);
+    expect(others(both({ kind: 'countdown', startsMs: startMs + 1 }), tee)).toEqual([['Mug', 900, 2]]);
+    const over: DropState = { kind: 'ended', startedMs: 0, endedMs: startMs, by: 'time' };
+    expect(others(both(over), tee)).toEqual([]);
+    expect(others(showWith([dropWith(running)]), tee)).toEqual([]);
   });
 
   it('of several drops the one that is on speaks for a product, else the next, else nobody', () => {
