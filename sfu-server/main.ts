@@ -11,6 +11,7 @@ import { hashToken, loadStudioKey } from './access/tokens.ts';
 import { steadyClock as clock, watchWallClock } from './clock.ts';
 import { parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
+import { forgetAddress } from './shop/drop-mails.ts';
 import { nodeConfig, type ClipFiles, type NodeConfig } from './media/node-api.ts';
 import { firstStart, startNode } from './nodes.ts';
 import { AppError } from './protocol/errors.ts';
@@ -120,6 +121,7 @@ const start = async () => {
       desk,
       currentShop: () => shows.current().shop,
       shopOfOrder: (id) => shopOf(store.showOfOrder(id)),
+      forgetAddress: (token) => forgetAddress(store, token),
       shopOfDownload: (token) => shopOf(store.showOfDownload(hashToken(token))),
     },
     recordings: recordingsFolder(config),

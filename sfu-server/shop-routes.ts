@@ -21,6 +21,8 @@ export type ShopRoutesOptions = {
   shopOfOrder: (id: OrderId) => Shop | undefined;
   /** Of whichever show the order behind a download's token belongs to. */
   shopOfDownload: (token: string) => Shop | undefined;
+  /** Deletes the address that the link in a mail was sent to. */
+  forgetAddress: (token: string) => void;
   /** Throws `badToken` unless the request carries the studio key. */
   requireStudio: (request: FastifyRequest) => void;
 };
@@ -164,6 +166,24 @@ export const shopRoutes =
         .header('content-disposition', attachment(download.fileName))
         .header('content-length', download.bytes)
         .send(streamOf(download));
+    });
+
+    // --- the link in a mail ---------------------------------------------------------------------------------------------------
+
+    // A press in the mail program posts (RFC 8058), a press on the link gets; both are one click, and whoever looks first does no harm:
+    // the mail has been sent. The answer is the same for every token.
+    app.route<{ Params: { token: string } }>({
+      method: ['GET', 'POST'],
+      url: '/forget/:token',
+      config: perMinute(60),
+      bodyLimit: 2_048,
+      handler: (request, reply) => {
+        options.forgetAddress(request.params.token);
+        return reply
+          .type('text/plain; charset=utf-8')
+          .header('cache-control', 'no-store')
+          .send('Done. Your address is deleted, and no mail about this show’s drops will come.');
+      },
     });
 
     // --- callbacks of the payment provider -------------------------------------------------------------------------------------

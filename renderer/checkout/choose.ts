@@ -3,6 +3,7 @@
 import type { Product, VariantId } from '../../sfu-server/protocol/shop.ts';
 import { countdown, type Offer, type VariantOffer } from '../ui/offer.ts';
 import { formatMoney } from '../ui/format.ts';
+import { mailMeView } from './mail-me.ts';
 import { make, say, stepper, write, type View } from './elements.ts';
 import type { Checkout } from './checkout.ts';
 
@@ -107,6 +108,7 @@ export const chooseView = (checkout: Checkout, product: () => Product | null): V
     }
   };
   const main = make('button', { type: 'button', class: 'primary main-action', onclick: press });
+  const mailMe = mailMeView(checkout, product);
   const waits = make('p', { class: 'checkout-note', role: 'status' });
   const leave = make(
     'button',
@@ -162,6 +164,7 @@ export const chooseView = (checkout: Checkout, product: () => Product | null): V
       piecesRow,
       codeRow,
       main,
+      mailMe.root,
       waits,
       make('div', { class: 'row row-quiet' }, wish, leave),
     ),
@@ -194,6 +197,8 @@ export const chooseView = (checkout: Checkout, product: () => Product | null): V
       main.hidden = waiting !== undefined;
       main.disabled = !ready || busy !== null || action === 'none' || (action === 'tell' && wished);
       write(main, busy ?? mainWords(now, one, wished));
+      mailMe.show(action === 'tell');
+      mailMe.update();
       say(
         waits,
         waiting

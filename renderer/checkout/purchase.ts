@@ -44,7 +44,7 @@ export type Purchase = ReturnType<typeof createPurchase>;
 
 const nothingYet: PurchaseState = {
   ready: false,
-  mine: { holds: [], waiting: [], wishes: [] },
+  mine: { holds: [], waiting: [], wishes: [], mails: [] },
   options: null,
   receipt: null,
   lapsed: null,
@@ -199,6 +199,15 @@ export const createPurchase = (session: Session, options: { arrivedFor?: OrderId
         const { mine } = store.getState();
         const others = mine.wishes.filter((one) => one !== productId);
         store.setState({ mine: { ...mine, wishes: wished ? [...others, productId] : others } });
+      }),
+    /** Null: no mail after all. Gives whether it was taken. */
+    mailWhenItDrops: (productId: ProductId, email: string | null) =>
+      act('Saving', async () => {
+        await session.call('mailWhenItDrops', { productId, email });
+        const { mine } = store.getState();
+        const others = mine.mails.filter((one) => one !== productId);
+        store.setState({ mine: { ...mine, mails: email === null ? others : [...others, productId] } });
+        return true;
       }),
 
     /** Order, details and payment in one press; pressed again after a failure it goes on where it stopped. */

@@ -273,6 +273,25 @@ const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
         const offer = offerOf(show, product, nowMs);
         return (
           <li key={item.productId}>
+            <p>
+              {product.name}: {item.stock.left.toLocaleString()} left
+              {item.stock.held > 0 && `, ${item.stock.held.toLocaleString()} held`}
+              {offer.drop?.id === drop.id && offer.flashEndsMs !== null && ` · ${saleWords(offer, nowMs)}`}
+              {item.collector &&
+                offer.variants
+                  .filter(({ variant }) => variant.id === item.collector?.variantId)
+                  .map(({ variant, collector }) => (
+                    <span key={variant.id}>
+                      {' '}
+                      · {variant.name}:{' '}
+                      {collector.kind === 'here'
+                        ? countdown(collector.endsMs, nowMs)
+                        : collector.kind === 'gone'
+                          ? 'gone'
+                          : 'at the start'}
+                    </span>
+                  ))}
+            </p>
             {choice && (
               <Button
                 kind="quiet"
@@ -283,23 +302,6 @@ const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
                 {product.id === show.featuredProductId ? 'On the card' : 'Show'}
               </Button>
             )}
-            {product.name}: {item.stock.left.toLocaleString()} left
-            {item.stock.held > 0 && `, ${item.stock.held.toLocaleString()} held`}
-            {offer.drop?.id === drop.id && offer.flashEndsMs !== null && ` · ${saleWords(offer, nowMs)}`}
-            {item.collector &&
-              offer.variants
-                .filter(({ variant }) => variant.id === item.collector?.variantId)
-                .map(({ variant, collector }) => (
-                  <span key={variant.id}>
-                    {' '}
-                    · {variant.name}:{' '}
-                    {collector.kind === 'here'
-                      ? countdown(collector.endsMs, nowMs)
-                      : collector.kind === 'gone'
-                        ? 'gone'
-                        : 'at the start'}
-                  </span>
-                ))}
           </li>
         );
       })}

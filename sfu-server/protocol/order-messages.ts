@@ -11,6 +11,7 @@ import {
   paymentProvider,
   priceMinor,
   productId,
+  emailAddress,
 } from './shop.ts';
 
 const nothing = z.object({});
@@ -20,17 +21,6 @@ const director = ['studio'] as const;
 const crew = ['studio', 'crew'] as const;
 const buyer = ['viewer'] as const;
 
-// RFC 5321 §4.5.3.1.3: a path is at most 254 characters. More than "something@domain.tld" only the delivery can tell.
-const email = z
-  .string()
-  .check(
-    z.trim(),
-    z.maxLength(254),
-    z.regex(
-      /^[^\s@<>"(),;:\\]{1,64}@[^\s@<>"(),;:\\]+\.[^\s@<>"(),;:\\.]{2,}$/,
-      'an e-mail address such as ada@example.com',
-    ),
-  );
 const personName = z.string().check(z.trim(), z.maxLength(80));
 const sentence = z.string().check(z.trim(), z.maxLength(200));
 
@@ -140,6 +130,8 @@ export const orderRequests = {
       ways: z.array(paymentProvider),
       windows: z.array(pickupWindow),
       lanes: z.array(shippingLane),
+      /** Whether this server sends mail. */
+      mail: z.boolean(),
     }),
   },
   /** Own holds in force become one order. Asked again with holds of that order it is the same order. */
@@ -151,7 +143,7 @@ export const orderRequests = {
   /** Until payment begins. Only digital goods: `download`; everything else is picked up or shipped. */
   saveOrderDetails: {
     from: buyer,
-    params: z.object({ orderId, email, name: personName, fulfilment }),
+    params: z.object({ orderId, email: emailAddress, name: personName, fulfilment }),
     result: receipt,
   },
   /** Begins the payment, or gives the one under way. `payUrl` in the answer: go there. */

@@ -8,6 +8,7 @@ import {
   crewMember,
   currency,
   dropId,
+  emailAddress,
   hold,
   holdId,
   priceMinor,
@@ -220,6 +221,12 @@ export const shopRequests = {
   },
   leaveWaiting: { from: buyer, params: z.object({ variantId }), result: nothing },
   wish: { from: buyer, params: z.object({ productId, wished: z.boolean() }), result: nothing },
+  /** One mail when the product drops next, then the address is deleted; null: no mail after all. */
+  mailWhenItDrops: {
+    from: buyer,
+    params: z.object({ productId, email: z.nullable(emailAddress) }),
+    result: nothing,
+  },
 } as const satisfies Record<string, RequestSpec>;
 
 export const shopEvents = {

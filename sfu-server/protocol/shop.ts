@@ -226,11 +226,24 @@ export const waiting = z.object({
 });
 export type Waiting = z.infer<typeof waiting>;
 
-/** What the buyer's device may know of itself: holds in force, places in line, wishes. */
+// RFC 5321 §4.5.3.1.3: a path is at most 254 characters. More than "something@domain.tld" only the delivery can tell.
+export const emailAddress = z
+  .string()
+  .check(
+    z.trim(),
+    z.maxLength(254),
+    z.regex(
+      /^[^\s@<>"(),;:\\]{1,64}@[^\s@<>"(),;:\\]+\.[^\s@<>"(),;:\\.]{2,}$/,
+      'an e-mail address such as ada@example.com',
+    ),
+  );
+
+/** What the buyer's device may know of itself: holds in force, places in line, wishes, and what a mail is still to come about. */
 export const buyerState = z.object({
   holds: z.array(hold),
   waiting: z.array(waiting),
   wishes: z.array(productId),
+  mails: z.array(productId),
 });
 export type BuyerState = z.infer<typeof buyerState>;
 

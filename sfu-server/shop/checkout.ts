@@ -178,7 +178,11 @@ export const createCheckout = (options: CheckoutOptions) => {
   return {
     // --- buyers ----------------------------------------------------------------------------------------------------------
 
-    options: (): ShowResult<'checkoutOptions'> => ({ ways: till.ways(null), ...fulfilments.setup() }),
+    options: (): ShowResult<'checkoutOptions'> => ({
+      ways: till.ways(null),
+      ...fulfilments.setup(),
+      mail: desk.mailer() !== undefined,
+    }),
     begin: (buyer: BuyerHash, { holdIds }: ShowParams<'beginCheckout'>, addressPrefix: string): Receipt =>
       receiptOf(orders.begin(buyer, holdIds, addressPrefix)),
     saveDetails: (params: ShowParams<'saveOrderDetails'>): Receipt => receiptOf(orders.saveDetails(params)),

@@ -641,7 +641,6 @@ export const createHolds = (options: HoldsOptions) => {
       options.buyerChanged(buyer);
     },
 
-    /** All that a buyer's device may know of itself. */
     of: (buyer: BuyerHash): { holds: Hold[]; waiting: Waiting[]; wishes: ProductId[] } => ({
       holds: holdsOfBuyer.all(buyer, show).map(holdOf),
       waiting: waitsOfBuyer.all(buyer, show).map((row) => ({

@@ -1,4 +1,4 @@
-// Sends mail by SMTP where it is set up. What is sent, to whom and how often it is tried is checkout.ts.
+// Sends mail by SMTP where it is set up. What is sent, to whom and how often it is tried is checkout.ts and drop-mails.ts.
 import { createTransport } from 'nodemailer';
 
 export type MailOptions = {
@@ -15,9 +15,25 @@ const timeoutMs = 15_000;
 export const createMailer = ({ smtpUrl, from }: MailOptions) => {
   const transport = createTransport(smtpUrl, { from, disableFileAccess: true, disableUrlAccess: true });
   return {
-    /** Rejects when the server does not take it, or not in time. `messageId` makes a repetition recognisable. */
-    send: async (to: string, subject: string, text: string, messageId: string): Promise<void> => {
-      const sending = transport.sendMail({ to, subject, text, messageId });
+    /**
+     * Rejects when the server does not take it, or not in time. `messageId` makes a repetition recognisable. `forgetUrl`: the mail
+     * program may offer a button that posts there (RFC 8058), so that nobody has to look for the link.
+     */
+    send: async (
+      to: string,
+      subject: string,
+      text: string,
+      messageId: string,
+      { forgetUrl }: { forgetUrl?: string } = {},
+    ): Promise<void> => {
+      const headers =
+        forgetUrl === undefined
+          ? {}
+          : {
+              'List-Unsubscribe': `<${forgetUrl}>`,
+              'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+            };
+      const sending = transport.sendMail({ to, subject, text, messageId, headers });
       const late = AbortSignal.timeout(timeoutMs);
       await Promise.race([
         sending,

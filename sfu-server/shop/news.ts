@@ -6,7 +6,7 @@ import type { BuyerState, DropId, Product, ProductId } from '../protocol/shop.ts
 import type { StateChange } from '../protocol/state.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Drops } from './drops.ts';
-import type { BuyerHash, Holds } from './holds.ts';
+import type { BuyerHash } from './holds.ts';
 
 /** Well within the 200 ms that picture, card and desk may differ, also on a slow line. */
 const stockEveryMs = 80;
@@ -24,7 +24,8 @@ export type NewsOptions = {
   catalogue: Pick<Catalogue, 'find' | 'withSku'>;
   /** Asked when there is something to tell, so these may be made later. */
   drops: () => Pick<Drops, 'find' | 'selling' | 'stockMoved'>;
-  holds: () => Pick<Holds, 'of'>;
+  /** All that a buyer's device may know of itself. */
+  buyerState: (buyer: BuyerHash) => BuyerState;
   tell: (change: StateChange) => void;
   log: { error(detail: object, text: string): void };
 };
@@ -35,7 +36,7 @@ const counts = ({ id, stock, variants }: Product) => ({
   variants: variants.map((variant) => ({ variantId: variant.id, stock: variant.stock })),
 });
 
-export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOptions) => {
+export const createNews = ({ clock, catalogue, drops, buyerState, tell, log }: NewsOptions) => {
   const skus = new Set<string>();
   const changedDrops = new Set<DropId>();
   const changedBuyers = new Set<BuyerHash>();
@@ -81,7 +82,7 @@ export const createNews = ({ clock, catalogue, drops, holds, tell, log }: NewsOp
     for (const buyer of changedBuyers) {
       const listeners = watchers.get(buyer);
       if (!listeners) continue;
-      const state = holds().of(buyer);
+      const state = buyerState(buyer);
       for (const listener of listeners) listener(state);
     }
     changedBuyers.clear();

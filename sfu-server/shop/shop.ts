@@ -6,12 +6,13 @@ import { AppError } from '../protocol/errors.ts';
 import type { ShowParams } from '../protocol/messages.ts';
 import type { CounterOrder } from '../protocol/order-messages.ts';
 import type { ProductDraft } from '../protocol/shop-messages.ts';
-import type { DropId, Product, ProductId, ShopSettings, Variant } from '../protocol/shop.ts';
+import type { BuyerState, DropId, Product, ProductId, ShopSettings, Variant } from '../protocol/shop.ts';
 import type { ShowId, ShowState, StateChange } from '../protocol/state.ts';
 import type { Store } from '../store/database.ts';
 import { createCatalogue } from './catalogue.ts';
 import { createCheckout, type CheckoutOptions } from './checkout.ts';
 import { importCatalogue, type ImportReport } from './csv.ts';
+import { createDropMails } from './drop-mails.ts';
 import { createDrops, type Drops } from './drops.ts';
 import { createHolds, type BuyerHash, type Holds } from './holds.ts';
 import { createNews } from './news.ts';
@@ -39,14 +40,25 @@ export type Shop = ReturnType<typeof createShop>;
 export const createShop = (options: ShopOptions) => {
   const { store, show, clock, isOver, tell, log } = options;
   const catalogue = createCatalogue(store, show, () => clock.now());
-  const news = createNews({ clock, catalogue, drops: () => drops, holds: () => holds, tell, log });
+  const news = createNews({
+    clock,
+    catalogue,
+    drops: () => drops,
+    buyerState: (buyer) => buyerState(buyer),
+    tell,
+    log,
+  });
   let offer = () => {};
+  let mailAbout = (_drop: DropId) => {};
   const drops: Drops = createDrops({
     store,
     show,
     clock,
     catalogue,
-    changed: news.dropChanged,
+    changed: (id) => {
+      news.dropChanged(id);
+      mailAbout(id);
+    },
     removed: (id) => tell({ kind: 'dropRemoved', dropId: id }),
     opened: () => offer(),
     log,
@@ -73,6 +85,27 @@ export const createShop = (options: ShopOptions) => {
     tellCrew: options.tellCrew,
     log,
   });
+  const dropMails = createDropMails({
+    store,
+    show,
+    clock,
+    mailer: options.trade.desk.mailer,
+    publicOrigin: options.trade.publicOrigin,
+    title: options.title,
+    drops: () => drops.all(),
+    productName: (id) => catalogue.find(id)?.name,
+    isOver,
+    buyerChanged: news.buyerChanged,
+    log,
+  });
+  const buyerState = (buyer: BuyerHash): BuyerState => ({
+    ...holds.of(buyer),
+    mails: dropMails.of(buyer),
+  });
+  mailAbout = (id) => {
+    const drop = drops.find(id);
+    if (drop) dropMails.changed(drop);
+  };
   // All are there now: what time changed while the server was away is for those who wait, too.
   offer = holds.offer;
   offer();
@@ -110,6 +143,7 @@ export const createShop = (options: ShopOptions) => {
     holds,
     checkout,
     watchBuyer: news.watchBuyer,
+    buyerState,
 
     /** What a show's state begins with. */
     state: (): Pick<ShowState, 'shop' | 'products' | 'featuredProductId' | 'drops'> => ({
@@ -206,19 +240,29 @@ export const createShop = (options: ShopOptions) => {
       catalogue.known(id);
       holds.wish(buyer, id, wished);
     },
-    /** A show that ends takes its drops with it. */
-    showEnded: () => drops.endAll(),
+    /** A mail to `email` at the next start; null: none. */
+    mailWhenItDrops: (buyer: BuyerHash, { productId: id, email }: ShowParams<'mailWhenItDrops'>) => {
+      catalogue.known(id);
+      if (email === null) dropMails.forget(buyer, id);
+      else dropMails.ask(buyer, id, email);
+    },
+    /** A show that ends takes its drops with it, and the addresses of those who waited for one. */
+    showEnded: () => {
+      drops.endAll();
+      dropMails.showEnded();
+    },
 
     close: async () => {
       news.close();
       holds.close();
       drops.close();
-      await checkout.close();
+      await Promise.all([dropMails.close(), checkout.close()]);
     },
     snapshot: () => ({
       products: catalogue.all().length,
       drops: drops.snapshot(),
       holds: holds.snapshot(),
+      dropMails: dropMails.snapshot(),
       checkout: checkout.snapshot(),
       news: news.snapshot(),
     }),

@@ -24,6 +24,8 @@ export const createShopLimits = (clock: Clock) => {
     holdsOfAddress: createRate({ now, burst: 4_000, perSecond: 400 }),
     holdsOfBuyer: createRate({ now, burst: 20, perSecond: 1 }),
     wrongCodesOfAddress: createRate({ now, burst: 60, perSecond: 0.5 }),
+    /** Each may send a mail to somebody who never asked. */
+    mailsOfAddress: createRate({ now, burst: 100, perSecond: 0.2 }),
     wrongCodesOfBuyer: createRate({ now, burst: 5, perSecond: 0.1 }),
   };
 };
@@ -56,7 +58,7 @@ export const createShopDoor = ({ joined, address, limits, tellMine }: ShopDoorOp
     const hash = buyerHash.parse(hashToken(buyerToken));
     identity?.unwatch();
     identity = { buyer: hash, unwatch: shop().watchBuyer(hash, tellMine) };
-    return { buyerToken, mine: shop().holds.of(hash) };
+    return { buyerToken, mine: shop().buyerState(hash) };
   };
 
   /** A buyer who wants something: counted by buyer and by address. */
@@ -126,6 +128,11 @@ export const createShopDoor = ({ joined, address, limits, tellMine }: ShopDoorOp
       place: shop().holds.joinWaiting(wanting(), variantId, quantity),
     }),
     leaveWaiting: ({ variantId }) => done(shop().holds.leaveWaiting(buyer(), variantId)),
+    mailWhenItDrops: (params) => {
+      const hash = wanting();
+      if (params.email !== null) limits.mailsOfAddress.spend(address);
+      return done(shop().mailWhenItDrops(hash, params));
+    },
     wish: ({ productId, wished }) => done(shop().wish(wanting(), productId, wished)),
   };
 

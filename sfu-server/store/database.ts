@@ -21,9 +21,10 @@ import { sql as firstLight } from './migrations/0001-first-light.ts';
 import { sql as theDrop } from './migrations/0002-the-drop.ts';
 import { sql as standbyClips } from './migrations/0003-standby-clips.ts';
 import { sql as productions } from './migrations/0004-productions.ts';
+import { sql as dropMails } from './migrations/0005-drop-mails.ts';
 
 /** In order; the position is the schema's version. */
-const migrations: readonly string[] = [firstLight, theDrop, standbyClips, productions];
+const migrations: readonly string[] = [firstLight, theDrop, standbyClips, productions, dropMails];
 
 /** A column that holds JSON of a shape. */
 export const json = <T extends z.ZodMiniType>(schema: T) =>

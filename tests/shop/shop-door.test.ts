@@ -66,7 +66,7 @@ describe('buyers', () => {
     await expect.poll(() => ada.mine.at(-1)?.holds[0]?.quantity, { timeout: 10_000 }).toBe(3);
 
     const mallory = await comeToBuy();
-    expect(mallory.mine[0]).toEqual({ holds: [], waiting: [], wishes: [] });
+    expect(mallory.mine[0]).toEqual({ holds: [], waiting: [], wishes: [], mails: [] });
     const { id: holdId } = hold;
     expect(await refusal(mallory.channel.call('changeHold', { holdId, quantity: 1 }))).toBe('notFound');
     expect(await refusal(mallory.channel.call('releaseHold', { holdId }))).toBe('notFound');

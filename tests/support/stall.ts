@@ -2,6 +2,7 @@
 // For tests of what is sold to whom when; what crosses the wire is tested through sockets.
 import { createPaymentDesk } from '../../sfu-server/shop/payments/desk.ts';
 import { createShop, type Shop } from '../../sfu-server/shop/shop.ts';
+import type { Secrets } from '../../sfu-server/protocol/secrets.ts';
 import { openStore, type Store } from '../../sfu-server/store/database.ts';
 import { buyerHash, type BuyerHash } from '../../sfu-server/shop/holds.ts';
 import { AppError, type ErrorCode } from '../../sfu-server/protocol/errors.ts';
@@ -26,7 +27,13 @@ export type Stall = {
   close: () => void;
 };
 
-export const openStall = (file = ':memory:', clock = fakeClock()): Stall => {
+/** `secrets`: a mail server, where there is one. `onError`: told what else would fail the test. */
+export const openStall = (
+  file = ':memory:',
+  clock = fakeClock(),
+  secrets: Secrets = {},
+  onError?: (text: string) => void,
+): Stall => {
   const store = openStore(file);
   if (!store.show(show)) store.addShow(show, 'Alley', clock.now());
   const told: StateChange[] = [];
@@ -39,10 +46,15 @@ export const openStall = (file = ':memory:', clock = fakeClock()): Stall => {
     tell: (change) => told.push(change),
     title: () => 'Alley',
     tellCrew: () => {},
-    trade: { desk: createPaymentDesk({}), goods: '/nowhere', publicOrigin: () => 'https://drop.example' },
+    trade: {
+      desk: createPaymentDesk(secrets),
+      goods: '/nowhere',
+      publicOrigin: () => 'https://drop.example',
+    },
     log: {
       ...silent,
       error: (detail, text) => {
+        if (onError) return onError(text);
         throw new Error(text, { cause: detail });
       },
     },
