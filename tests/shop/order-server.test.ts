@@ -104,6 +104,8 @@ describe('buying', () => {
         if (order.state.kind === 'paid') resolve(order.pickupCode);
       });
     });
+    // The first question comes within a second, the next one much later: between them a callback is the only news.
+    await expect.poll(() => fake.calls.retrieve, { timeout: 10_000 }).toBeGreaterThan(0);
     fake.pay(id);
     const [event] = fake.take().slice(-1);
     const body = event?.body ?? '';
