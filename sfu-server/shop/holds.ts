@@ -479,7 +479,7 @@ export const createHolds = (options: HoldsOptions) => {
       if (free < 1) gone.add(variant);
       throw allTaken;
     }
-    if ((holdCount.one(buyer)?.holds ?? 0) >= maxHoldsPerBuyer) {
+    if (holders.has(buyer) && (holdCount.one(buyer)?.holds ?? 0) >= maxHoldsPerBuyer) {
       throw new AppError('limit', 'You hold a lot already. Pay or let go of something first.');
     }
     checkBuyer(buyer, row, quantity);

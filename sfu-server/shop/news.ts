@@ -14,7 +14,7 @@ const stockEveryMs = 80;
 const gatherMs = 10;
 const rushMoves = 8;
 const rushGatherMs = 100;
-/** A buyer's own news gather by the action that made them. */
+/** A buyer's own news gather by the action that made them; those of a rush wait for its answers, which say the same. */
 const buyerGatherMs = 40;
 
 export type News = ReturnType<typeof createNews>;
@@ -126,10 +126,15 @@ export const createNews = ({ clock, catalogue, drops, buyerState, tell, log }: N
       if (!watchers.has(buyer)) return;
       changedBuyers.add(buyer);
       if (closed) return;
-      cancelBuyers ??= clock.after(buyerGatherMs, () => {
-        cancelBuyers = undefined;
-        safely(tellBuyers)();
-      });
+      if (cancelBuyers) return;
+      const tellAfter = (waitMs: number) => {
+        cancelBuyers = clock.after(waitMs, () => {
+          if (changedBuyers.size >= rushMoves && waitMs < rushGatherMs) return tellAfter(rushGatherMs);
+          cancelBuyers = undefined;
+          safely(tellBuyers)();
+        });
+      };
+      tellAfter(buyerGatherMs);
     },
     /** Calls back with everything of this buyer whenever something of it has changed. Returns its own end. */
     watchBuyer: (buyer: BuyerHash, listener: (state: BuyerState) => void): (() => void) => {
