@@ -5,6 +5,7 @@ import {
   orderId,
   productId,
   type Product,
+  type ProductId,
   type Stock,
   type Variant,
 } from '../../sfu-server/protocol/shop.ts';
@@ -100,19 +101,19 @@ const contentsOf = (variant: Variant | undefined, state: ShowState): string[] =>
 const stockWords = (stock: Stock): string =>
   stock.left === 0 && stock.held > 0 ? `0 left of ${stock.total.toLocaleString()}` : formatStock(stock);
 
-let alsoShown = '';
-/** The rest of the drop; its words change with every sale, so the links are made anew only when they do. */
-const renderAlso = (others: readonly Offer[], state: ShowState) => {
-  show('also', others.length > 0);
+const linksShown = new Map<string, string>();
+/** Other products, each a link. Their words change with every sale, so the links are made anew only when they do. */
+const renderLinks = (id: 'also' | 'wishes', others: readonly Offer[], state: ShowState) => {
+  show(id, others.length > 0);
   const rows = others.map(({ product, priceMinor, stock }) => ({
     href: `/shop/${encodeURIComponent(state.id)}/${encodeURIComponent(product.id)}`,
     name: product.name,
     words: `${formatMoney(priceMinor, product.currency)} · ${formatStock(stock)}`,
   }));
   const now = JSON.stringify(rows);
-  if (now === alsoShown) return;
-  alsoShown = now;
-  element('also-list').replaceChildren(
+  if (now === linksShown.get(id)) return;
+  linksShown.set(id, now);
+  element(`${id}-list`).replaceChildren(
     ...rows.map(({ href, name, words }) => {
       const item = document.createElement('li');
       const link = document.createElement('a');
@@ -127,7 +128,13 @@ const renderAlso = (others: readonly Offer[], state: ShowState) => {
 };
 
 let contentsShown = '';
-const renderProduct = (product: Product, state: ShowState, behind: boolean, nowMs: number) => {
+const renderProduct = (
+  product: Product,
+  state: ShowState,
+  wishes: readonly ProductId[],
+  behind: boolean,
+  nowMs: number,
+) => {
   const offer = offerOf(state, product, nowMs);
   const title = `${product.name} · ${state.title}`;
   if (!document.title.startsWith('It’s on')) document.title = title;
@@ -159,7 +166,13 @@ const renderProduct = (product: Product, state: ShowState, behind: boolean, nowM
       }),
     );
   }
-  renderAlso(alsoInDrop(state, offer, nowMs), state);
+  renderLinks('also', alsoInDrop(state, offer, nowMs), state);
+  const wished = state.products.filter(({ id }) => id !== product.id && wishes.includes(id));
+  renderLinks(
+    'wishes',
+    wished.map((one) => offerOf(state, one, nowMs)),
+    state,
+  );
   say('seller', state.shop.seller === '' ? '' : `Sold by ${state.shop.seller}`);
   say('caution', behind ? 'Not connected: the number left may have changed. Trying again by itself.' : '');
 };
@@ -215,7 +228,7 @@ const open = (page: z.infer<typeof wantedPage>) => {
     const { receipt, mine: own } = purchase.store.getState();
     if (product) {
       const behind = connection.kind === 'reconnecting' || connection.kind === 'refused';
-      renderProduct(product, state.show, behind, Date.now() + session.clockOffsetMs());
+      renderProduct(product, state.show, own.wishes, behind, Date.now() + session.clockOffsetMs());
     } else if (receipt || own.holds.length > 0) {
       show('empty', false);
       show('facts', false);

@@ -277,6 +277,13 @@ describe('a drop', () => {
     await asker.getByLabel('Or by e-mail').fill('ada@example.com');
     await asker.getByRole('button', { name: 'Mail me' }).click();
     await asker.getByText('A mail goes out when it starts.').waitFor();
+    await asker.getByRole('button', { name: 'Tell me when it drops' }).click();
+    await asker.getByRole('button', { name: 'On your wish list' }).waitFor();
+    await asker.goto(`${server.origin}/shop/${server.showId}/${cap}`);
+    await asker
+      .getByRole('navigation', { name: 'Your wish list' })
+      .getByRole('link', { name: /^Hood/ })
+      .waitFor();
     expect(await accessibilityProblems(asker)).toEqual([]);
     await asker.context().close();
     await desk.getByRole('button', { name: 'Start the drop' }).click();
