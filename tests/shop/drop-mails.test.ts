@@ -37,8 +37,9 @@ const textTo = async (to: string) =>
   (await post.mailTo(to)).replaceAll('\r\n ', ' ').replaceAll('=\r\n', '').replaceAll('=3D', '=');
 const refusal = (run: () => void): string => refused(run).code;
 /** The mail server has taken it, and it is written down. */
-const told = ({ shop }: Stall, name: string) =>
-  expect.poll(() => shop.buyerState(buyer(name)).mails, { timeout: 10_000 }).toEqual([]);
+const told = async ({ shop }: Stall, name: string): Promise<void> => {
+  await expect.poll(() => shop.buyerState(buyer(name)).mails, { timeout: 10_000 }).toEqual([]);
+};
 const kept = ({ store }: Stall): string[] =>
   store
     .query(z.object({ address: z.string() }), 'SELECT address FROM drop_mails ORDER BY id')
