@@ -26,13 +26,19 @@ const servers = [
   'tests/media/standby.test.ts',
 ];
 
-/** Media in real time that leaves most of a core alone, or a small studio and one fan: two files at once. */
+/** Media in real time, by one page or none, that leaves most of a core alone: two files at once. */
 const light = [
   'tests/media/{program-bus,recorder}.test.ts',
   'tests/studio-media/{backends,clip-import,compositor,compositor-desk,devices,hidden-window,mixer,sound-desk,source-health}.test.ts',
   'tests/sfu-server/failures.test.ts',
-  'tests/renderer/session-media.test.ts',
+];
+
+/** A small studio and a fan, who wait for what they see and measure nothing: two files at once. */
+const smallShows = [
   'tests/e2e/{node-death,recovery,server-death,viewer}.test.ts',
+  'tests/renderer/session-media.test.ts',
+  'tests/media/node.test.ts',
+  'tests/electron/packaging.test.ts',
 ];
 
 /** When the machine stalls for a moment nobody is to blame; a test that fails three times in a row has a reason. */
@@ -69,14 +75,18 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'small shows', include: smallShows, maxWorkers: 2, retry, sequence: { groupOrder: 3 } },
+      },
+      {
+        extends: true,
         test: {
           name: 'real media',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/bench/**', ...quiet, ...servers, ...light],
-          // Two cores, and media runs in real time: one file at a time.
+          exclude: ['tests/bench/**', ...quiet, ...servers, ...light, ...smallShows],
+          // The whole studio with its pages takes both cores; recordings and connections are measured: one file at a time.
           fileParallelism: false,
           retry,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -33,11 +33,13 @@ describe('studio', () => {
   beforeAll(async () => {
     browser = await launchBrowser(fakeMediaArgs);
   });
+  // Each test has a server of its own; the next one does not wait for it to end.
+  const closing: Promise<void>[] = [];
   beforeEach(async () => {
     server = await startServer();
-    return () => server.close();
+    return () => void closing.push(server.close());
   });
-  afterAll(() => browser.close());
+  afterAll(() => Promise.all([browser.close(), ...closing]));
 
   it('goes from a fresh machine to a live show that fans see, can scan and that ends on the second press', async () => {
     const { context, page, errors } = await openPerson(browser, server.studioUrl);
