@@ -26,14 +26,19 @@ const servers = [
   'tests/media/standby.test.ts',
 ];
 
-/** Media in real time, by one page or none, that leaves most of a core alone: two files at once. */
+/** Sound and packets in real time, each less than half a core: three files at once. */
 const light = [
   'tests/media/{program-bus,recorder}.test.ts',
-  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,devices,hidden-window,mixer,sound-desk,source-health}.test.ts',
+  'tests/studio-media/{devices,mixer,sound-desk}.test.ts',
   'tests/sfu-server/failures.test.ts',
 ];
 
-/** A small studio and a fan, who wait for what they see and measure nothing: two files at once. */
+/** Pictures in real time on one page, which take most of a core: two files at once. */
+const pictures = [
+  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,hidden-window,source-health}.test.ts',
+];
+
+/** A small studio and a fan, or a part of the server, who wait for what they see and measure nothing: two files at once. */
 const smallShows = [
   'tests/e2e/{node-death,recovery,server-death,viewer}.test.ts',
   'tests/renderer/session-media.test.ts',
@@ -65,28 +70,26 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: 'light media',
-          include: light,
-          maxWorkers: 2,
-          retry,
-          sequence: { groupOrder: 2 },
-        },
+        test: { name: 'light media', include: light, maxWorkers: 3, retry, sequence: { groupOrder: 2 } },
       },
       {
         extends: true,
-        test: { name: 'small shows', include: smallShows, maxWorkers: 2, retry, sequence: { groupOrder: 3 } },
+        test: { name: 'pictures', include: pictures, maxWorkers: 2, retry, sequence: { groupOrder: 3 } },
+      },
+      {
+        extends: true,
+        test: { name: 'small shows', include: smallShows, maxWorkers: 2, retry, sequence: { groupOrder: 4 } },
       },
       {
         extends: true,
         test: {
           name: 'real media',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/bench/**', ...quiet, ...servers, ...light, ...smallShows],
+          exclude: ['tests/bench/**', ...quiet, ...servers, ...light, ...pictures, ...smallShows],
           // The whole studio with its pages takes both cores; recordings and connections are measured: one file at a time.
           fileParallelism: false,
           retry,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],
