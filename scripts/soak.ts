@@ -58,8 +58,9 @@ type Sample = {
   avOffsetsMs: number[];
   /** The same as the fan's browser has it, which knows nothing of the studio: what is left is the studio's or the server's. */
   browserOffsetMs: number | null;
-  /** From the fan's jitter buffer to the ear. */
+  /** From the fan's jitter buffer to the ear, and from a picture's handing over to the eye. */
   toEarMs: number;
+  toEyeMs: number;
   /** Where time goes: sound in the mixer, then each in its jitter buffer at the fan's. */
   mixerMs: number;
   soundBufferMs: number | null;
@@ -100,9 +101,11 @@ const sample = async (fan: Page, studio: Page, memory: Memory, sinceMs: number):
   const watchedForMs = performance.now() - beganMs;
   const beeps = await fan.evaluate(() => window.rehearsal.beeps);
   const now = await rtcStats(fan);
-  // A beep is heard where it leaves the jitter buffer; to the ear it takes as long as the browser says.
+  // A beep is heard where it leaves the jitter buffer, a picture seen when it is handed to the screen; to ear and eye they take
+  // as long as the browser says.
   const toEarMs = playoutMs(before, now);
-  const avOffsetsMs = avOffsets(frames, beeps).map((offsetMs) => rounded(offsetMs + toEarMs));
+  const toEyeMs = median(frames.map((frame) => frame.toEyeMs)) ?? 0;
+  const avOffsetsMs = avOffsets(frames, beeps).map((offsetMs) => rounded(offsetMs + toEarMs - toEyeMs));
   const [sound, picture] = [inbound(now, 'audio'), inbound(now, 'video')];
   const totals = await studioTotals(studio);
   return {
@@ -110,6 +113,7 @@ const sample = async (fan: Page, studio: Page, memory: Memory, sinceMs: number):
     avOffsetsMs,
     browserOffsetMs: median(beliefs),
     toEarMs: rounded(toEarMs),
+    toEyeMs,
     mixerMs: rounded(totals.sound.bufferedMs),
     soundBufferMs: bufferMs(inbound(before, 'audio'), sound),
     pictureBufferMs: bufferMs(inbound(before, 'video'), picture),

@@ -4,9 +4,13 @@ import type { Bars } from './devices.ts';
 
 /** What a picture says of itself: which camera painted it, and when (epoch ms). */
 export type Captured = { camera: number; capturedMs: number };
-/** One picture on screen. `capturedMs` null: no bars in it, so it is not the studio's camera. Times are epoch ms. */
+/**
+ * One picture on screen. `capturedMs` null: no bars in it, so it is not the studio's camera. Times are epoch ms.
+ * `toEyeMs`: from `atMs` until it lights up, as the browser expects.
+ */
 export type SeenFrame = {
   atMs: number;
+  toEyeMs: number;
   camera: number | null;
   capturedMs: number | null;
   width: number;
@@ -149,11 +153,12 @@ export const installProbe = (cameras: readonly Bars[]): void => {
   const follow = (element: HTMLVideoElement) => {
     video = element;
     const heard = new Set<string>();
-    const onFrame: VideoFrameRequestCallback = (_, { presentedFrames }) => {
+    const onFrame: VideoFrameRequestCallback = (_, { presentedFrames, expectedDisplayTime }) => {
       const atMs = epoch();
       probe.presented = presentedFrames;
       probe.firstFrameMs ??= atMs;
-      const seen = { atMs, width: element.videoWidth };
+      const toEyeMs = performance.timeOrigin + expectedDisplayTime - atMs;
+      const seen = { atMs, toEyeMs, width: element.videoWidth };
       const see = async () => {
         const { camera = null, capturedMs = null } = (await readScreen(element, atMs)) ?? {};
         probe.frames.push({ ...seen, camera, capturedMs });
