@@ -10,7 +10,7 @@ const quiet = [
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
   'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,recording,session,session-playback,sound-desk,studio-frame,studio-log,studio-words}.test.ts',
-  'tests/renderer/{scenes,source-loss}.test.ts',
+  'tests/renderer/{frame-pace,scenes,source-loss}.test.ts',
   'tests/sfu-server/{config,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
   'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer}.test.ts',
@@ -19,7 +19,7 @@ const quiet = [
 
 /** Real servers, processes, databases and pages, but no media that runs in real time: two files at once, one per core. */
 const servers = [
-  'tests/sfu-server/{clips,server,shutdown}.test.ts',
+  'tests/sfu-server/{clips,server,shutdown,whip}.test.ts',
   'tests/shop/{drop-mails,order-server,shop-door}.test.ts',
   'tests/scripts/*.test.ts',
   'tests/electron/{desktop,server-process}.test.ts',

@@ -7,6 +7,7 @@
 import type { BackendWish } from './backend-choice.ts';
 import { chooseBackend } from './backend-choice.ts';
 import type { Lut } from './cube.ts';
+import { createFramePace, type FramePace } from './frame-pace.ts';
 import { createFrameDelay, type FrameDelay } from './frame-delay.ts';
 import type { Grader } from './grader.ts';
 import { createGrader } from './grader.ts';
@@ -122,8 +123,8 @@ interface Source {
   format: string;
   /** Least seen difference between arrival here and the frame's own timestamp: maps its clock onto ours. */
   clockOffsetMs: number;
-  /** Earliest media time of the next frame the program takes, in this thread's clock. */
-  nextFrameMs: number;
+  /** Which of its frames the program takes. */
+  readonly pace: FramePace;
 }
 
 /** One output: what is on it, where its frames go, and which of the program's frames it takes part in. */
@@ -399,7 +400,7 @@ function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): voi
     height: before?.height ?? 0,
     format: before?.format ?? '',
     clockOffsetMs: Infinity,
-    nextFrameMs: -Infinity,
+    pace: createFramePace(),
   };
   sources.set(sourceId, source);
   if (before !== undefined) stopReading(before);
@@ -511,7 +512,7 @@ async function showFrame(
   const nowMs = performance.now();
   const isPrimary = sourceId === primaryId();
   if (shows(programScenes(), sourceId)) {
-    if (!isDue(source, mediaMs, output.fps)) return;
+    if (!source.pace.takes(mediaMs, output.fps)) return;
   } else {
     const everyMs = shows(previewScenes(), sourceId)
       ? (studio.preview.everyFrames * 900) / output.fps
@@ -535,15 +536,6 @@ function onOurClock(source: Source, timestampMs: number, arrivalMs: number): num
   const jumped = Math.abs(offset - source.clockOffsetMs) > 500;
   source.clockOffsetMs = jumped ? offset : Math.min(offset, source.clockOffsetMs + 0.03);
   return timestampMs + source.clockOffsetMs;
-}
-
-/** Holds a faster source down to the program's rate; one within a tenth of it passes whole. */
-function isDue(source: Source, mediaMs: number, fps: number): boolean {
-  const shortestMs = 900 / fps;
-  const jumpedBack = source.nextFrameMs - mediaMs > 2 * shortestMs;
-  if (!jumpedBack && mediaMs < source.nextFrameMs - 0.4 * shortestMs) return false;
-  source.nextFrameMs = Math.max(jumpedBack ? mediaMs : source.nextFrameMs, mediaMs) + shortestMs;
-  return true;
 }
 
 // Program
