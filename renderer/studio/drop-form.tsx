@@ -88,6 +88,8 @@ export const DropForm = ({ drop, onDone }: { drop: Drop | null; onDone: () => vo
     if (typeof made === 'string') return setWrong(made);
     setBusy(true);
     const saved = await shop.ask('saveDrop', { draft: made });
+    // A new one is seen at once, unless another is on: that one keeps buttons and keys.
+    if (saved.ok && drop === null) shop.turnTo(null);
     let text = saved.ok ? null : saved.text;
     if (saved.ok && startsAt !== '') {
       const startsMs = new Date(startsAt).getTime() + session.clockOffsetMs();

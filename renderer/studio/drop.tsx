@@ -50,7 +50,8 @@ const Live = () => {
   const hasProducts = useShow((show) => (show?.products.length ?? 0) > 0);
   const [editing, setEditing] = useState<'product' | 'newDrop' | 'drop' | null>(null);
   const drops = useShow((show) => show?.drops ?? noDrops);
-  const drop = currentDrop(drops);
+  const chosen = useShopDesk((desk) => desk.chosenDropId);
+  const drop = currentDrop(drops, chosen);
   const done = () => setEditing(null);
   if (!hasProducts) return <ProductForm product={null} onDone={done} />;
   if (editing === 'product' && product) return <ProductForm product={product} onDone={done} />;
@@ -194,6 +195,7 @@ const DropControl = (props: { drop: Drop | null; onNew: () => void; onEdit: () =
   const on = state.kind === 'running' || state.kind === 'paused' || state.kind === 'soldOut';
   return (
     <div className="drop-control" data-state={state.kind}>
+      <DropChoice drop={drop} />
       <div className="drop-clock" role="group" aria-label={`Drop ${drop.name}`}>
         <p className="drop-title" title={drop.name}>
           {drop.name}
@@ -255,6 +257,25 @@ const DropControl = (props: { drop: Drop | null; onNew: () => void; onEdit: () =
         </Button>
       </div>
     </div>
+  );
+};
+
+/** Several drops are made for one night: buttons and keys mean the one that is turned to. */
+const DropChoice = ({ drop }: { drop: Drop }) => {
+  const { shop } = useStudio();
+  const drops = useShow((show) => show?.drops ?? noDrops);
+  const open = drops.filter(({ id, state }) => state.kind !== 'ended' || id === drop.id);
+  if (open.length < 2) return null;
+  return (
+    <Select
+      label="Which drop"
+      value={drop.id}
+      choices={open.map(({ id, name, state }) => ({
+        value: id,
+        text: `${name} · ${stateWords[state.kind]}`,
+      }))}
+      onChange={(value) => shop.turnTo(open.find(({ id }) => id === value)?.id ?? null)}
+    />
   );
 };
 

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ShowParamsInput, ShowRequest, ShowResult } from '../../sfu-server/protocol/messages.ts';
-import type { CrewId, Drop, DropState, Product, ProductId } from '../../sfu-server/protocol/shop.ts';
+import type { CrewId, Drop, DropId, DropState, Product, ProductId } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Session } from '../session/session.ts';
 import { saveFile } from '../ui/save-file.ts';
@@ -22,6 +22,8 @@ export type ImportReport = { products: number; variants: number; errors: { row: 
 export type ShopDeskState = {
   /** End was pressed once. */
   endArmed: boolean;
+  /** The drop the director has turned to; null: the one that is furthest on its way. */
+  chosenDropId: DropId | null;
   /** Links made since the page opened; a token is shown only once. */
   crewLinks: Readonly<Record<CrewId, string>>;
 };
@@ -38,8 +40,10 @@ const weight: Record<DropState['kind'], number> = {
   ended: 0,
 };
 
-/** The drop that buttons and keys mean: one that is on, else the next, else one that waits, else the last. */
-export const currentDrop = (drops: readonly Drop[]): Drop | null => {
+/** The drop that buttons and keys mean: the chosen one until it ends, else one that is on, else the next, else one that waits, else the last. */
+export const currentDrop = (drops: readonly Drop[], chosen: DropId | null): Drop | null => {
+  const wanted = drops.find(({ id, state }) => id === chosen && state.kind !== 'ended');
+  if (wanted) return wanted;
   const [best] = drops.toSorted(
     (a, b) => weight[b.state.kind] - weight[a.state.kind] || b.createdMs - a.createdMs,
   );
@@ -66,7 +70,11 @@ export const createShopDesk = (options: {
   tell: (text: string | null) => void;
 }) => {
   const { session, key, tell } = options;
-  const store: StoreApi<ShopDeskState> = createStore(() => ({ endArmed: false, crewLinks: {} }));
+  const store: StoreApi<ShopDeskState> = createStore(() => ({
+    endArmed: false,
+    chosenDropId: null,
+    crewLinks: {},
+  }));
   const show = () => session.store.getState().show;
 
   const ask: Ask = async (name, params) => {
@@ -110,7 +118,7 @@ export const createShopDesk = (options: {
     }
   };
 
-  const current = (): Drop | null => currentDrop(show()?.drops ?? []);
+  const current = (): Drop | null => currentDrop(show()?.drops ?? [], store.getState().chosenDropId);
   let disarm: ReturnType<typeof setTimeout> | undefined;
   const setArmed = (endArmed: boolean) => {
     clearTimeout(disarm);
@@ -133,6 +141,11 @@ export const createShopDesk = (options: {
       return state && featuredProduct(state);
     },
 
+    /** From now on buttons and keys mean this drop; null: the one that is furthest on its way. */
+    turnTo: (id: DropId | null): void => {
+      setArmed(false);
+      store.setState({ chosenDropId: id });
+    },
     /** One tap: starts the drop, pauses it, or goes on. */
     startOrPause: async () => {
       const drop = current();

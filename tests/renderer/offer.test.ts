@@ -9,6 +9,7 @@ import {
 } from '../../sfu-server/protocol/shop.ts';
 import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { alsoInDrop, dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
+import { currentDrop } from '../../renderer/studio/shop-desk.ts';
 import { counted, emptyShop, oneVariant } from '../support/products.ts';
 
 const minuteMs = 60_000;
@@ -162,5 +163,25 @@ describe('what is on offer', () => {
     expect(dropOf([later, next, dropWith(running)], tee.id)?.id).toBe('drop');
     expect(dropOf([later, next], tee.id)?.id).toBe('next');
     expect(dropOf([dropWith({ kind: 'ready' })], tee.id)).toBeNull();
+  });
+});
+
+describe('the drop the desk means', () => {
+  it('is the one that is on, else the newest that waits, unless the director has turned to another; until that ends', () => {
+    const named = (name: string, state: DropState, createdMs: number): Drop => ({
+      ...dropWith(state),
+      id: dropId.parse(name),
+      createdMs,
+    });
+    const over: DropState = { kind: 'ended', startedMs: 0, endedMs: startMs, by: 'time' };
+    const early = named('early', { kind: 'ready' }, 1);
+    const late = named('late', { kind: 'ready' }, 2);
+    const on = named('on', running, 0);
+    expect(currentDrop([early, late], null)?.id).toBe('late');
+    expect(currentDrop([early, late], early.id)?.id).toBe('early');
+    expect(currentDrop([early, on, late], null)?.id).toBe('on');
+    expect(currentDrop([early, on, late], late.id)?.id).toBe('late');
+    expect(currentDrop([named('late', over, 2), early], late.id)?.id).toBe('early');
+    expect(currentDrop([], late.id)).toBeNull();
   });
 });
