@@ -9,7 +9,7 @@ const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
-  'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,recording,session,session-playback,sound-desk,studio-frame,studio-log,studio-words}.test.ts',
+  'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,program-sending,recording,session,session-playback,sound-desk,studio-frame,studio-log,studio-words}.test.ts',
   'tests/renderer/{frame-pace,scenes,source-loss}.test.ts',
   'tests/sfu-server/{config,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',

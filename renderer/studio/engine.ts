@@ -13,7 +13,7 @@ import {
   type Scene,
   type ShowState,
 } from '../../sfu-server/protocol/state.ts';
-import { createSession, type Publication, type Session, type SessionState } from '../session/session.ts';
+import { createSession, type Session, type SessionState } from '../session/session.ts';
 import { keepAwake } from './desktop.ts';
 import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createStandbyDesk, type StandbyDesk } from './standby.ts';
@@ -25,6 +25,7 @@ import { createOverlayDesk, type OverlayDesk } from './overlay-desk.ts';
 import { createOverlayFiles, type OverlayFiles } from './overlay-files.ts';
 import { createPictureSources, type PictureSources } from './picture-sources.ts';
 import { createProductionDesk, type ProductionDesk } from './production-desk.ts';
+import { createProgramSending, type ProgramSending, type Sending } from './program-sending.ts';
 import { createProgramDesk, type Cover, type ProgramDesk, type View } from './program-desk.ts';
 import { createSourceFiles } from './source-files.ts';
 import { createHotkeys, type Hotkeys } from './hotkeys.ts';
@@ -48,16 +49,6 @@ import {
   type MeterReading,
   type Mixer,
 } from './media/mixer.ts';
-
-/** The program's way to the server. */
-export type Sending =
-  /** No picture yet, or no show to send to. */
-  | { kind: 'idle' }
-  /** This page opened while its show was on air: fans see standby until the director resumes. */
-  | { kind: 'offerResume' }
-  | { kind: 'starting' }
-  | { kind: 'sending' }
-  | { kind: 'failed'; text: string };
 
 export type DeskState = {
   sending: Sending;
@@ -258,46 +249,22 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
 
   // --- The program's way out ---------------------------------------------------------------------------------------
 
-  let publications: Publication[] = [];
-  /** Whether this page may send into a show that is on air: it put it there, or the director pressed Resume. */
-  let mayGoOn = false;
-
-  const stopSending = () => {
-    for (const publication of publications) publication.close();
-    publications = [];
-    store.setState({ sending: { kind: 'idle' } });
-  };
-
-  const startSending = async () => {
-    store.setState({ sending: { kind: 'starting' } });
-    const { layers, videoKbps, audioKbps } = programSend(format);
-    try {
-      publications = await Promise.all([
-        session.publish(compositor.track, { kind: 'program' }, { layers, maxKbps: videoKbps }),
-        session.publish(mixer.programTrack, { kind: 'program' }, { maxKbps: audioKbps }),
-      ]);
-      if (closed) return stopSending();
-      store.setState({ sending: { kind: 'sending' } });
-    } catch (error) {
-      store.setState({ sending: { kind: 'failed', text: sentence(error) } });
-    }
-  };
-
-  /** Looks at where things stand and takes the next step, if there is one. */
+  const sending: ProgramSending = createProgramSending({
+    publish: () => {
+      const { layers, videoKbps, audioKbps } = programSend(format);
+      const use = { kind: 'program' } as const;
+      return [
+        session.publish(compositor.track, use, { layers, maxKbps: videoKbps }),
+        session.publish(mixer.programTrack, use, { maxKbps: audioKbps }),
+      ];
+    },
+    hasPicture: () => pictures.hasPicture(),
+    onChange: (now) => store.setState({ sending: now }),
+    onBug: reportError,
+  });
   const advance = () => {
     const { connection } = session.store.getState();
-    const state = show();
-    if (closed || !state || connection.kind !== 'joined') return;
-    const { sending } = store.getState();
-    if (state.phase.kind === 'ended') {
-      mayGoOn = false;
-      if (sending.kind !== 'idle') stopSending();
-      return;
-    }
-    if (state.phase.kind === 'setup') mayGoOn = true;
-    if (sending.kind !== 'idle' && sending.kind !== 'failed' && sending.kind !== 'offerResume') return;
-    if (!mayGoOn) store.setState({ sending: { kind: 'offerResume' } });
-    else if (pictures.hasPicture()) void startSending();
+    if (connection.kind === 'joined') sending.look(show()?.phase.kind ?? null);
   };
 
   let publicOrigin = '';
@@ -367,7 +334,10 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     mixer.onFault((fault) => store.setState({ fault })),
   ];
   // Clocks in the picture move by the second; where nothing has changed nothing is drawn.
-  const clockTick = setInterval(() => program.compose(), 1_000);
+  const clockTick = setInterval(() => {
+    program.compose();
+    advance();
+  }, 1_000);
   const letSoundStart = () => void mixer.resume();
   document.addEventListener('pointerdown', letSoundStart);
   document.addEventListener('keydown', letSoundStart);
@@ -560,7 +530,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       if (store.getState().cover.empty) {
         return tell('There is no picture yet. Turn on a camera, then resume.');
       }
-      mayGoOn = true;
+      sending.goOn();
       advance();
     },
 
@@ -598,7 +568,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       for (const stop of unsubscribe) stop();
       document.removeEventListener('pointerdown', letSoundStart);
       document.removeEventListener('keydown', letSoundStart);
-      for (const publication of publications) publication.close();
+      sending.close();
       guests.close();
       shop.close();
       standby.close();
@@ -618,6 +588,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     },
     snapshot: () => ({
       desk: store.getState(),
+      sending: sending.snapshot(),
       settings: settings.store.getState(),
       sound: sound.snapshot(),
       program: program.snapshot(),
