@@ -26,10 +26,10 @@ const servers = [
   'tests/media/standby.test.ts',
 ];
 
-/** Sound and packets in real time, each less than half a core: three files at once. */
+/** Sound and packets in real time, each about half a core: two files at once, three disturbed each other. */
 const light = [
   'tests/media/{program-bus,recorder}.test.ts',
-  'tests/studio-media/{devices,mixer,sound-desk}.test.ts',
+  'tests/studio-media/{devices,mixer}.test.ts',
   'tests/sfu-server/failures.test.ts',
 ];
 
@@ -70,7 +70,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'light media', include: light, maxWorkers: 3, retry, sequence: { groupOrder: 2 } },
+        test: { name: 'light media', include: light, maxWorkers: 2, retry, sequence: { groupOrder: 2 } },
       },
       {
         extends: true,
@@ -86,7 +86,7 @@ export default defineConfig({
           name: 'real media',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/bench/**', ...quiet, ...servers, ...light, ...pictures, ...smallShows],
-          // The whole studio with its pages takes both cores; recordings and connections are measured: one file at a time.
+          // The whole studio with its pages takes both cores; recordings, connections and lip sync are measured: one file at a time.
           fileParallelism: false,
           retry,
           sequence: { groupOrder: 5 },
