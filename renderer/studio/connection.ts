@@ -1,5 +1,6 @@
 // The connection test as a director understands it: runs both ways one after the other, keeps the last result, and says
-// how many fans it carries and the one thing to fix. Measuring is session/loop.ts; showing it is connection-panel.tsx.
+// what was measured, how many fans that means, and the one thing to do. With the server on this computer no packet leaves
+// it: ports and addresses are tried, the line is not. Measuring is session/loop.ts; showing it is connection-panel.tsx.
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
@@ -23,17 +24,19 @@ export type ConnectionFacts = {
   ladder: readonly Rung[];
   /** What this page sends in all, every layer and the sound. */
   sendKbps: number;
-  /** Whether the server is on this computer: then every fan's picture leaves by this uplink. */
+  /** Whether the server is on this computer: every fan's picture leaves by its line, of which the test sees nothing. */
   serverIsHere: boolean;
 };
 
 export type ConnectionWords = {
   tone: 'fine' | 'look' | 'wrong';
-  /** What the connection carries. */
+  /** What was measured, and what it means for fans. */
   verdict: string;
   /** The one thing to fix, or null. */
   fix: string | null;
 };
+
+type OpenReport = Extract<LoopReport, { kind: 'open' }>;
 
 const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 
@@ -47,36 +50,37 @@ export const factsOf = (report: ConnectionReport, format: ProgramFormat): Connec
 export const freshMs = 10 * 60_000;
 /** Bursts, retransmissions and other people on the same line take their share. */
 const usableShare = 0.8;
+/** For saying what an upload is worth in fans where none could be measured. */
+const exampleLineKbps = 10_000;
 const lossToFixPct = 2;
 const rttToFixMs = 200;
 
 const megabits = (kbps: number): string => `${(kbps / 1000).toFixed(1)} Mb/s`;
 const viewers = (count: number): string => formatCount(count, 'fan', 'fans');
 
-const carries = (
-  { ladder, serverIsHere, sendKbps }: ConnectionFacts,
-  { kbps, limit }: Extract<LoopReport, { kind: 'open' }>,
-): string => {
-  const atLeast = limit === 'test' ? 'at least ' : '';
-  const usable = kbps * usableShare;
+/** A test that ran out of things to send says nothing against the line. */
+const isThin = ({ sendKbps }: ConnectionFacts, { kbps, limit }: OpenReport): boolean =>
+  limit === 'line' && kbps * usableShare < sendKbps;
+
+const carries = (facts: ConnectionFacts, best: OpenReport): string => {
+  const { ladder, serverIsHere, sendKbps } = facts;
   if (!serverIsHere) {
-    return usable >= sendKbps
-      ? `The way to the server carries ${atLeast}${megabits(kbps)}; the show needs ${megabits(sendKbps)}.`
-      : `The way to the server carries only ${megabits(kbps)}; the show needs ${megabits(sendKbps)}.`;
+    const howMuch = isThin(facts, best) ? 'only ' : best.limit === 'test' ? 'at least ' : '';
+    return `The way to the server carries ${howMuch}${megabits(best.kbps)}; the show needs ${megabits(sendKbps)}.`;
   }
   const sizes = ladder.toReversed().map(({ height, kbps: each }) => {
-    return `${viewers(Math.floor(usable / each))} at ${height}p`;
+    return `${viewers(Math.floor((exampleLineKbps * usableShare) / each))} at ${height}p`;
   });
-  return `This network carries ${atLeast}${megabits(kbps)}: ${atLeast}${sizes.join(', or ')}.`;
+  return `The picture went out and came back on this computer. The line to fans was not measured: every ${exampleLineKbps / 1000} Mb/s of upload carries ${sizes.join(', or ')}.`;
 };
 
-/** The first of these that is true is the one thing to fix: what shuts fans out comes before what annoys them. */
-const fixFor = (
-  { report, ladder, serverIsHere, sendKbps }: ConnectionFacts,
+const place = ({ address, port }: LoopReport) => `${address || 'the server'}, port ${port}`;
+
+/** What shuts fans out comes before what annoys them: the first that is true is the one thing to do. */
+const fixForShut = (
+  { report: { udp, tcp }, serverIsHere }: ConnectionFacts,
   best: LoopReport,
 ): string | null => {
-  const { udp, tcp } = report;
-  const place = ({ address, port }: LoopReport) => `${address || 'the server'}, port ${port}`;
   const where = serverIsHere ? 'on this computer' : 'on the server';
   if (best.kind === 'shut') {
     return `Nothing comes through to ${place(best)}. Open this port for UDP and TCP in the firewall ${where}.`;
@@ -87,8 +91,11 @@ const fixFor = (
   if (tcp.kind === 'shut') {
     return `TCP does not come through to ${place(tcp)}: fans whose network blocks UDP see nothing. Open the port for TCP in the firewall ${where}.`;
   }
-  const needed = serverIsHere ? (ladder.at(-1)?.kbps ?? 0) : sendKbps;
-  if (best.kbps * usableShare < needed) {
+  return null;
+};
+
+const fixForLine = (facts: ConnectionFacts, best: OpenReport): string | null => {
+  if (isThin(facts, best)) {
     return 'The line is too thin for this size. Choose a smaller program size, or another network.';
   }
   if (best.lossPct > lossToFixPct) {
@@ -97,10 +104,24 @@ const fixFor = (
   if (best.rttMs > rttToFixMs) {
     return `The way there and back takes ${best.rttMs} ms. Use a nearer server, or another network.`;
   }
+  return null;
+};
+
+/** Between two programs of one computer there is no line to blame: only the computer itself. */
+const fixForThisComputer = (facts: ConnectionFacts, best: OpenReport): string => {
   if (loopback.test(best.address)) {
     return 'Only this computer can watch: the server announces itself as local. Start it with the address fans can reach.';
   }
-  return null;
+  if (isThin(facts, best) || best.lossPct > lossToFixPct || best.rttMs > rttToFixMs) {
+    return 'This computer is too busy: the picture did not even reach its own server whole. Close other programs, or choose a smaller program size.';
+  }
+  return 'Measure the upload of the line with a speed test, or run the server elsewhere: this test then measures the way to it.';
+};
+
+const fixFor = (facts: ConnectionFacts, best: LoopReport): string | null => {
+  const shut = fixForShut(facts, best);
+  if (shut !== null || best.kind === 'shut') return shut;
+  return facts.serverIsHere ? fixForThisComputer(facts, best) : fixForLine(facts, best);
 };
 
 /** Pure. */
@@ -109,8 +130,11 @@ export const connectionWords = (facts: ConnectionFacts): ConnectionWords => {
   const best = udp.kind === 'open' ? udp : tcp;
   const fix = fixFor(facts, best);
   if (best.kind === 'shut') return { tone: 'wrong', verdict: 'No picture comes through.', fix };
-  const thin = best.kbps * usableShare < (facts.serverIsHere ? 0 : facts.sendKbps);
-  return { tone: thin ? 'wrong' : fix === null ? 'fine' : 'look', verdict: carries(facts, best), fix };
+  return {
+    tone: isThin(facts, best) ? 'wrong' : fix === null ? 'fine' : 'look',
+    verdict: carries(facts, best),
+    fix,
+  };
 };
 
 export type ConnectionDesk = {

@@ -29,7 +29,7 @@ describe('connection test', () => {
   });
   afterAll(() => Promise.all([browser.close(), server.close()]));
 
-  it('sends a picture by UDP and by TCP, and says what they carry and the one thing to fix', async () => {
+  it('sends a picture by UDP and by TCP, and says what was measured, what was not, and the one thing to do', async () => {
     const { context, page, errors } = await openPerson(browser, server.studioUrl);
     const panel = page.getByRole('region', { name: 'Connection' });
     await page.getByRole('tab', { name: 'Connection' }).click();
@@ -38,7 +38,7 @@ describe('connection test', () => {
     await panel.getByRole('progressbar').waitFor();
     await panel.getByText(/^● UDP \d/).waitFor({ timeout: 30_000 });
     await panel.getByText(/^● TCP \d/).waitFor();
-    expect(await panel.innerText()).toMatch(/This network carries .* at 360p/);
+    expect(await panel.innerText()).toMatch(/The line to fans was not measured: .* at 360p/);
     // The test's server announces loopback, and says so before a fan finds out.
     await panel.getByText('Only this computer can watch').waitFor();
     await expectAccessible(page);
