@@ -277,7 +277,22 @@ describe('a drop', () => {
     await desk.getByRole('button', { name: 'Make the drop' }).click();
     await desk.getByText('Late pair').first().waitFor();
 
+    // A fan of the first one leaves an address, and need not keep the page open.
+    const asker = await openPage(`${server.origin}/shop/${server.showId}/${hood}`, phone);
+    await asker.getByLabel('Or by e-mail').fill('ada@example.com');
+    await asker.getByRole('button', { name: 'Mail me' }).click();
+    await asker.getByText('A mail goes out when it starts.').waitFor();
+    await asker.getByRole('button', { name: 'Tell me when it drops' }).click();
+    await asker.getByRole('button', { name: 'On your wish list' }).waitFor();
+    await asker.goto(`${server.origin}/shop/${server.showId}/${cap}`);
+    await asker
+      .getByRole('navigation', { name: 'Your wish list' })
+      .getByRole('link', { name: /^Hood/ })
+      .waitFor();
+    expect(await accessibilityProblems(asker)).toEqual([]);
+    await asker.context().close();
     await desk.getByRole('button', { name: 'Start the drop' }).click();
+    expect(await post.mailTo('ada@example.com')).toContain('It has begun');
     const fan = await openPage(`${server.origin}/watch/${server.showId}`, phone);
     await fan.getByRole('link', { name: /^Cap.*12 · 4 left of 4/ }).waitFor();
     await desk.getByRole('button', { name: 'Show Cap on the card' }).click();
