@@ -10,8 +10,8 @@ import type { Encoders } from './show/encoders.ts';
 export type WhipRoutesOptions = { encoders: Encoders };
 
 const offerType = 'application/sdp';
-/** Of one address; an encoder that reconnects needs a handful. */
-const perMinute = { rateLimit: { max: 60, timeWindow: '1 minute' } };
+/** Not by address: a guesser behind the venue's router must not lock out an encoder behind the same. Keys are limited in show/encoders.ts. */
+const limitedByKey = { rateLimit: false } as const;
 
 const keyOf = (request: FastifyRequest): string => {
   const key = /^Bearer (\S{1,128})$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -57,7 +57,7 @@ export const whipRoutes =
     app.post<{ Params: { source: string } }>(
       endpoint,
       {
-        config: perMinute,
+        config: limitedByKey,
         bodyLimit: maxOfferBytes,
         // Before a byte of a stranger's body is read.
         onRequest: (request, _reply, done) => {
@@ -84,7 +84,7 @@ export const whipRoutes =
     );
     app.delete<{ Params: { source: string; session: string } }>(
       `${endpoint}/:session`,
-      { config: perMinute },
+      { config: limitedByKey },
       (request, reply) => {
         const { source, session } = request.params;
         const from = { key: keyOf(request), address: request.ip, sessionId: session };

@@ -41,15 +41,23 @@ export const openEncoderKeys = (file: string) => {
   return {
     /** Sources that have a key, in the order in which they got their first. */
     sources: (): SourceId[] => kept.map(({ sourceId }) => sourceId),
-    /** The key itself is known to nobody but the caller. Throws `limit`, and `storeFailed` when it cannot be kept. */
-    renew: (id: SourceId): string => {
-      const known = kept.some(({ sourceId }) => sourceId === id);
-      if (!known && kept.length >= maxSources) {
-        throw new AppError('limit', `There are already ${maxSources} encoder keys. Withdraw one first.`);
-      }
+    /**
+     * The key itself is known to nobody but the caller. Where there is no more room, the oldest key of a source that is no longer
+     * in use makes some. Throws `limit`, and `storeFailed` when it cannot be kept.
+     */
+    renew: (id: SourceId, isInUse: (id: SourceId) => boolean): string => {
       const key = newToken();
       const entry = { sourceId: id, keyHash: hashToken(key) };
-      keep(known ? kept.map((each) => (each.sourceId === id ? entry : each)) : [...kept, entry]);
+      const known = kept.some(({ sourceId }) => sourceId === id);
+      const unused = kept.length >= maxSources ? kept.find(({ sourceId }) => !isInUse(sourceId)) : undefined;
+      if (!known && !unused && kept.length >= maxSources) {
+        throw new AppError('limit', `There are already ${maxSources} encoder keys. Withdraw one first.`);
+      }
+      keep(
+        known
+          ? kept.map((each) => (each.sourceId === id ? entry : each))
+          : [...kept.filter((each) => each !== unused), entry],
+      );
       return key;
     },
     withdraw: (id: SourceId): void => keep(kept.filter(({ sourceId }) => sourceId !== id)),

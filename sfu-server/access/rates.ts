@@ -30,24 +30,23 @@ export const createRate = ({ now, burst, perSecond }: RateOptions) => {
       buckets.delete(key);
     }
   };
-  /** Throws `tooFast` when there has been too much of it. Takes nothing. */
   const check = (key: string): void => {
     if (tokensOf(key) < 1) throw new AppError('tooFast');
   };
-  const take = (key: string): void => {
-    const tokens = tokensOf(key);
-    buckets.set(key, { tokens: Math.max(0, tokens - 1), atMs: now() });
+  const count = (key: string, by: number): void => {
+    buckets.set(key, { tokens: Math.min(burst, tokensOf(key) - by), atMs: now() });
     if (buckets.size > maxKeys) forget();
   };
   return {
+    /** Throws `tooFast` when there has been too much of it. Takes nothing. */
     check,
-    /** Counts one, whether or not there was room for it. */
-    take,
     /** Counts one, or throws `tooFast` and counts nothing. */
     spend: (key: string): void => {
       check(key);
-      take(key);
+      count(key, 1);
     },
+    /** What was spent turned out to be none of what is limited. */
+    giveBack: (key: string): void => count(key, -1),
     snapshot: () => ({ keys: buckets.size }),
   };
 };

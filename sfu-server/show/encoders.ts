@@ -121,7 +121,7 @@ export const createEncoders = ({ keys, placement, hasSource, clock, log }: Encod
     },
 
     renewKey: (sourceId: SourceId): string => {
-      const key = keys.renew(sourceId);
+      const key = keys.renew(sourceId, hasSource);
       endAll((session) => session.sourceId === sourceId, 'a new key was made');
       tell();
       return key;
@@ -143,8 +143,8 @@ export const createEncoders = ({ keys, placement, hasSource, clock, log }: Encod
       authorize(sourceId, from.key, from.address);
       published.spend(sourceId);
       const { answer, ...opened } = await produce(from.sdp, sourceId);
-      // The key may have been withdrawn, or everything closed, while the node worked.
-      if (closed || !keys.opens(sourceId, from.key)) {
+      // The key may have been withdrawn, its source removed, or everything closed, while the node worked.
+      if (closed || !keys.opens(sourceId, from.key) || !hasSource(sourceId)) {
         closeTransport(opened);
         throw new AppError('badToken');
       }

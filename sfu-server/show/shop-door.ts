@@ -6,7 +6,7 @@ import type { Clock, Handlers } from '../protocol/channel.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { ShowContract, ShowParams } from '../protocol/messages.ts';
 import type { shopRequests } from '../protocol/shop-messages.ts';
-import type { BuyerState, DropId } from '../protocol/shop.ts';
+import type { BuyerState, DropId, Hold } from '../protocol/shop.ts';
 import type { DropAction } from '../shop/drop-state.ts';
 import { buyerHash, type BuyerHash } from '../shop/holds.ts';
 import type { Show } from './show.ts';
@@ -71,18 +71,26 @@ export const createShopDoor = ({ joined, address, limits, tellMine }: ShopDoorOp
 
   const hold = async ({ variantId, quantity, code }: ShowParams<'hold'>) => {
     const hash = wanting();
-    if (code !== undefined) {
-      limits.wrongCodesOfBuyer.check(hash);
-      limits.wrongCodesOfAddress.check(address);
-    }
+    const holding = () => shop().holds.holdInRush(hash, variantId, quantity, code);
+    return code === undefined ? holding() : guessing(hash, holding);
+  };
+
+  /** Counted before it is known whether the code is right: many guesses may be on their way at once. */
+  const guessing = async (hash: BuyerHash, holding: () => Promise<Hold>): Promise<Hold> => {
+    limits.wrongCodesOfBuyer.check(hash);
+    limits.wrongCodesOfAddress.spend(address);
+    limits.wrongCodesOfBuyer.spend(hash);
+    let isWrong = false;
     try {
-      return await shop().holds.holdInRush(hash, variantId, quantity, code);
+      return await holding();
     } catch (error) {
-      if (error instanceof AppError && error.code === 'badCode') {
-        limits.wrongCodesOfBuyer.take(hash);
-        limits.wrongCodesOfAddress.take(address);
-      }
+      isWrong = error instanceof AppError && error.code === 'badCode';
       throw error;
+    } finally {
+      if (!isWrong) {
+        limits.wrongCodesOfBuyer.giveBack(hash);
+        limits.wrongCodesOfAddress.giveBack(address);
+      }
     }
   };
 

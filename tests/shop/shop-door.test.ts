@@ -139,10 +139,11 @@ describe('buyers', () => {
     const guess = (page: Buyer, code?: string) =>
       refusal(page.channel.call('hold', { variantId, quantity: 1, code }));
     const mallory = await comeToBuy();
-    const guesses: string[] = [];
-    for (let n = 0; n < 7; n += 1) guesses.push(await guess(mallory, `AAAA-AAA${n + 2}`));
-    expect(guesses.slice(0, 5)).toEqual(Array(5).fill('badCode'));
-    expect(guesses.at(-1)).toBe('tooFast');
+    // All at once: what is still being looked at counts as well.
+    const guesses = await Promise.all(
+      Array.from({ length: 7 }, (_, n) => guess(mallory, `AAAA-AAA${n + 2}`)),
+    );
+    expect(guesses.toSorted()).toEqual([...Array(5).fill('badCode'), ...Array(2).fill('tooFast')]);
     const again: string[] = [];
     for (let n = 0; n < 30; n += 1) again.push(await guess(mallory));
     expect(again).toContain('notOnSale');
