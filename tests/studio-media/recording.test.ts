@@ -75,6 +75,10 @@ test(
         sound: microphone,
       });
       rig.desk.setSettings({ sources: true });
+      // A camera that was unplugged: its last picture stays in the compositor, and it has no file.
+      const unplugged = lab.startCamera().track;
+      rig.compositor.addSource('unplugged', unplugged);
+      unplugged.stop();
       // With the show, and by nothing else.
       rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
       await rig.until(({ files }) => files.length === 3 && files.every(({ lengthMs }) => lengthMs > 3_000));
@@ -229,6 +233,12 @@ test(
       // By hand it ends for this show, whatever the show says after that.
       rig.stage.setState({ show: { id: 'show', title: 'Night, drop', phase: 'live' } });
       const stopped = rig.desk.store.getState().phase.kind;
+      // And whatever page of this window comes next.
+      const reloaded = await lab.startRecordingRig({
+        show: { id: 'show', title: 'Night drop', phase: 'live' },
+      });
+      const afterReload = reloaded.desk.store.getState().phase.kind;
+      reloaded.close();
       rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'live' } });
       await recording(1_000);
       rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'ended' } });
@@ -242,9 +252,9 @@ test(
       const snapshot = rig.desk.snapshot();
       rig.close();
       rig.close();
-      return { first, stopped, takes, looks, snapshot };
+      return { first, stopped, afterReload, takes, looks, snapshot };
     });
-    expect(result.stopped).toBe('off');
+    expect([result.stopped, result.afterReload]).toEqual(['off', 'off']);
     expect(result.takes?.map(({ show }) => show)).toEqual(['Next', 'Night drop']);
     expect(result.looks).toHaveLength(2);
     for (const { video, audio } of result.looks) {
@@ -282,18 +292,29 @@ test(
         show: () => Promise.resolve(),
       } as const;
       const camera = lab.startCamera().track;
+      const gone = camera.clone();
+      gone.stop();
       const rig = await lab.startRecordingRig({
         picture: camera,
         files,
-        sources: [{ name: 'Cam A', track: camera }],
+        // The first one ends between the question and the answer.
+        sources: [
+          { name: 'Gone', track: gone },
+          { name: 'Cam A', track: camera },
+        ],
       });
       rig.desk.setSettings({ sources: true });
       await rig.desk.start();
-      const states = () => rig.desk.store.getState().files.map(({ source, state }) => `${source} ${state}`);
-      await rig.until(({ files }) => files.length === 2 && files.every(({ lengthMs }) => lengthMs > 1_500));
+      const states = () =>
+        rig.desk.store
+          .getState()
+          .files.filter(({ source }) => source !== 'Gone')
+          .map(({ source, state }) => `${source} ${state}`);
+      await rig.until(({ files }) => files.filter(({ lengthMs }) => lengthMs > 1_500).length === 2);
+      const unfit = rig.desk.store.getState().files.find(({ source }) => source === 'Gone')?.state;
       // Late for three seconds: the sources cost the program frames.
       for (let second = 0; second < 3; second += 1) rig.desk.programSecond({ late: 10, framesOut: 30 });
-      await rig.until(({ files }) => files[1]?.state === 'done');
+      await rig.until(({ files }) => files.at(-1)?.state === 'done');
       const late = { states: states(), note: rig.desk.store.getState().note?.text };
       disk.freeBytes = 300 * 1024 ** 2;
       await rig.until(({ disk }) => disk.kind === 'low');
@@ -308,8 +329,9 @@ test(
       const refused = rig.desk.store.getState().note?.text;
       const program = await lab.untilStats(rig.compositor, () => true);
       rig.close();
-      return { late, full, refused, framesOut: program.framesOut, written: [...stored.values()] };
+      return { unfit, late, full, refused, framesOut: program.framesOut, written: [...stored.values()] };
     });
+    expect(result.unfit).toBe('failed');
     expect(result.late.states).toEqual(['Program recording', 'Cam A done']);
     expect(result.late.note).toContain('The program came late.');
     expect(result.full.states).toEqual(['Program done', 'Cam A done']);
@@ -319,3 +341,26 @@ test(
     expect(Math.min(...result.written)).toBeGreaterThan(10_000);
   },
 );
+
+test('a recorder that cannot be loaded says so, and keeps nobody waiting', patient, async () => {
+  const result = await page.evaluate(async () => {
+    const Real = Worker;
+    globalThis.Worker = class extends Real {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(options?.name === 'recorder' ? '/there-is-none.js' : url, options);
+      }
+    };
+    const rig = await lab.startRecordingRig();
+    await rig.desk.start();
+    await rig.until(({ phase, note }) => phase.kind === 'off' && note?.tone === 'wrong');
+    const first = rig.desk.store.getState().note?.text;
+    await rig.desk.start();
+    await rig.until(({ phase, note }) => phase.kind === 'off' && note?.tone === 'wrong');
+    await rig.desk.stop();
+    const report = rig.desk.report();
+    rig.close();
+    return { first, report };
+  });
+  expect(result.first).toContain('could not be loaded');
+  expect(result.report).toMatchObject({ kind: 'failed' });
+});

@@ -66,6 +66,8 @@ export type RecordingSettings = z.output<typeof recordingSettings>;
 
 const defaultSettings: RecordingSettings = { withShow: true, sources: false };
 const settingsKey = 'studio.recording';
+/** Which show this window no longer records by itself, held over a reload. */
+const declinedKey = 'studio.recording.declined';
 
 export interface RecordingDesk {
   readonly store: StoreApi<RecordingState>;
@@ -163,10 +165,15 @@ export const createRecordingDesk = (options: {
   let lastStartMs = 0;
   let restartedMs: number[] = [];
   /** The show that is no longer recorded by itself: the director ended it by hand, or it could not go on. */
-  let declined: string | null = null;
+  let declined = sessionStorage.getItem(declinedKey);
+  const decline = (showId: string | null) => {
+    declined = showId;
+    if (showId === null) sessionStorage.removeItem(declinedKey);
+    else sessionStorage.setItem(declinedKey, showId);
+  };
   let sourcesGaveWay = false;
-  /** Could not be recorded by itself once: asking again would fail again. */
-  const unfit = new Set<string>();
+  /** Could not be recorded by itself once: from the same input it would fail again. */
+  const unfit = new Map<string, RecordingSource['input']>();
   let closed = false;
 
   const tell = (tone: 'done' | 'look' | 'wrong', text: string) => store.setState({ note: { tone, text } });
@@ -225,6 +232,8 @@ export const createRecordingDesk = (options: {
     const startMs = isLate ? Date.now() : to.startMs;
     const name = freeName((suffix) => recordingName(to.show, startMs, source.name + suffix));
     to.written.push({ name, source: source.name, startMs });
+    // Only there does it say where a file with a later start belongs.
+    if (isLate) writeNotes(to);
     const track = source.open();
     const isPicture = source.kind === 'picture';
     const file = recorder.record({
@@ -254,7 +263,7 @@ export const createRecordingDesk = (options: {
       to.running.delete(source.id);
       if (problem === null) return;
       if (isProgram) return programEnded(to, problem);
-      unfit.add(source.id);
+      unfit.set(source.id, source.input);
       tell('look', `${source.name} is no longer recorded by itself (${problem}). The program still is.`);
     };
     ended().catch((error: unknown) => tell('wrong', `A recording did not end well (${String(error)}).`));
@@ -265,8 +274,9 @@ export const createRecordingDesk = (options: {
     void stopTake();
     const nowMs = Date.now();
     restartedMs = [...restartedMs.filter((atMs) => nowMs - atMs < restarts.withinMs), nowMs];
-    if (store.getState().disk.kind === 'full' || restartedMs.length > restarts.most) {
-      declined = show()?.id ?? null;
+    const isHopeless = recorder.snapshot().failed !== null || restartedMs.length > restarts.most;
+    if (store.getState().disk.kind === 'full' || isHopeless) {
+      decline(show()?.id ?? null);
       tell('wrong', `The recording stopped (${problem}). What there is so far can be played.`);
       return;
     }
@@ -276,11 +286,12 @@ export const createRecordingDesk = (options: {
 
   // --- Takes ---------------------------------------------------------------------------------------------------------
 
+  const isFit = ({ id, input }: RecordingSource) => !unfit.has(id) || unfit.get(id) !== input;
+
   const followSources = () => {
     if (!take) return;
     const { settings } = store.getState();
-    const wanted =
-      settings.sources && !sourcesGaveWay ? options.sources().filter(({ id }) => !unfit.has(id)) : [];
+    const wanted = settings.sources && !sourcesGaveWay ? options.sources().filter(isFit) : [];
     for (const [id, { source, file, isProgram }] of take.running) {
       const isStill = wanted.some((each) => each.id === id && each.input === source.input);
       if (isProgram || isStill) continue;
@@ -380,7 +391,7 @@ export const createRecordingDesk = (options: {
       );
     }
     if (disk.kind === 'full') {
-      declined = show()?.id ?? null;
+      decline(show()?.id ?? null);
       void stopTake();
       tell('wrong', 'The disk is full: the recording has ended properly. The show goes on.');
     }
@@ -428,7 +439,7 @@ export const createRecordingDesk = (options: {
     store,
     files,
     start: async () => {
-      declined = null;
+      decline(null);
       restartedMs = [];
       store.setState({ note: null });
       await checkDisk();
@@ -438,11 +449,13 @@ export const createRecordingDesk = (options: {
     stop: async () => {
       // In a rehearsal it says nothing about the show.
       const state = show();
-      if (state?.phase === 'live') declined = state.id;
+      if (state?.phase === 'live') decline(state.id);
       await stopTake();
     },
     report: () => {
       const { phase, disk, settings, note } = store.getState();
+      if (recorder.snapshot().failed !== null)
+        return { kind: 'failed', text: 'The recorder could not be loaded. Load this page again.' };
       if (phase.kind !== 'recording' && disk.kind === 'full')
         return { kind: 'failed', text: 'There is no room left for a recording.' };
       if (phase.kind !== 'recording' && note?.tone === 'wrong') return { kind: 'failed', text: note.text };

@@ -33,11 +33,13 @@ export interface RecordedFile {
 }
 
 export interface Recorder {
+  /** What cannot be recorded has ended at once, with its problem. */
   record(order: RecordingOrder): RecordedFile;
   /** Finishes a file that was cut off by a crash or a reload. One that is being written is left alone. */
   mend(name: string): Promise<MendOutcome>;
   close(): void;
-  snapshot(): { open: string[] };
+  /** `failed`: why nothing can be recorded until the page is loaded again. */
+  snapshot(): { open: string[]; failed: string | null };
 }
 
 type OpenFile = {
@@ -60,6 +62,8 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
   const mending = new Map<string, (outcome: MendOutcome) => void>();
   let lastFile = 0;
   let closed = false;
+  let isReady = false;
+  let failed: string | null = null;
 
   const send = (command: RecorderCommand, transfer: Transferable[] = []): void => {
     if (!closed) worker.postMessage(command, transfer);
@@ -88,8 +92,44 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
     send({ kind: 'written', file, problem });
   };
 
+  const leaveUnmended = () => {
+    for (const answer of mending.values()) answer('leftAlone');
+    mending.clear();
+  };
+
+  /** Copies of the tracks as streams for the thread. Throws, with nothing left open, when one of them has ended. */
+  const openStreams = (order: RecordingOrder) => {
+    const picture = order.picture?.clone();
+    const sound = order.sound?.clone();
+    const tracks = [picture, sound].filter((track) => track !== undefined);
+    try {
+      // Two pictures wait at most; when the encoder is slower than that, the recording loses some, and only it.
+      const frames =
+        picture && isPicture(picture)
+          ? new MediaStreamTrackProcessor({ track: picture, maxBufferSize: 2 }).readable
+          : null;
+      // A second of sound costs little, and a thread that was held up for less than that then loses none.
+      const blocks =
+        sound && isSound(sound)
+          ? new MediaStreamTrackProcessor({ track: sound, maxBufferSize: 100 }).readable
+          : null;
+      return { tracks, frames, blocks };
+    } catch (error) {
+      for (const track of tracks) track.stop();
+      throw error;
+    }
+  };
+  const neverBegun = (name: string, problem: string): RecordedFile => ({
+    name,
+    ended: Promise.resolve({ progress: noProgress, problem }),
+    finish: () => Promise.resolve(),
+  });
+
   worker.addEventListener('message', ({ data }: MessageEvent<RecorderReport>) => {
     switch (data.kind) {
+      case 'ready':
+        isReady = true;
+        break;
       case 'piece':
         void writePiece(data);
         break;
@@ -106,33 +146,30 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
     }
   });
   worker.addEventListener('error', (event) => {
-    const problem = event.message || 'the recorder could not be loaded';
+    // One that fell over a single file goes on with the next; one that never ran will not.
+    if (!isReady) failed = 'the recorder could not be loaded';
+    const problem = failed ?? event.message;
     for (const file of open.keys()) void letGo(file, noProgress, problem);
-    for (const answer of mending.values()) answer('leftAlone');
+    leaveUnmended();
   });
 
   return {
     record: (order) => {
+      if (failed !== null) return neverBegun(order.name, failed);
+      let streams: ReturnType<typeof openStreams>;
+      try {
+        streams = openStreams(order);
+      } catch (error) {
+        return neverBegun(order.name, words(error));
+      }
+      const { tracks, frames, blocks } = streams;
       lastFile += 1;
       const file = lastFile;
       const { promise: ended, resolve: end } = Promise.withResolvers<Awaited<RecordedFile['ended']>>();
-      const picture = order.picture?.clone();
-      const sound = order.sound?.clone();
-      const tracks = [picture, sound].filter((track) => track !== undefined);
       const writer = files.kind === 'desktop' ? files.create(order.name) : null;
       // Told to the thread with the first piece.
       writer?.catch(() => undefined);
       open.set(file, { order, tracks, writer, end });
-      // Two pictures wait at most; when the encoder is slower than that, the recording loses some, and only it.
-      const frames =
-        picture && isPicture(picture)
-          ? new MediaStreamTrackProcessor({ track: picture, maxBufferSize: 2 }).readable
-          : null;
-      // A second of sound costs little, and a thread that was held up for less than that then loses none.
-      const blocks =
-        sound && isSound(sound)
-          ? new MediaStreamTrackProcessor({ track: sound, maxBufferSize: 100 }).readable
-          : null;
       send(
         {
           kind: 'record',
@@ -158,6 +195,7 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
     },
     mend: (name) => {
       if (files.kind === 'desktop') return files.mend(name);
+      if (failed !== null || closed) return Promise.resolve('leftAlone');
       return new Promise((resolve) => {
         mending.set(name, resolve);
         send({ kind: 'mend', name });
@@ -168,7 +206,8 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
       closed = true;
       worker.terminate();
       for (const file of open.keys()) void letGo(file, noProgress, null);
+      leaveUnmended();
     },
-    snapshot: () => ({ open: [...open.values()].map(({ order }) => order.name) }),
+    snapshot: () => ({ open: [...open.values()].map(({ order }) => order.name), failed }),
   };
 };

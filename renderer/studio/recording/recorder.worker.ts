@@ -47,6 +47,8 @@ export type RecorderCommand =
   | { readonly kind: 'mend'; readonly name: string };
 
 export type RecorderReport =
+  /** Once, when the thread has been loaded. */
+  | { readonly kind: 'ready' }
   | {
       readonly kind: 'piece';
       readonly file: FileNumber;
@@ -203,3 +205,5 @@ setInterval(() => {
     report({ kind: 'progress', file, progress: recorder.snapshot() });
   }
 }, progressEveryMs);
+
+report({ kind: 'ready' });

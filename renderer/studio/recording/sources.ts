@@ -11,7 +11,9 @@ export const listRecordingSources = (options: {
   nameOf: (sourceId: string) => string;
 }): RecordingSource[] => {
   const { compositor, mixer, nameOf } = options;
-  const pictures = [...compositor.sourceTracks()].map(([id, track]): RecordingSource => ({
+  // The compositor keeps the last picture of a source that has ended; there is nothing more to record of it.
+  const live = [...compositor.sourceTracks()].filter(([, track]) => track.readyState === 'live');
+  const pictures = live.map(([id, track]): RecordingSource => ({
     id: `picture ${id}`,
     name: nameOf(id),
     kind: 'picture',
