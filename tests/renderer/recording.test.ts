@@ -15,6 +15,7 @@ import {
 } from 'mediabunny';
 import { describe, expect, test } from 'vitest';
 import { recordingFileName } from '../../electron/desktop-api.ts';
+import type { DesktopFiles } from '../../renderer/studio/recording/files.ts';
 import { examineRecording } from '../../renderer/studio/recording/fragments.ts';
 import {
   createLoadGuard,
@@ -23,6 +24,7 @@ import {
   formatForecast,
   judgeDisk,
 } from '../../renderer/studio/recording/guard.ts';
+import { createRecordingLibrary } from '../../renderer/studio/recording/library.ts';
 import {
   maxMarkerLabel,
   maxMarkers,
@@ -213,6 +215,68 @@ test('markers become chapters any player reads, and notes that are read back', (
   const notes = { version: 1, show: 'Drop', startMs: 1, files: [], markers };
   expect(takeNotes.safeParse(JSON.parse(JSON.stringify(notes))).success).toBe(true);
   expect(takeNotes.safeParse({ ...notes, markers: [{ atMs: -1, label: '' }] }).success).toBe(false);
+});
+
+/** A folder in memory, as the desktop app gives one. */
+const createFolder = (): DesktopFiles & { contents: Map<string, Uint8Array<ArrayBuffer>> } => {
+  const contents = new Map<string, Uint8Array<ArrayBuffer>>();
+  return {
+    kind: 'desktop',
+    contents,
+    list: () =>
+      Promise.resolve([...contents].map(([name, { length }]) => ({ name, bytes: length, changedMs: 0 }))),
+    read: (name, from, to) => Promise.resolve((contents.get(name) ?? new Uint8Array()).slice(from, to)),
+    writeText: (name, text) => {
+      contents.set(name, new TextEncoder().encode(text));
+      return Promise.resolve();
+    },
+    remove: (name) => {
+      contents.delete(name);
+      return Promise.resolve();
+    },
+    freeBytes: () => Promise.resolve(null),
+    create: () => Promise.reject(new Error('Nothing is recorded here.')),
+    mend: () => Promise.resolve('leftAlone'),
+    folder: () => Promise.resolve('/videos'),
+    chooseFolder: () => Promise.resolve('/videos'),
+    show: () => Promise.resolve(),
+  };
+};
+
+test('a source that joined later is listed, and removed, with the take it belongs to', async () => {
+  const folder = createFolder();
+  const take = takeName('Night drop', evening);
+  const lateMs = evening + 65_000;
+  const named = [
+    { source: 'Program', startMs: evening },
+    { source: 'Cam A', startMs: evening },
+    { source: 'Anna', startMs: lateMs },
+  ].map(({ source, startMs }) => ({ name: recordingName('Night drop', startMs, source), source, startMs }));
+  const another = recordingName('Night drop', lateMs, 'Program');
+  // The late one comes first: order on the disk says nothing.
+  for (const name of [another, ...named.map(({ name }) => name).toReversed()]) {
+    folder.contents.set(name, new Uint8Array(40));
+  }
+  const markers = [{ atMs: 1_000, label: 'First sale' }];
+  const notes = { version: 1, show: 'Night drop', startMs: evening, files: named, markers };
+  await folder.writeText(markerNames(take).json, JSON.stringify(notes));
+  const library = createRecordingLibrary({ files: folder, key: 'none' });
+  await library.refresh([]);
+  const listed = () =>
+    library.store
+      .getState()
+      .takes?.map(({ take: name, files, markers: found }) => [
+        name,
+        files.map(({ source }) => source),
+        found.length,
+      ]);
+  expect(listed()).toEqual([
+    [takeName('Night drop', lateMs), ['Program'], 0],
+    [take, ['Program', 'Anna', 'Cam A'], 1],
+  ]);
+  await library.remove(take);
+  expect([...folder.contents.keys()]).toEqual([another]);
+  library.close();
 });
 
 describe('a file that was cut off', () => {

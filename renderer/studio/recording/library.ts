@@ -5,7 +5,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { CanvasSink, Input, InputVideoTrack } from 'mediabunny';
 import type { RecordingFiles, StoredFile } from './files.ts';
 import { takeNotes, toWebVtt, withMarkerName, type Marker, type TakeNotes } from './markers.ts';
-import { markerNames, programSource, readRecordingName, takeOf } from './names.ts';
+import { markerNames, programSource, readRecordingName, readTakeName, takeOf, takeOfNotes } from './names.ts';
 import { saveFile } from '../../ui/save-file.ts';
 
 export type ListedFile = StoredFile & {
@@ -136,6 +136,15 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
       return null;
     }
   };
+  const allNotes = async (stored: ReadonlyMap<string, StoredFile>): Promise<Map<string, TakeNotes>> => {
+    const found = new Map<string, TakeNotes>();
+    for (const name of stored.keys()) {
+      const take = takeOfNotes(name);
+      const notes = take === null ? null : await readNotes(take, stored);
+      if (take !== null && notes !== null) found.set(take, notes);
+    }
+    return found;
+  };
   const filesByName = async (): Promise<ReadonlyMap<string, StoredFile>> =>
     new Map((await files.list()).map((file) => [file.name, file]));
 
@@ -152,10 +161,15 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
     attempt('The recordings cannot be listed', async () => {
       const [stored, answer] = await Promise.all([files.list(), server('/api/recordings')]);
       const byName = new Map(stored.map((file) => [file.name, file]));
+      const notes = await allNotes(byName);
+      // By the notes first: a source that joined later has the take's name no longer in its own.
+      const noted = new Map(
+        [...notes].flatMap(([take, { files: named }]) => named.map(({ name }) => [name, take] as const)),
+      );
       const takes = new Map<string, ListedFile[]>();
       for (const file of stored) {
         const parts = readRecordingName(file.name);
-        const take = takeOf(file.name);
+        const take = noted.get(file.name) ?? takeOf(file.name);
         if (parts === null || take === null || file.bytes === 0 || recording.includes(file.name)) continue;
         const listed = {
           ...file,
@@ -168,7 +182,7 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
       }
       const listed: ListedTake[] = [];
       for (const [take, inTake] of takes) {
-        const parts = readRecordingName(inTake[0]?.name ?? '');
+        const parts = readTakeName(take);
         if (parts === null) continue;
         const order = (file: ListedFile) => (file.source === programSource ? '' : file.source);
         listed.push({
@@ -176,7 +190,7 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
           show: parts.show,
           stamp: parts.stamp,
           files: inTake.toSorted((a, b) => order(a).localeCompare(order(b))),
-          markers: (await readNotes(take, byName))?.markers ?? [],
+          markers: notes.get(take)?.markers ?? [],
         });
       }
       const newest = listed.toSorted((a, b) => b.stamp.localeCompare(a.stamp)).slice(0, mostTakes);

@@ -1,6 +1,6 @@
 // How recordings are called: `<show> <YYYY-MM-DD HH-MM-SS> <source>.mp4`, so that the files of one take stand together in
-// any list, and the same name without the source for what belongs to the whole take. Pure.
-// Not its job: where files lie (files.ts).
+// any list, and the same name without the source for what belongs to the whole take. A source that joins a take later bears
+// its own start; the take's notes (markers.ts) say that it belongs there. Pure. Not its job: where files lie (files.ts).
 
 /** The program among the sources. */
 export const programSource = 'Program';
@@ -63,7 +63,14 @@ export const readRecordingName = (name: string): RecordingName | null => {
   return show !== undefined && stamp !== undefined && source !== undefined ? { show, stamp, source } : null;
 };
 
-/** The take a recording belongs to; null for a file that is no recording of this program. */
+/** The take whose markers are kept in a file of this name; null for any other file. */
+export const takeOfNotes = (name: string): string | null => /^(.+)\.markers\.json$/u.exec(name)?.[1] ?? null;
+
+/** Null for what is no take's name. */
+export const readTakeName = (take: string): Pick<RecordingName, 'show' | 'stamp'> | null =>
+  readRecordingName(`${take} ${programSource}.mp4`);
+
+/** The take a recording was begun as, going by its name alone; null for a file that is no recording of this program. */
 export const takeOf = (name: string): string | null => {
   const parts = readRecordingName(name);
   return parts && `${parts.show} ${parts.stamp}`;
