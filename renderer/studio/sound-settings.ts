@@ -1,8 +1,14 @@
-// What this machine remembers of the sound: channels with their devices and strips, monitor, loudness target.
+// What this machine remembers of the sound: channels with their devices and strips, strips of guests, files and encoders,
+// monitor, loudness target.
 // Not its job: doing any of it (sound.ts).
 import * as z from 'zod/mini';
 import { loudnessTargets } from './loudness-hint.ts';
-import { longestSoundDelayMs, plainStrip, type Compressor } from './media/channel-strip.ts';
+import {
+  longestSoundDelayMs,
+  plainStrip,
+  type Compressor,
+  type StripSettings,
+} from './media/channel-strip.ts';
 import { longestVideoDelayMs } from './media/compositor.ts';
 
 const within = (low: number, high: number) => z.number().check(z.minimum(low), z.maximum(high));
@@ -50,8 +56,18 @@ const channelSettings = z.object({
 });
 export type ChannelSettings = z.infer<typeof channelSettings>;
 
+/** More guests, files and encoders than anybody mixes in a season. */
+export const mostAttachedStrips = 64;
+
+const attachedStrips = z
+  .record(z.string(), stripSettings)
+  .check(z.refine((strips) => Object.keys(strips).length <= mostAttachedStrips, 'too many strips'));
+export type AttachedStrips = z.infer<typeof attachedStrips>;
+
 export const soundSettings = z.object({
   channels: z.array(channelSettings).check(z.maxLength(mostChannels)),
+  /** By the id of the guest, file or encoder; only what was ever changed, the latest change last. */
+  attached: z.prefault(attachedStrips, {}),
   monitor: z.object({ on: z.boolean(), source: z.enum(['guests', 'program']), outputId: z.string() }),
   targetLufs: z.literal(loudnessTargets),
   /** Of the whole picture, to meet the sound. */
@@ -79,9 +95,20 @@ export const newChannel = (id: ChannelId, name: string): ChannelSettings => ({
   backupId: null,
 });
 
+/** With one more strip remembered; the one that was changed longest ago makes room. */
+export const withAttachedStrip = (
+  strips: AttachedStrips,
+  id: string,
+  strip: StripSettings,
+): AttachedStrips => {
+  const others = Object.entries(strips).filter(([each]) => each !== id);
+  return Object.fromEntries([...others.slice(1 - mostAttachedStrips), [id, strip]]);
+};
+
 /** Two lavaliers, as most drops begin. */
 export const defaultSound: SoundSettings = {
   channels: [newChannel(channelId.parse('mic-1'), 'Lav L'), newChannel(channelId.parse('mic-2'), 'Lav R')],
+  attached: {},
   monitor: { on: false, source: 'guests', outputId: '' },
   targetLufs: -16,
   videoDelayMs: 0,

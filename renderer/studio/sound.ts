@@ -25,6 +25,7 @@ import {
   mostChannels,
   newChannel,
   readSound,
+  withAttachedStrip,
   writeSound,
   type ChannelId,
   type ChannelSettings,
@@ -102,7 +103,7 @@ export interface SoundDesk {
     id: string,
     source: Pick<AttachedStrip, 'name' | 'kind' | 'onAir'> & { track: MediaStreamTrack },
   ): void;
-  /** Its strip is remembered for when it comes back. */
+  /** Its strip is remembered for when it comes back, also over a reload. */
   detach(id: string): void;
   setOnAir(id: string, onAir: boolean): void;
   report(id: ChannelId): InputReport;
@@ -140,8 +141,6 @@ export const createSoundDesk = (options: {
   type Lane = { readonly slot: DeviceSlot; readonly judge: SoundJudge };
   const lanes = new Map<ChannelId, Lane>();
   const rules = new Map<ChannelId, BackupRule>();
-  /** Strips of those who left. */
-  const remembered = new Map<string, StripSettings>();
   const loudness = createLoudnessWindow();
   let closed = false;
 
@@ -334,14 +333,19 @@ export const createSoundDesk = (options: {
     if (on && !store.getState().settings.monitor.on) void setMonitor({ on: true });
   };
 
-  const stripOf: SoundDesk['stripOf'] = (id) =>
-    settingsOf(id)?.strip ?? store.getState().attached[id]?.strip ?? remembered.get(id) ?? plainStrip;
+  const stripOf: SoundDesk['stripOf'] = (id) => {
+    const { attached, settings } = store.getState();
+    return settingsOf(id)?.strip ?? attached[id]?.strip ?? settings.attached[id] ?? plainStrip;
+  };
 
   const setStrip: SoundDesk['setStrip'] = (id, change) => {
     const strip = { ...stripOf(id), ...change };
     const channel = settingsOf(id);
     if (channel) saveChannel(channel.id, { strip });
-    else setAttached(id, { strip });
+    else {
+      setAttached(id, { strip });
+      save({ attached: withAttachedStrip(store.getState().settings.attached, id, strip) });
+    }
     if (mixer.hasInput(id)) mixer.updateInput(id, channel ? change : withPicture(strip));
   };
 
@@ -491,9 +495,7 @@ export const createSoundDesk = (options: {
     },
     detach: (id) => {
       const { attached } = store.getState();
-      const gone = attached[id];
-      if (!gone) return;
-      remembered.set(id, gone.strip);
+      if (!attached[id]) return;
       setSolo(id, false);
       mixer.removeInput(id);
       const others = Object.entries(attached).filter(([each]) => each !== id);

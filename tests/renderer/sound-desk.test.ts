@@ -2,7 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { createBackupRule, giveBackAfterMs } from '../../renderer/studio/backup-mic.ts';
 import { createLoudnessWindow, loudnessHint } from '../../renderer/studio/loudness-hint.ts';
-import { defaultSound, readSound, writeSound } from '../../renderer/studio/sound-settings.ts';
+import { plainStrip } from '../../renderer/studio/media/channel-strip.ts';
+import {
+  defaultSound,
+  mostAttachedStrips,
+  readSound,
+  withAttachedStrip,
+  writeSound,
+  type AttachedStrips,
+} from '../../renderer/studio/sound-settings.ts';
 
 describe('a backup microphone', () => {
   test('takes over from a silent or unplugged one, and gives back when the first has lived for two seconds', () => {
@@ -71,7 +79,22 @@ test('what is remembered comes back, and a damaged memory is an empty one', () =
   };
   writeSound(changed, storage);
   expect(readSound(storage)).toEqual(changed);
+  // What an older studio kept has no strips of guests.
   const [key = ''] = kept.keys();
+  const { attached: _, ...older } = changed;
+  storage.setItem(key, JSON.stringify(older));
+  expect(readSound(storage)).toEqual(changed);
+  // However many guests there were, what is written can be read; who was changed longest ago is forgotten.
+  let attached: AttachedStrips = {};
+  for (let n = 0; n <= mostAttachedStrips; n += 1) {
+    attached = withAttachedStrip(attached, `guest:${n}`, { ...plainStrip, gainDb: -n / 2 });
+    if (n === 1) attached = withAttachedStrip(attached, 'guest:0', { ...plainStrip, muted: true });
+  }
+  writeSound({ ...changed, attached }, storage);
+  const read = readSound(storage).attached;
+  expect(read).toEqual(attached);
+  expect(read['guest:0']).toMatchObject({ muted: true });
+  expect(read['guest:1']).toBeUndefined();
   for (const damaged of ['{', '{}', JSON.stringify({ ...changed, targetLufs: 3 })]) {
     storage.setItem(key, damaged);
     expect(readSound(storage)).toEqual(defaultSound);

@@ -52,7 +52,7 @@ export interface Mixer {
   addInput(id: string, track: MediaStreamTrack, options?: Partial<InputOptions>): void;
   /** Changes are ramped, so they never click. Throws for an unknown id. */
   updateInput(id: string, options: Partial<InputOptions>): void;
-  /** A replugged microphone takes its old place. Throws for an unknown id. */
+  /** A replugged microphone takes its old place; the track it has already changes nothing. Throws for an unknown id. */
   replaceTrack(id: string, track: MediaStreamTrack): void;
   removeInput(id: string): void;
   hasInput(id: string): boolean;
@@ -223,6 +223,8 @@ export function createMixer(): Mixer {
 
     replaceTrack(id, track) {
       const input = inputOf(id);
+      // Reading it anew would empty its buffer: a hole in the program.
+      if (input.track === track) return;
       const readable = readableOf(track);
       send({ kind: 'track', id, readable }, [readable]);
       stopPump(input);
