@@ -23,8 +23,6 @@ export type KeyringOptions = {
   log: (line: string) => void;
 };
 
-export type Keyring = ReturnType<typeof createKeyring>;
-
 /** Undefined: as it was. Null: forget it. */
 export type KeyChange = { readonly [Name in keyof Secrets]?: Secrets[Name] | null };
 

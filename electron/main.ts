@@ -109,6 +109,7 @@ async function run(): Promise<void> {
     event.preventDefault();
     desktop.close();
     hotkeys.close();
+    screens.close();
     live.set(false);
     server.close().then(
       () => app.quit(),

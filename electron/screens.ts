@@ -19,6 +19,7 @@ export const createScreens = (options: {
 }) => {
   let listed: readonly DesktopCapturerSource[] = [];
   let chosen: { readonly source: DesktopCapturerSource; readonly atMs: number } | undefined;
+  let closed = false;
   const isFresh = () => chosen !== undefined && options.nowMs() - chosen.atMs <= choiceMs;
 
   const handlers: Pick<DesktopHandlers, 'screens' | 'chooseScreen'> = {
@@ -28,7 +29,7 @@ export const createScreens = (options: {
         types: ['screen', 'window'],
         thumbnailSize,
       });
-      listed = sources.slice(0, maxScreens);
+      listed = closed ? [] : sources.slice(0, maxScreens);
       return {
         systemPicker: false,
         screens: listed.map(({ id, name, thumbnail }) => ({
@@ -61,5 +62,13 @@ export const createScreens = (options: {
       chosen = undefined;
       return source;
     },
+    /** What was listed or chosen is no longer given to anybody. */
+    close: () => {
+      closed = true;
+      listed = [];
+      chosen = undefined;
+    },
+    // Names of windows may be private.
+    snapshot: () => ({ listed: listed.length, chosen: isFresh() }),
   };
 };

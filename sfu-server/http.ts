@@ -48,8 +48,6 @@ export type HttpOptions = {
   snapshot: () => Promise<unknown>;
 };
 
-export type HttpServer = Awaited<ReturnType<typeof startHttp>>;
-
 /** What a stranger may send where a route does not say otherwise. */
 const maxBodyBytes = 64 * 1024;
 

@@ -49,8 +49,6 @@ export type FeedsOptions<Path extends { id: string }> = {
   onlyExpected: (error: unknown) => void;
 };
 
-export type Feeds = ReturnType<typeof createFeeds>;
-
 export const createFeeds = <Path extends { id: string }>(options: FeedsOptions<Path>) => {
   const { host, path, onlyExpected } = options;
   const { store, clock } = host;

@@ -46,8 +46,6 @@ export type WatchOptions = {
   onHeight: (height: number) => void;
 };
 
-export type ProgramWatch = ReturnType<typeof createProgramWatch>;
-
 export const createProgramWatch = (options: WatchOptions) => {
   const { clock, store, carryOut } = options;
   let ladder: Ladder = level;

@@ -1,7 +1,8 @@
-// Words about devices that several panels use: what there is to choose from, and how a chosen one does. Pure.
+// Words about devices and pictures that several panels use: what there is to choose from, and how a chosen one does. Pure.
 import type { Choice } from '../ui/controls.tsx';
 import type { DeviceIdentity, DeviceKind, SlotState } from '../ui/devices.ts';
 import { formatDuration } from '../ui/format.ts';
+import type { PictureHealth } from './media/source-health.ts';
 
 /** The value of the choice that lets a device go. */
 export const noDevice = '';
@@ -55,3 +56,10 @@ export const failedWord = {
   cancelled: 'off',
   unknown: 'cannot open',
 } as const;
+
+/** What is wrong with a picture, the same wherever it is said: by itself, and after a source's name. */
+export const pictureTrouble = {
+  stopped: { word: 'no pictures', now: 'sends no pictures', since: 'has sent no pictures' },
+  frozen: { word: 'frozen', now: 'is frozen', since: 'has been frozen' },
+  black: { word: 'black', now: 'is black', since: 'has been black' },
+} as const satisfies Record<Exclude<PictureHealth['kind'], 'waiting' | 'moving'>, object>;

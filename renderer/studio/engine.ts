@@ -575,6 +575,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       overlays.close();
       overlayFiles.close();
       production.close();
+      screens.close();
       pictures.close();
       preflight.close();
       hotkeys.close();
@@ -594,6 +595,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       program: program.snapshot(),
       production: production.snapshot(),
       pictures: pictures.snapshot(),
+      screens: screens.snapshot(),
       overlays: overlays.snapshot(),
       overlayFiles: overlayFiles.snapshot(),
       guests: guests.snapshot(),

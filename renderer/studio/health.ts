@@ -2,6 +2,7 @@
 // Not its job: measuring anything, or drawing the line.
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
+import { pictureTrouble } from './device-words.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import type { CompositorStats } from './media/compositor.ts';
 import { formatDuration, formatRate, formatRoom, formatRunningTime } from '../ui/format.ts';
@@ -146,11 +147,11 @@ const pictureWords = (report: PictureReport, { nowMs, clipFor }: HealthFacts): s
     case 'moving':
       return null;
     case 'stopped':
-      return `${name} has stopped for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Check its cable or choose it again.`;
+      return `${name} ${pictureTrouble.stopped.since} for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Check its cable or choose it again.`;
     case 'frozen':
-      return `${name} has sent the same picture for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Switch it off and on, or choose it again.`;
+      return `${name} ${pictureTrouble.frozen.since} for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Switch it off and on, or choose it again.`;
     case 'black':
-      return `${name} has been black for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Is the lens cap on?`;
+      return `${name} ${pictureTrouble.black.since} for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Is the lens cap on?`;
   }
 };
 
@@ -277,9 +278,9 @@ export const sourceState = (source: SourceReport): { tone: Tone | 'off'; text: s
 };
 
 const mediaWords: Record<Exclude<SourceReport['media'], 'well'>, string> = {
-  stopped: 'no pictures',
-  frozen: 'stands still',
-  black: 'black',
+  stopped: pictureTrouble.stopped.word,
+  frozen: pictureTrouble.frozen.word,
+  black: pictureTrouble.black.word,
   silent: 'silent',
   clipped: 'too loud',
 };

@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { DropState } from '../../sfu-server/protocol/shop.ts';
 import type { OnAirSource, ShowPhase, SwitchReason } from '../../sfu-server/protocol/state.ts';
+import { pictureTrouble } from './device-words.ts';
 import { standbyBecause, type Tone } from './health.ts';
 
 export type SourceCondition =
@@ -124,11 +125,11 @@ const programWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {
     : [];
 };
 
-const pictureTrouble: Partial<Record<SourceCondition, string>> = {
+const pictureWords: Partial<Record<SourceCondition, string>> = {
   unplugged: 'unplugged',
-  stopped: 'sends no pictures',
-  frozen: 'stands still',
-  black: 'is black',
+  stopped: pictureTrouble.stopped.now,
+  frozen: pictureTrouble.frozen.now,
+  black: pictureTrouble.black.now,
 };
 const soundTrouble: Partial<Record<SourceCondition, string>> = {
   unplugged: 'unplugged',
@@ -138,7 +139,7 @@ const soundTrouble: Partial<Record<SourceCondition, string>> = {
 const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[] => {
   const was = before?.condition ?? 'off';
   const { name, medium, condition, instead } = now;
-  const trouble = medium === 'picture' ? pictureTrouble : soundTrouble;
+  const trouble = medium === 'picture' ? pictureWords : soundTrouble;
   const shown = medium === 'picture' ? `Showing ${instead}.` : `${instead} takes over.`;
   const problem = trouble[condition];
   if (condition === was) {

@@ -4,7 +4,6 @@ import { toLufs } from './media/loudness.ts';
 
 /** What services level to; -16 suits phones, -23 is broadcast (EBU R 128). */
 export const loudnessTargets = [-14, -16, -18, -23] as const;
-export type LoudnessTargetLufs = (typeof loudnessTargets)[number];
 
 const windowMs = 30_000;
 const everyMs = 100;

@@ -1,6 +1,6 @@
 // The words, the look and the files of what lies over the picture, and the message that is pinned to it.
 // Not its job: turning overlays on and off (stage.tsx, by the pictures), what follows from an edit (overlay-desk.ts).
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { useStore } from 'zustand';
 import {
   brandFonts,
@@ -12,6 +12,7 @@ import {
   type OverlaySettings,
 } from '../../sfu-server/protocol/overlays.ts';
 import { Button, Field, Select } from '../ui/controls.tsx';
+import { FileChoice } from './file-choice.tsx';
 import { useDesk, useProduction, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import { NumberField } from './number-field.tsx';
@@ -263,7 +264,7 @@ const LogoLook = () => {
   return (
     <div className="overlay-words" role="group" aria-label="Logo">
       <span className="overlay-name">Logo</span>
-      <FileButton
+      <FileChoice
         label="Logo"
         accept="image/png,image/webp,image/jpeg"
         fileName={logo.fileName}
@@ -275,51 +276,6 @@ const LogoLook = () => {
         onChange={(corner) => edit({ logo: { ...logo, corner } })}
       />
       {words !== null && <p className="overlay-wide hint">{words}</p>}
-    </div>
-  );
-};
-
-/** Chooses a file, keeps it on this machine, and hands its id on. */
-const FileButton = (props: {
-  label: string;
-  accept: string;
-  /** Empty: none has been chosen. */
-  fileName: string;
-  onFile: (fileId: string, fileName: string) => void;
-}) => {
-  const { label, accept, fileName, onFile } = props;
-  const studio = useStudio();
-  const input = useRef<HTMLInputElement>(null);
-  const [busy, setBusy] = useState(false);
-  const keep = async (file: File) => {
-    setBusy(true);
-    const fileId = await studio.keepFile(file);
-    setBusy(false);
-    if (fileId !== null) onFile(fileId, file.name.slice(0, 200));
-  };
-  const words = busy ? 'Keeping' : fileName === '' ? 'Choose a file' : fileName;
-  return (
-    <div className="file-button">
-      <Button
-        disabled={busy}
-        label={`${label}: ${words}`}
-        title={words}
-        onPress={() => input.current?.click()}
-      >
-        {words}
-      </Button>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        accept={accept}
-        aria-label={`${label}: file`}
-        onChange={(event) => {
-          const [file] = event.target.files ?? [];
-          if (file) void keep(file);
-          event.target.value = '';
-        }}
-      />
     </div>
   );
 };
@@ -391,7 +347,7 @@ const StingerClip = () => {
   return (
     <div className="overlay-words" role="group" aria-label="Stinger">
       <span className="overlay-name">Stinger</span>
-      <FileButton
+      <FileChoice
         label="Stinger"
         accept="video/webm,video/quicktime,.webm,.mov"
         fileName={stinger?.fileName ?? ''}

@@ -1,6 +1,6 @@
 // From a scene to what the compositor draws: which source is in which place, who stands in for one that is lost, what is left
 // when nobody can, and the way to the next scene. Pure.
-// Not its job: when a source counts as lost (source-loss.ts), overlays (engine.ts), or rectangles of layouts (media/scene.ts).
+// Not its job: when a source counts as lost (source-loss.ts), overlays (overlays.ts), or rectangles of layouts (media/scene.ts).
 import {
   sourceId as parsedSourceId,
   type GuestId,

@@ -1,6 +1,6 @@
 // The director's production on this page: loaded from the server, edited with undo, kept there as it changes, exported to a
 // file and imported again; and which scene is in preview. One store for the panels.
-// Not its job: what an edit does (scenes.ts), what is on program (engine.ts), pictures of sources (picture-sources.ts).
+// Not its job: what an edit does (scenes.ts), what is on program (program-desk.ts), pictures of sources (picture-sources.ts).
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';

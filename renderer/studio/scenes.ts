@@ -1,5 +1,6 @@
 // What may be done to a production, and undone: one pure function per question, no clock, no server, no page.
-// Not its job: keeping the document (production-desk.ts), or what is on program, which no edit and no undo changes.
+// Not its job: keeping the document (production-desk.ts), or what is on program: the scene there stays as it was taken, whatever
+// is edited or undone; its sources’ and overlays’ looks and the words of overlays follow (overlay-desk.ts).
 import { defaultOverlays, type OverlaySettings } from '../../sfu-server/protocol/overlays.ts';
 import {
   maxItems,

@@ -14,6 +14,8 @@ export interface ScreenDesk {
   share(sourceId: SourceId): Promise<void>;
   choose(screenId: string): Promise<void>;
   cancel(): void;
+  close(): void;
+  snapshot(): object;
 }
 
 export const createScreenDesk = (options: {
@@ -31,6 +33,8 @@ export const createScreenDesk = (options: {
       tell(error instanceof Error ? error.message : String(error));
     }
   };
+  let closed = false;
+  const cancel = () => store.setState({ choosing: null });
   return {
     store,
     share: async (sourceId) => {
@@ -38,7 +42,7 @@ export const createScreenDesk = (options: {
       await attempt(async () => {
         const { systemPicker, screens } = await desktop.screens.list();
         if (systemPicker) return pictures.shareScreen(sourceId);
-        store.setState({ choosing: { sourceId, screens } });
+        if (!closed) store.setState({ choosing: { sourceId, screens } });
       });
     },
     choose: async (screenId) => {
@@ -50,6 +54,12 @@ export const createScreenDesk = (options: {
         await pictures.shareScreen(choosing.sourceId);
       });
     },
-    cancel: () => store.setState({ choosing: null }),
+    cancel,
+    close: () => {
+      closed = true;
+      cancel();
+    },
+    // Names of windows may be private.
+    snapshot: () => ({ offered: store.getState().choosing?.screens.length ?? null }),
   };
 };

@@ -1,5 +1,5 @@
 // What comes next and what is on program, side by side, with the scenes and the controls that change the picture.
-// Not its job: composing (engine.ts), what is in a scene (scene-panel.tsx), what is behind a source (source-list.tsx).
+// Not its job: composing (program-desk.ts), what is in a scene (scene-panel.tsx), what is behind a source (source-list.tsx).
 import { useStore } from 'zustand';
 import { transitionKinds, type TransitionSettings } from '../../sfu-server/protocol/production.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
@@ -158,7 +158,7 @@ const Rehearsal = ({ tracks }: { tracks: Tracks }) => (
 
 // --- Scenes ----------------------------------------------------------------------------------------------------------
 
-/** Of edits, never of what is on program. */
+/** Of edits, never of a take: the sources on program and their places stay. */
 const UndoButtons = () => {
   const studio = useStudio();
   const canUndo = useProduction((state) => state.canUndo);
@@ -169,7 +169,7 @@ const UndoButtons = () => {
         kind="quiet"
         keyHint={keyHint('undo')}
         disabled={!canUndo}
-        title="Takes the last edit of scenes, sources or overlays back. The scene on program stays."
+        title="Takes the last edit of scenes, sources or overlays back. What was taken to program stays there; looks and words on it follow."
         onPress={() => studio.production.undo()}
       >
         Undo

@@ -2,8 +2,6 @@
 // What is limited, and how far, is said where it is used.
 import { AppError } from '../protocol/errors.ts';
 
-export type Rate = ReturnType<typeof createRate>;
-
 export type RateOptions = {
   now: () => number;
   /** So much at once, … */

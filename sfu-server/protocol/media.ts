@@ -119,7 +119,6 @@ export const iceParameters = z.object({
   password: text(256),
   iceLite: z.optional(z.boolean()),
 });
-export type IceParameters = z.infer<typeof iceParameters>;
 
 export const dtlsParameters = z.object({
   role: z.optional(z.enum(['auto', 'client', 'server'])),

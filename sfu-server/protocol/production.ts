@@ -148,7 +148,6 @@ export const stinger = z.object({
   /** When the scene changes under it. */
   cutAtMs: z.int().check(z.minimum(0), z.maximum(4_000)),
 });
-export type StingerSettings = z.infer<typeof stinger>;
 
 export const transitionKinds = ['fade', 'wipe', 'stinger'] as const;
 /** What an automatic take does; a cut needs no settings. A stinger that is not at hand is a fade. */

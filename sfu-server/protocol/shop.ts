@@ -41,7 +41,6 @@ export type Stock = z.infer<typeof stock>;
 
 /** `ticket`, `tier` and `pass` are known to the store and not offered yet. */
 export const productKind = z.enum(['physical', 'printOnDemand', 'digital', 'bundle']);
-export type ProductKind = z.infer<typeof productKind>;
 
 export const variant = z.object({
   id: variantId,
@@ -196,7 +195,6 @@ export const dropPriceMinor = (
 
 /** `paying`: a payment is under way, and the deadline waits for its outcome. */
 export const holdStage = z.enum(['held', 'paying', 'sold', 'released', 'expired']);
-export type HoldStage = z.infer<typeof holdStage>;
 
 /** Stock kept for one buyer: quantity, price, variant and deadline are locked. */
 export const hold = z.object({
@@ -314,7 +312,6 @@ export const orderLine = z.object({
   priceMinor,
   returned: z.int(),
 });
-export type OrderLine = z.infer<typeof orderLine>;
 
 export const order = z.object({
   id: orderId,

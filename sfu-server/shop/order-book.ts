@@ -39,7 +39,6 @@ const lineRow = z.object({
   price_minor: z.int(),
   returned: z.int(),
 });
-export type LineRow = z.infer<typeof lineRow>;
 
 const paymentRow = z.object({
   id: z.string(),

@@ -41,8 +41,6 @@ export type TillOptions = {
   log: { info(detail: object, text: string): void; error(detail: object, text: string): void };
 };
 
-export type Till = ReturnType<typeof createTill>;
-
 export const createTill = (options: TillOptions) => {
   const { orders, clock, log } = options;
   /** One conversation per order at a time. */

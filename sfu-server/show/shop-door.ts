@@ -40,8 +40,6 @@ export type ShopDoorOptions = {
   tellMine: (mine: BuyerState) => void;
 };
 
-export type ShopDoor = ReturnType<typeof createShopDoor>;
-
 export const createShopDoor = ({ joined, address, limits, tellMine }: ShopDoorOptions) => {
   const shop = () => joined().show.shop;
   let identity: { buyer: BuyerHash; unwatch: () => void } | undefined;

@@ -52,7 +52,6 @@ const crewRow = z.object({ id: crewId, name: z.string() });
 export type CrewRow = z.infer<typeof crewRow>;
 
 const eventRow = z.object({ at_ms: z.int(), kind: z.string(), detail: json(z.unknown()) });
-export type EventRow = z.infer<typeof eventRow>;
 
 /** A show begins with its code on the picture. */
 const firstScene: Scene = { ...emptyScene, qrVisible: true };

@@ -81,8 +81,7 @@ test('what is remembered comes back, and a damaged memory is an empty one', () =
   expect(readSound(storage)).toEqual(changed);
   // What an older studio kept has no strips of guests.
   const [key = ''] = kept.keys();
-  const { attached: _, ...older } = changed;
-  storage.setItem(key, JSON.stringify(older));
+  storage.setItem(key, JSON.stringify({ ...changed, attached: undefined }));
   expect(readSound(storage)).toEqual(changed);
   // However many guests there were, what is written can be read; who was changed longest ago is forgotten.
   let attached: AttachedStrips = {};

@@ -118,8 +118,8 @@ describe('health line', () => {
       healthLines(
         facts({ pictures: [camA({ kind: 'live' }, { picture: { kind, sinceMs: nowMs - 3_000 } })] }),
       )[0];
-    expect(picture('stopped')?.text).toMatch(/^Cam A has stopped for 0:03/);
-    expect(picture('frozen')?.text).toMatch(/^Cam A has sent the same picture for 0:03/);
+    expect(picture('stopped')?.text).toMatch(/^Cam A has sent no pictures for 0:03/);
+    expect(picture('frozen')?.text).toMatch(/^Cam A has been frozen for 0:03/);
     expect(picture('black')).toEqual({
       tone: 'wrong',
       text: 'Cam A has been black for 0:03, holding its last picture. Is the lens cap on?',

@@ -25,8 +25,6 @@ export const clipSizes = {
   hi: { width: 640, height: 360, bitrate: 700_000 },
 } as const satisfies Record<string, ClipSize>;
 
-export type ClipLayer = keyof typeof clipSizes;
-
 /** Codec strings of WebCodecs; H.264 is constrained baseline, which has no B-frames. */
 export const clipCodecs = {
   vp8: { codecString: 'vp8', extension: 'webm' },
