@@ -14,14 +14,16 @@ import {
   utilityProcess,
 } from 'electron';
 import { AppError } from '../sfu-server/protocol/errors.ts';
+import { flagsGiven } from '../sfu-server/protocol/flags.ts';
 import type { Secrets } from '../sfu-server/protocol/secrets.ts';
+import { addressLines } from './address-lines.ts';
 import { createHotkeys } from './hotkeys.ts';
 import { serveDesktop } from './ipc.ts';
 import { RemoteServer } from './remote-server.ts';
 import { createKeyring } from './keyring.ts';
 import { createRecordings } from './recordings.ts';
 import { createScreens } from './screens.ts';
-import { ServerProcess, type ServerState } from './server-process.ts';
+import { ServerProcess, type ServerAddresses, type ServerState } from './server-process.ts';
 import { guardNavigation, guardPermissions, StudioWindow } from './windows.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
@@ -75,6 +77,7 @@ async function run(): Promise<void> {
     nowMs: () => performance.now(),
   });
   let studio: StudioWindow | undefined;
+  let printed = '';
 
   guardNavigation({ app, origin, serverOrigins, log });
   const desktop = serveDesktop({
@@ -139,6 +142,7 @@ async function run(): Promise<void> {
   function onServerState(state: ServerState): void {
     if (state.phase === 'ready') {
       studio?.show(state.addresses.studioUrl);
+      printAddresses(state.addresses);
       handKeys(keyring.keys());
     }
     if (state.phase === 'failed') {
@@ -149,6 +153,13 @@ async function run(): Promise<void> {
     }
     if (state.phase === 'stopping') return;
     studio?.send('serverState', { phase: state.phase, restarts: server.restarts, text: sentence(state) });
+  }
+
+  /** Once, and again only when a server came back under another address. */
+  function printAddresses(addresses: ServerAddresses): void {
+    const lines = addressLines(addresses, process.stdout.isTTY ? 'term' : 'ascii');
+    if (lines !== printed) process.stdout.write(`${lines}\n`);
+    printed = lines;
   }
 
   async function askAfterFailure(reason: string): Promise<void> {
@@ -222,13 +233,9 @@ function switchValue(name: string): string | undefined {
   return app.commandLine.hasSwitch(name) ? app.commandLine.getSwitchValue(name) : undefined;
 }
 
-/** `--port` and `--host` given to the app are the server's. */
+/** Every flag of the server given to the app is handed on; the last of a name wins. */
 function serverArgs(): string[] {
-  const given = ['port', 'host'].flatMap((name) => {
-    const value = switchValue(name);
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  return ['--data', join(app.getPath('userData'), 'data'), ...given];
+  return [`--data=${join(app.getPath('userData'), 'data')}`, ...flagsGiven(switchValue)];
 }
 
 /** No "Reload" and no "Close" by accident in the middle of a show; developers get their tools. */

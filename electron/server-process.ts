@@ -150,7 +150,8 @@ export class ServerProcess {
 
   #portArgs(): string[] {
     if (this.#addresses === undefined) return [];
-    const { port, protocol } = new URL(this.#addresses.studioUrl);
+    // Where it listens; the studio's address may be that of a proxy.
+    const { port, protocol } = new URL(this.#addresses.origin);
     return ['--port', port === '' ? (protocol === 'https:' ? '443' : '80') : port];
   }
 

@@ -117,14 +117,7 @@ async function start(args) {
         found.installed ? 'installed' : `${found.why}. The studio opens in a Chromium window.`,
     },
   );
-  if (electron.installed) {
-    // Electron reads its switches in one piece only.
-    const switches = remote && [
-      `--server=${remote.server}`,
-      ...(remote.keyFile ? [`--key-file=${remote.keyFile}`] : []),
-    ];
-    return startDesktop(root, switches ?? rest);
-  }
+  if (electron.installed) return startDesktop(root, rest);
   await steps.chromium();
   if (remote !== undefined) {
     const profileDir = join(cacheDir(), 'studio-window');

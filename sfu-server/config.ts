@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod/mini';
 import { describeIssues } from './protocol/channel.ts';
 import { AppError } from './protocol/errors.ts';
+import { flagOf, settingVariables } from './protocol/flags.ts';
 import { videoCodec } from './protocol/media.ts';
 
 const portNumber = z.coerce.number().check(z.minimum(0), z.maximum(65535));
@@ -54,31 +55,8 @@ export type Config = Readonly<
   }
 >;
 
-/** Flag names and the environment variable behind each. A flag wins. */
-const sources = {
-  data: 'LIVE_DROP_DATA',
-  host: 'LIVE_DROP_HOST',
-  port: 'LIVE_DROP_PORT',
-  publicAddress: 'LIVE_DROP_PUBLIC_ADDRESS',
-  announcedAddress: 'LIVE_DROP_ANNOUNCED_ADDRESS',
-  rtcPort: 'LIVE_DROP_RTC_PORT',
-  edges: 'LIVE_DROP_EDGES',
-  spares: 'LIVE_DROP_SPARES',
-  codec: 'LIVE_DROP_CODEC',
-  layers: 'LIVE_DROP_LAYERS',
-  maxViewers: 'LIVE_DROP_MAX_VIEWERS',
-  record: 'LIVE_DROP_RECORD',
-  publicOrigin: 'LIVE_DROP_PUBLIC_ORIGIN',
-  tlsCert: 'LIVE_DROP_TLS_CERT',
-  tlsKey: 'LIVE_DROP_TLS_KEY',
-  readyKey: 'LIVE_DROP_READY_KEY',
-  pages: 'LIVE_DROP_PAGES',
-  assets: 'LIVE_DROP_ASSETS',
-  workerBin: 'MEDIASOUP_WORKER_BIN',
-  logLevel: 'LIVE_DROP_LOG',
-} as const satisfies Record<keyof z.infer<typeof settings>, string>;
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** A setting without a variable and a variable without a setting are errors of compilation. */
+const sources: Record<keyof z.infer<typeof settings>, string> = settingVariables;
 
 /** The first IPv4 address other machines of the local network can reach, or loopback where there is none. */
 const lanAddress = (): string => {
@@ -103,7 +81,7 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
   const flags = readFlags(argv, names);
   const given = Object.fromEntries(
     Object.entries(sources).flatMap(([name, variable]) => {
-      const value = flags[kebab(name)] ?? env[variable];
+      const value = flags[flagOf(name)] ?? env[variable];
       return typeof value === 'string' && value !== '' ? [[name, value]] : [];
     }),
   );
@@ -138,7 +116,7 @@ export const parseConfig = (argv: readonly string[], env: NodeJS.ProcessEnv): Co
     const at = String(parsed.error.issues[0]?.path[0] ?? '');
     throw new AppError(
       'badConfig',
-      `The setting --${kebab(at)} is not valid. ${describeIssues(parsed.error)}.`,
+      `The setting --${flagOf(at)} is not valid. ${describeIssues(parsed.error)}.`,
     );
   }
   const config = parsed.data;
@@ -179,14 +157,14 @@ const readPublicAddress = (text: string): { host: string; origin: string | undef
 };
 
 const readFlags = (argv: readonly string[], names: readonly string[]): Record<string, unknown> => {
-  const options = Object.fromEntries(names.map((name) => [kebab(name), { type: 'string' as const }]));
+  const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }]));
   try {
     return parseArgs({ args: [...argv], options, strict: true }).values;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new AppError(
       'badConfig',
-      `${reason} Known flags: ${names.map((name) => `--${kebab(name)}`).join(' ')}`,
+      `${reason} Known flags: ${names.map((name) => `--${flagOf(name)}`).join(' ')}`,
       {
         cause: error,
       },

@@ -247,8 +247,13 @@ export const startHttp = async (options: HttpOptions) => {
   const port = listeningPort();
   return {
     port,
-    /** For the crew's own machine; cameras need a secure context, which loopback is. */
+    /** Where it listens, for programs on this machine. */
     localOrigin: `${scheme}://127.0.0.1:${port}`,
+    /**
+     * For the studio on this machine. Cameras need a secure context: loopback is one, but a certificate is made out to
+     * the public name and to that only.
+     */
+    studioOrigin: secure ? publicOrigin() : `http://127.0.0.1:${port}`,
     publicOrigin: publicOrigin(),
     close: () => app.close(),
   };

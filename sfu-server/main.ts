@@ -173,7 +173,7 @@ const start = async () => {
   const ready = {
     type: 'ready',
     origin: http.localOrigin,
-    studioUrl: `${http.localOrigin}/studio#key=${studioKey}`,
+    studioUrl: `${http.studioOrigin}/studio#key=${studioKey}`,
     viewerUrl: `${http.publicOrigin}/watch/${shows.current().id}`,
     cohostUrl: `${http.publicOrigin}/cohost`,
   };
@@ -185,7 +185,7 @@ const start = async () => {
   };
   if (shows.current().isLive()) shutdown.add({ close: clock.after(spareAfterReturnMs, addSpares) });
   else addSpares();
-  const shown = config.readyKey === 'shown' ? ready : { ...ready, studioUrl: `${http.localOrigin}/studio` };
+  const shown = config.readyKey === 'shown' ? ready : { ...ready, studioUrl: `${http.studioOrigin}/studio` };
   console.log(`LIVE_DROP_READY ${JSON.stringify(shown)}`);
   if (config.readyKey === 'hidden' && !process.parentPort) tellOperator(log, http.publicOrigin, config);
   announceToDesktop(ready, {

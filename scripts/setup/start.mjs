@@ -21,7 +21,7 @@ export function hasDisplay(env = process.env, platform = process.platform) {
 /** Starts the desktop app with Electron Forge. Resolves with its exit code. */
 export function startDesktop(root, args) {
   const rootFlags = process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  const appArgs = [...rootFlags, ...args];
+  const appArgs = [...rootFlags, ...joinSwitches(args)];
   const forge = [binOf(root, '@electron-forge/cli', 'electron-forge'), 'start'];
   return runForeground(process.execPath, appArgs.length > 0 ? [...forge, '--', ...appArgs] : forge, {
     cwd: root,
@@ -52,6 +52,8 @@ export async function startAppWindow({ root, chromium, args }) {
     const ready = await Promise.race([server.ready, stopped.then(() => undefined)]);
     if (ready === undefined) return 0;
     await printAddresses(ready);
+    // The studio's address holds the key of the house: it goes to the crew's terminal and nowhere else.
+    console.log(`Studio    ${ready.studioUrl}`);
     browser = openWindow(chromium, ready.studioUrl, join(data, 'studio-window'));
     return await Promise.race([once(browser, 'close').then(() => 0), stopped]);
   } finally {
@@ -73,7 +75,8 @@ export async function startRemoteWindow({ chromium, server, keyFile, profileDir 
   } catch (error) {
     throw new SetupError(error.message, 'See docs/server.md.');
   }
-  console.log(`The studio of ${addresses.origin} opens in its window. Fans watch at ${addresses.viewerUrl}`);
+  console.log(`The studio of ${addresses.origin} opens in its window.`);
+  await printAddresses(addresses);
   const stopped = stopSignal();
   const browser = openWindow(chromium, addresses.studioUrl, profileDir);
   try {
@@ -128,17 +131,19 @@ function stopSignal() {
   return Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => once(process, signal))).then(() => 0);
 }
 
-/** Prints the addresses of a running server, and the viewers' as a QR code. */
-export async function printAddresses({ studioUrl, cohostUrl, viewerUrl }) {
-  const { default: encodeQR } = await import('qr');
-  const lines = [
-    encodeQR(viewerUrl, process.stdout.isTTY ? 'term' : 'ascii'),
-    `Viewers   ${viewerUrl}`,
-    ...(cohostUrl === undefined ? [] : [`Co-hosts  ${cohostUrl}`]),
-    // The studio's address holds the key of the house: it goes to the crew's terminal and nowhere else.
-    `Studio    ${studioUrl}`,
-  ];
-  console.log(lines.join('\n'));
+/** Prints where fans and co-hosts come in, and the fans' address as a QR code. */
+async function printAddresses(addresses) {
+  const { addressLines } = await import('../../electron/address-lines.ts');
+  console.log(addressLines(addresses, process.stdout.isTTY ? 'term' : 'ascii'));
+}
+
+/** Electron reads a switch in one piece only: `--port 80` becomes `--port=80`. */
+export function joinSwitches(args) {
+  return args.reduce((joined, arg) => {
+    const before = joined.at(-1);
+    const isValue = !arg.startsWith('--') && before?.startsWith('--') && !before.includes('=');
+    return isValue ? [...joined.slice(0, -1), `${before}=${arg}`] : [...joined, arg];
+  }, []);
 }
 
 /**

@@ -33,7 +33,7 @@ let elsewhereHits = 0;
 const { promise: held, resolve: answerHold } = Promise.withResolvers<void>();
 
 const options = (env: NodeJS.ProcessEnv): LaunchOptions => ({
-  args: [`--user-data-dir=${userData}`, '--port=0'],
+  args: [`--user-data-dir=${userData}`, '--port=0', '--public-origin=https://fans.example', '--codec=H264'],
   env: { ...process.env, ...env },
 });
 
@@ -134,6 +134,14 @@ describe(`desktop app in ${driver.name}`, slow, () => {
       return typeof setLive === 'function' ? Reflect.apply(setLive, undefined, ['yes']) : 'missing';
     });
     await expect(refused).rejects.toThrow('The desktop request setLive got something it cannot read.');
+  });
+
+  test('hands every server flag on, and prints where fans and co-hosts come in, never the key', () => {
+    const { origin } = new URL(studio.url());
+    expect(app.output()).toMatch(/Started with .*"codec":"H264","public-origin":"https:..fans\.example"/);
+    expect(app.output()).toContain(`Viewers   ${origin}/watch/1\nCo-hosts  ${origin}/cohost\n`);
+    expect(app.output()).toContain('█');
+    expect(app.output()).not.toContain(key);
   });
 
   test('takes a recording through the bridge, piece by piece, into the folder and nowhere else', async () => {

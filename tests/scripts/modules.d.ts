@@ -119,5 +119,6 @@ declare module '*/scripts/setup/start.mjs' {
     start: (args: string[]) => ChildProcess,
     limits?: { firstDelayMs?: number; lastDelayMs?: number; settledAfterMs?: number },
   ): { ready: Promise<unknown>; stop(): Promise<void> };
+  export function joinSwitches(args: readonly string[]): string[];
   export function hasDisplay(env: Record<string, string | undefined>, platform: string): boolean;
 }

@@ -5,16 +5,19 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureChromium, ensureElectron } from '../../scripts/setup/browser.mjs';
 import { countTests } from '../../scripts/setup/checks.mjs';
 import {
   hasDisplay,
+  joinSwitches,
   keepServer,
   readyLine,
   startAppWindow,
   startRemoteWindow,
 } from '../../scripts/setup/start.mjs';
+import { parseConfig } from '../../sfu-server/config.ts';
+import { flagsGiven } from '../../sfu-server/protocol/flags.ts';
 import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
 import { ensurePackages, packagesStamp } from '../../scripts/setup/tree.mjs';
 import { installDebianPackages } from '../../scripts/setup/worker.mjs';
@@ -162,6 +165,21 @@ describe('browsers', () => {
 });
 
 describe('start', () => {
+  it('hands flags on to Electron in one piece each, as it reads them', () => {
+    expect(
+      joinSwitches(['--port', '80', '--codec=H264', '--public-origin', 'https://a.example', '--no-sandbox']),
+    ).toEqual(['--port=80', '--codec=H264', '--public-origin=https://a.example', '--no-sandbox']);
+    // What the app then finds, read by the server.
+    const switches = new Map([
+      ['max-viewers', '7'],
+      ['tls-cert', 'c'],
+      ['tls-key', 'k'],
+      ['user-data-dir', '/u'],
+    ]);
+    const flags = flagsGiven((flag) => switches.get(flag));
+    expect(parseConfig(flags, {})).toMatchObject({ maxViewers: 7, tlsCert: 'c', tlsKey: 'k' });
+  });
+
   it('knows a display, reads the server’s ready line, and explains a server that ends instead', async () => {
     expect(hasDisplay({}, 'linux')).toBe(false);
     expect(hasDisplay({ WAYLAND_DISPLAY: 'wayland-0' }, 'linux')).toBe(true);
@@ -212,7 +230,15 @@ describe('the server beside an app window', () => {
       });
     const note = join(dir, 'seen.txt');
     file(join(dir, 'see'), `#!/bin/sh\nprintf %s "$1" > '${note}'\n`, 0o755);
+    const said = vi.spyOn(console, 'log').mockImplementation(() => {});
     await expect(open('https://drop.example')).resolves.toBe(0);
+    const printed = said.mock.calls.flat().join('\n');
+    said.mockRestore();
+    expect(printed).toContain('█');
+    expect(printed).toMatch(
+      /Viewers {3}https:\/\/drop\.example\/\nCo-hosts {2}https:\/\/drop\.example\/cohost$/,
+    );
+    expect(printed).not.toContain('kkk');
     expect(readFileSync(note, 'utf8')).toBe(`--app=https://drop.example/studio#key=${'k'.repeat(32)}`);
     await expect(open('http://drop.example')).rejects.toThrow(/must be https/);
     await expect(open('drop.example')).rejects.toThrow(/such as https:/);

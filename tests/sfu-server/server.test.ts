@@ -1,10 +1,12 @@
 // The server as a process, over real sockets: doors and keys, what each role may not do, what survives a restart, bad starts.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { strangerLimits } from '../../sfu-server/protocol/channel.ts';
@@ -110,6 +112,50 @@ describe('doors', () => {
     expect([part.status, await part.text()]).toEqual([206, '345']);
     for (const path of ['/notes.txt', '/no-such.webm', '/..%2Fshow.db', '/..%2Fstudio.key']) {
       expect((await get(path, { authorization })).status).toBe(404);
+    }
+  });
+});
+
+describe('a server with a certificate', () => {
+  it('opens its studio under the name on the certificate, by https and wss', async () => {
+    const folder = await mkdtemp(joinPath(tmpdir(), 'live-drop-tls-'));
+    const [cert, key] = [joinPath(folder, 'cert.pem'), joinPath(folder, 'key.pem')];
+    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-out', cert];
+    await promisify(execFile)('openssl', ['req', '-x509', '-days', '2', ...name, ...made, '-keyout', key]);
+    const args = [
+      '--public-address=localhost',
+      '--edges=1',
+      '--spares=0',
+      `--tls-cert=${cert}`,
+      `--tls-key=${key}`,
+    ];
+    const safe = await startServer({ args });
+    try {
+      const ca = await readFile(cert, 'utf8');
+      const { origin } = new URL(safe.studioUrl);
+      expect(origin).toBe(`https://localhost:${new URL(safe.origin).port}`);
+      expect(safe.viewerUrl).toBe(`${origin}/watch/${safe.showId}`);
+      const status = await new Promise((resolve, reject) => {
+        const asked = get(`${origin}/studio`, { ca }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        asked.once('error', reject);
+      });
+      expect(status).toBe(200);
+      const client = await connect(origin, { origin }, ca);
+      const { capabilities: rtpCapabilities } = client;
+      const joined = await client.channel.call('join', {
+        as: 'studio',
+        key: safe.studioKey,
+        rtpCapabilities,
+      });
+      expect(joined.publicOrigin).toBe(origin);
+      client.close();
+    } finally {
+      await safe.close();
+      await rm(folder, { recursive: true });
     }
   });
 });

@@ -31,9 +31,13 @@ export type TestClient = {
   close(): void;
 };
 
-/** Opens `/socket` of a running server; resolves when the server has said its capabilities. */
-export const connect = async (origin: string, headers: Record<string, string> = {}): Promise<TestClient> => {
-  const socket = new WebSocket(`${origin.replace('http', 'ws')}/socket`, { headers });
+/** Opens `/socket` of a running server; resolves when the server has said its capabilities. `ca`: PEM that is believed. */
+export const connect = async (
+  origin: string,
+  headers: Record<string, string> = {},
+  ca?: string,
+): Promise<TestClient> => {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/socket`, { headers, ca });
   const early: string[] = [];
   let deliver = (text: string): void => void early.push(text);
   socket.on('message', (data: Buffer) => deliver(data.toString('utf8')));
