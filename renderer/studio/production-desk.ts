@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import {
+  fitsOneMessage,
   production as productionSchema,
   sceneId,
   sourceId,
@@ -65,6 +66,12 @@ const previewKey = 'studio.preview';
 /** Ten times the largest document there can be. */
 const maxFileBytes = 1_000_000;
 
+/** Edits that this machine could not send any more, and the document they were made on: when the server had kept it. */
+const unsavedEdits = z.object({ basedOnSavedMs: z.nullable(z.number()), production: productionSchema });
+
+const tooLarge =
+  'The scenes would be too large to be saved. Remove a scene, source or layer that is not needed first.';
+
 const exported = z.object({ kind: z.literal('live-drop-production'), production: productionSchema });
 
 /** Not `randomUUID`: pages that are not https have none, and have to open to say so. */
@@ -87,7 +94,7 @@ const timeOf = (ms: number): string =>
   new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 export const createProductionDesk = (options: {
-  session: Session;
+  session: Pick<Session, 'store' | 'call'>;
   /** Something the director should know, in one sentence. */
   tell: (text: string) => void;
   storage?: Storage;
@@ -99,6 +106,7 @@ export const createProductionDesk = (options: {
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
   /** As the server has it. */
   let saved: Production | null = null;
+  let savedMs: number | null = null;
 
   const firstScene = (production: Production): SceneId => {
     const [first] = production.scenes;
@@ -133,14 +141,24 @@ export const createProductionDesk = (options: {
 
   // --- Kept on the server ------------------------------------------------------------------------------------------
 
+  const keepUnsaved = () =>
+    storage.setItem(
+      unsavedKey,
+      JSON.stringify({ basedOnSavedMs: savedMs, production: history.present } satisfies z.input<
+        typeof unsavedEdits
+      >),
+    );
   const save = async () => {
     clearTimeout(saveTimer);
     const { present } = history;
     if (closed || present === saved || session.store.getState().connection.kind !== 'joined') return;
     try {
-      await session.call('saveProduction', { production: present });
+      ({ savedMs } = await session.call('saveProduction', { production: present }));
       saved = present;
-      if (history.present !== present) return saveSoon(saveAfterMs);
+      if (history.present !== present) {
+        keepUnsaved();
+        return saveSoon(saveAfterMs);
+      }
       // Only now: a page that is closed before has it here.
       storage.removeItem(unsavedKey);
       store.setState({ saving: { kind: 'saved' } });
@@ -156,8 +174,9 @@ export const createProductionDesk = (options: {
   };
   const changed = (next: History) => {
     if (next === history || !store.getState().loaded) return;
+    if (next.present !== history.present && !fitsOneMessage(next.present)) return tell(tooLarge);
     show(next);
-    storage.setItem(unsavedKey, JSON.stringify(next.present));
+    keepUnsaved();
     if (store.getState().saving.kind !== 'failed') store.setState({ saving: { kind: 'pending' } });
     saveSoon(saveAfterMs);
   };
@@ -166,11 +185,23 @@ export const createProductionDesk = (options: {
     if (loading || closed) return;
     loading = true;
     try {
-      const { production, fellBack } = await session.call('production', {});
-      const unsaved = parsed(productionSchema, storage.getItem(unsavedKey));
-      const present = unsaved ?? production ?? history.present;
+      const kept = await session.call('production', {});
+      const { production, fellBack } = kept;
+      const stored = parsed(unsavedEdits, storage.getItem(unsavedKey));
+      // A page that is closed may have been heard without hearing so.
+      const arrived = JSON.stringify(stored?.production) === JSON.stringify(production);
+      const unsaved = stored !== null && !arrived && fitsOneMessage(stored.production) ? stored : null;
+      const overtaken =
+        unsaved !== null && production !== null && (kept.savedMs ?? 0) > (unsaved.basedOnSavedMs ?? 0);
       saved = production;
-      show(startHistory(present));
+      savedMs = kept.savedMs;
+      if (overtaken) {
+        show(edited(startHistory(unsaved.production), { kind: 'replace', production }));
+        tell(
+          'Scenes were edited in this browser and not saved, and have been saved from elsewhere since. These are the saved ones; Undo brings this browser’s back.',
+        );
+      } else show(startHistory(unsaved?.production ?? production ?? history.present));
+      const { present } = history;
       const preview = present.scenes.find(({ id }) => id === storage.getItem(previewKey));
       store.setState({ loaded: true, previewId: preview?.id ?? firstScene(present) });
       if (fellBack !== null) {

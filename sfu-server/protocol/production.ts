@@ -2,6 +2,7 @@
 // to the server and not to a show, so that the next show begins with it. Also the requests that load and keep it.
 // Not its job: what is on program right now (state.ts `scene`), or what becomes of an edit (studio/scenes.ts).
 import * as z from 'zod/mini';
+import { strangerLimits } from './channel.ts';
 import { defaultOverlays, digest, fileOnMachine, hexColour, overlaySettings } from './overlays.ts';
 
 const id = z.string().check(z.minLength(1), z.maxLength(64));
@@ -13,7 +14,6 @@ export type SourceId = z.infer<typeof sourceId>;
 export const sceneId = id.brand('SceneId');
 export type SceneId = z.infer<typeof sceneId>;
 
-/** Together they keep a document well below what one message may carry. */
 export const maxSources = 24;
 export const maxScenes = 32;
 export const maxItems = 6;
@@ -185,6 +185,12 @@ export const production = z.object({
 });
 export type Production = z.infer<typeof production>;
 
+/** The rest of a message is its envelope. What every limit above allows at once is more: `fitsOneMessage` has the last word. */
+export const maxProductionChars = strangerLimits.maxMessageChars - 1_024;
+/** Whether a document can be sent to be kept; a larger message would end the connection. */
+export const fitsOneMessage = (document: Production): boolean =>
+  JSON.stringify(document).length <= maxProductionChars;
+
 export const productionRequests = {
   /** The newest document that can be read; null where none was ever kept. */
   production: {
@@ -192,6 +198,8 @@ export const productionRequests = {
     params: z.object({}),
     result: z.object({
       production: z.nullable(production),
+      /** When it was kept. */
+      savedMs: z.nullable(z.number()),
       /** Set when a newer one was kept but cannot be read: when the one given was kept, or null when none is readable. */
       fellBack: z.nullable(z.object({ savedMs: z.nullable(z.number()) })),
     }),

@@ -46,7 +46,11 @@ export const createProductions = ({ store, clock, log }: ProductionsOptions) => 
     `DELETE FROM productions WHERE id NOT IN (SELECT id FROM productions ORDER BY id DESC LIMIT ${versionsKept})`,
   );
 
-  const load = (): { production: Production | null; fellBack: { savedMs: number | null } | null } => {
+  const load = (): {
+    production: Production | null;
+    savedMs: number | null;
+    fellBack: { savedMs: number | null } | null;
+  } => {
     const kept = versions.all();
     for (const [index, version] of kept.entries()) {
       const document = readable(version.document);
@@ -54,9 +58,10 @@ export const createProductions = ({ store, clock, log }: ProductionsOptions) => 
         log.error({ version: version.id, savedMs: version.saved_ms }, 'kept scenes cannot be read');
         continue;
       }
-      return { production: document, fellBack: index === 0 ? null : { savedMs: version.saved_ms } };
+      const savedMs = version.saved_ms;
+      return { production: document, savedMs, fellBack: index === 0 ? null : { savedMs } };
     }
-    return { production: null, fellBack: kept.length === 0 ? null : { savedMs: null } };
+    return { production: null, savedMs: null, fellBack: kept.length === 0 ? null : { savedMs: null } };
   };
 
   return {
