@@ -68,6 +68,13 @@ const lanAddress = (): string => {
   return '127.0.0.1';
 };
 
+/** Whether a connection from this address came from this computer. IPv4 may be written as IPv6 (`::ffff:127.0.0.1`). */
+export const isOwnAddress = (address: string): boolean => {
+  const plain = address.replace(/^::ffff:/, '');
+  if (plain === '::1' || plain.startsWith('127.')) return true;
+  return Object.values(networkInterfaces()).some((own) => own?.some((one) => one.address === plain));
+};
+
 const defaultDataDir = (env: NodeJS.ProcessEnv): string => {
   if (process.platform === 'win32') return join(env.APPDATA ?? homedir(), 'Live Drop Studio');
   if (process.platform === 'darwin')

@@ -9,7 +9,7 @@ import { parseSecrets, takeSecrets, withoutSecrets } from './access/secrets.ts';
 import { openEncoderKeys } from './access/encoder-keys.ts';
 import { hashToken, loadStudioKey } from './access/tokens.ts';
 import { steadyClock as clock, watchWallClock } from './clock.ts';
-import { parseConfig, type Config } from './config.ts';
+import { isOwnAddress, parseConfig, type Config } from './config.ts';
 import { startHttp } from './http.ts';
 import { forgetAddress } from './shop/drop-mails.ts';
 import { nodeConfig, type ClipFiles, type NodeConfig } from './media/node-api.ts';
@@ -152,6 +152,7 @@ const start = async () => {
         studioKey,
         codec: config.codec,
         publicOrigin: origin,
+        sameMachine: isOwnAddress(address),
         maxViewers: config.maxViewers,
         draining: () => shutdown.draining(),
         address,

@@ -70,6 +70,8 @@ export type Connection =
       codec: VideoCodec;
       /** Address under which fans reach this server, no trailing slash. */
       publicOrigin: string;
+      /** The server runs on the computer this page is open on. */
+      sameMachine: boolean;
     }
   /** `sinceMs` on the session's clock. The show and the picture stay as last known meanwhile. */
   | { kind: 'reconnecting'; sinceMs: number; attempt: number }
@@ -280,9 +282,9 @@ export const createSession = (options: SessionOptions): Session => {
   const onJoined = (joined: Joined) => {
     attempt = 0;
     resumeToken = joined.resumeToken;
-    const { participantId, guestId, codec, publicOrigin } = joined;
+    const { participantId, guestId, codec, publicOrigin, sameMachine } = joined;
     store.setState({
-      connection: { kind: 'joined', participantId, guestId, codec, publicOrigin },
+      connection: { kind: 'joined', participantId, guestId, codec, publicOrigin, sameMachine },
       show: joined.state,
       notice: null,
       mixMinusAvailable: false, // Said again right after the join where there is one.

@@ -7,7 +7,7 @@ import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts
 import { formatCount } from '../ui/format.ts';
 import { programSend, type ProgramFormat } from './settings.ts';
 
-export type ConnectionReport = { atMs: number; udp: LoopReport; tcp: LoopReport };
+export type ConnectionReport = { atMs: number; serverIsHere: boolean; udp: LoopReport; tcp: LoopReport };
 
 export type ConnectionTest =
   | { kind: 'never' }
@@ -19,7 +19,7 @@ export type ConnectionTest =
 export type Rung = { height: number; kbps: number };
 
 export type ConnectionFacts = {
-  report: ConnectionReport;
+  report: Pick<ConnectionReport, 'udp' | 'tcp'>;
   /** From low to high. */
   ladder: readonly Rung[];
   /** What this page sends in all, every layer and the sound. */
@@ -40,10 +40,10 @@ type OpenReport = Extract<LoopReport, { kind: 'open' }>;
 
 const loopback = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 
-/** What the judgement needs besides the report: the sizes sent, and where the server is by this page's own address. */
+/** What the judgement needs besides the report: the sizes sent. */
 export const factsOf = (report: ConnectionReport, format: ProgramFormat): ConnectionFacts => {
   const { ladder, sendKbps } = programSend(format);
-  return { report, ladder, sendKbps, serverIsHere: loopback.test(location.hostname) };
+  return { report, ladder, sendKbps, serverIsHere: report.serverIsHere };
 };
 
 /** A result older than this is taken again before a show goes live. */
@@ -146,7 +146,7 @@ export type ConnectionDesk = {
   shutOut(format: ProgramFormat): string | null;
 };
 
-export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): ConnectionDesk => {
+export const createConnectionDesk = (session: Pick<Session, 'measureLoop' | 'store'>): ConnectionDesk => {
   const store = createStore<ConnectionTest>(() => ({ kind: 'never' }));
   let running: Promise<void> | null = null;
   const measure = async (way: Way, effort: LoopEffort): Promise<LoopReport> => {
@@ -157,7 +157,9 @@ export const createConnectionDesk = (session: Pick<Session, 'measureLoop'>): Con
     try {
       const udp = await measure('udp', effort);
       const tcp = await measure('tcp', effort);
-      store.setState({ kind: 'done', report: { atMs: Date.now(), udp, tcp } }, true);
+      const { connection } = session.store.getState();
+      const serverIsHere = connection.kind === 'joined' && connection.sameMachine;
+      store.setState({ kind: 'done', report: { atMs: Date.now(), serverIsHere, udp, tcp } }, true);
     } catch (error) {
       // The page's own errors are bugs; what the server or the network says is a result.
       if (!(error instanceof AppError)) reportError(error);

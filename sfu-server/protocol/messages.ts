@@ -98,6 +98,8 @@ export const showContract = {
         codec: videoCodec,
         /** Address under which fans reach this server, no trailing slash. */
         publicOrigin: z.string().check(z.maxLength(256)),
+        /** The page is open on the computer the server runs on: what passes between them leaves by no line. */
+        sameMachine: z.boolean(),
       }),
     },
 

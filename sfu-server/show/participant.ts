@@ -43,6 +43,8 @@ export type ParticipantOptions = {
   studioKey: string;
   codec: VideoCodec;
   publicOrigin: string;
+  /** The page is open on this computer. */
+  sameMachine: boolean;
   maxViewers: number;
   /** The server is about to stop and takes nobody in any more. */
   draining: () => boolean;
@@ -308,6 +310,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       media,
       codec: options.codec,
       publicOrigin: options.publicOrigin,
+      sameMachine: options.sameMachine,
     };
   };
 

@@ -22,7 +22,7 @@ const shut = (way: 'udp' | 'tcp'): LoopReport => ({ kind: 'shut', way, address: 
 
 const words = (udp: LoopReport, tcp: LoopReport, rest: Partial<ConnectionFacts> = {}) =>
   connectionWords({
-    report: { atMs: 0, udp, tcp },
+    report: { udp, tcp },
     ...programSend({ quality: '360p', shape: 'landscape', fps: 30 }),
     serverIsHere: true,
     ...rest,

@@ -12,7 +12,14 @@ import { fakeClock, settled } from '../support/wires.ts';
 const page = (refusals: (asked: number) => ErrorCode | null) => {
   const clock = fakeClock();
   const store = createStore<SessionState>(() => ({
-    connection: { kind: 'joined', participantId: 'p', guestId: null, codec: 'VP8', publicOrigin: '' },
+    connection: {
+      kind: 'joined',
+      participantId: 'p',
+      guestId: null,
+      codec: 'VP8',
+      publicOrigin: '',
+      sameMachine: true,
+    },
     show: null,
     health: null,
     mixMinusAvailable: true,

@@ -206,6 +206,7 @@ describe('what a fan is told', () => {
     guestId: null,
     codec: 'VP8',
     publicOrigin: '',
+    sameMachine: false,
   };
   const lostNow: Known['connection'] = { kind: 'reconnecting', sinceMs: 0, attempt: 3 };
   const refused: Known['connection'] = { kind: 'refused', code: 'noShow', text: 'No such show.' };

@@ -48,6 +48,7 @@ const joinedWith = (state: ShowState): Joined => ({
   media: null,
   codec: 'VP8',
   publicOrigin: 'http://drop.example',
+  sameMachine: false,
 });
 
 const refuse = () => Promise.reject(new AppError('forbidden'));

@@ -1,6 +1,10 @@
 // Flags and environment as they are meant by who runs a server: what an address stands for, and what is refused in words.
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../sfu-server/config.ts';
+import { isOwnAddress, parseConfig } from '../../sfu-server/config.ts';
+import { settingVariables } from '../../sfu-server/protocol/flags.ts';
+import { serverEntries } from '../../sfu-server/vite.config.ts';
 
 const parse = (...flags: string[]) => parseConfig(['--data', '/srv/show', ...flags], {});
 const refused = (...flags: string[]): string => {
@@ -44,6 +48,31 @@ describe('configuration', () => {
     const env = { LIVE_DROP_PORT: '5000', LIVE_DROP_READY_KEY: 'shown' };
     expect(parseConfig([], env)).toMatchObject({ port: 5000, readyKey: 'shown' });
     expect(parseConfig(['--port', '6000'], {})).toMatchObject({ port: 6000, readyKey: 'hidden' });
+  });
+
+  it('knows who speaks from this computer', () => {
+    const own = Object.values(networkInterfaces()).flatMap((all) =>
+      (all ?? []).map(({ address }) => address),
+    );
+    for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1', ...own])
+      expect(isOwnAddress(address)).toBe(true);
+    for (const address of ['203.0.113.9', '2001:db8::9']) expect(isOwnAddress(address)).toBe(false);
+  });
+
+  it('is told by the systemd unit only what it knows, from a file that the build makes, and is always restarted', () => {
+    const unit = readFileSync(
+      new URL('../../assets/systemd/live-drop-studio.service', import.meta.url),
+      'utf8',
+    );
+    const told = [...unit.matchAll(/^Environment=(LIVE_DROP_\w+|MEDIASOUP_\w+)=(.*)$/gm)];
+    expect(told.length).toBeGreaterThan(4);
+    const known: readonly string[] = Object.values(settingVariables);
+    expect(told.map(([, name = '']) => name).filter((name) => !known.includes(name))).toEqual([]);
+    const env = Object.fromEntries(told.map(([, name = '', value = '']) => [name, value]));
+    expect(parseConfig([], env)).toMatchObject({ port: 443, publicHost: 'drop.example' });
+    expect(Object.keys(serverEntries)).toContain('server');
+    expect(unit).toMatch(/^ExecStart=\S+ \/opt\/live-drop-studio\/dist\/server\.mjs$/m);
+    expect(unit).toMatch(/^Restart=always$/m);
   });
 
   it('says which setting is wrong and what it expects', () => {

@@ -151,7 +151,7 @@ describe('a server with a certificate', () => {
         key: safe.studioKey,
         rtpCapabilities,
       });
-      expect(joined.publicOrigin).toBe(origin);
+      expect(joined).toMatchObject({ publicOrigin: origin, sameMachine: true });
       client.close();
     } finally {
       await safe.close();
@@ -169,16 +169,19 @@ describe('roles', () => {
   });
   const isRequest = (name: string): name is ShowRequest => Object.hasOwn(showContract.requests, name);
 
-  it.each(['anonymous', 'viewer', 'cohost', 'studio'])(
+  it.each(['anonymous', 'viewer', 'cohost', 'crew', 'studio'])(
     '[CH6] refuses a %s all that is not theirs',
     async (role) => {
       const { token } = await studio.channel.call('inviteGuest', { name: 'Ada' });
+      const crew = await studio.channel.call('inviteCrew', { name: 'Bo' });
       const enter = () =>
         role === 'anonymous'
           ? connect(server.origin)
           : role === 'viewer'
             ? joinViewer(server.origin, server.showId)
-            : joinGuest(server.origin, token);
+            : role === 'crew'
+              ? join(server.origin, () => ({ as: 'crew', token: crew.token }))
+              : joinGuest(server.origin, token);
       const forbidden = requests.filter(({ allowed }) => !allowed.includes(role)).map(({ name }) => name);
       expect(forbidden.length).toBeGreaterThan(0);
       const asked = forbidden.filter(isRequest);
