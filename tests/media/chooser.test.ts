@@ -180,7 +180,7 @@ describe('the chooser', () => {
     expect((show.run(3000) ?? NaN) - diedMs).toBeGreaterThanOrEqual(1000);
   });
 
-  it('obeys the lock on standby whatever the studio does, and returns at once when it is lifted', () => {
+  it('[SHOW3] obeys the lock on standby whatever the studio does, and returns at once when it is lifted', () => {
     const show = live().lock('standby');
     expect(show.chooser.decision).toMatchObject({ source: 'standby', reason: 'directorLock' });
     expect(show.run(5000)).toBeUndefined();

@@ -108,7 +108,7 @@ const startListener = async () => {
 };
 
 describe('media nodes in threads', () => {
-  it('carry the program through pipes, and a control thread blocked for 500 ms is not seen', async () => {
+  it('[NODE1] carry the program through pipes, and a control thread blocked for 500 ms is not seen', async () => {
     const [origin, edge, listener] = await Promise.all([
       whenUp(start(config('origin'))),
       whenUp(start(config('edge'))),
@@ -154,7 +154,7 @@ describe('media nodes in threads', () => {
     expect(inspected.ingest).toBeNull();
   });
 
-  it('refuse what is not there with a sentence, and close twice without complaint', async () => {
+  it('[NODE3] refuse what is not there with a sentence, and close twice without complaint', async () => {
     const { end } = await whenUp(start(config('edge')));
     const { id: transportId } = await end.call('openTransport', {
       participantId: 'p',

@@ -1,5 +1,5 @@
 // The recovery ladder as a pure machine: a world is played to it in steps of 50 ms, and what it tried is compared.
-// Whether the rungs themselves mend anything is tests/e2e/viewer-recovery.test.ts.
+// Whether the rungs themselves mend anything is tests/e2e/recovery.test.ts.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

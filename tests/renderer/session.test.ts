@@ -152,7 +152,7 @@ describe('joining and folding', () => {
     expect(far.show()).toEqual(fresh);
   });
 
-  test('changes that overtake the answer to join are folded into the snapshot it brings, each once', async () => {
+  test('[STATE3] changes that overtake the answer to join are folded into the snapshot it brings, each once', async () => {
     const far = farEnd(async () => {
       far.tell(4, { kind: 'title', title: 'already in the snapshot' });
       far.tell(5, { kind: 'viewers', viewers: 7 });
