@@ -99,6 +99,7 @@ const openDesk = async (storage: Storage) => {
             media: null,
             codec: 'VP8',
             publicOrigin: 'http://drop.example',
+            sameMachine: true,
           };
         },
         production: () => productions.load(),
