@@ -7,10 +7,11 @@ import { soundBufferedMs, type PlaybackSample } from './playback.ts';
 /** Over less than this, one late packet would be a trend. */
 const shortestLookMs = 450;
 /**
- * A picture's buffer counts its decoding too, a sound's does not; measured, lips and words meet at 95 ms more than the sound's. Some
- * of that is left to the browser: were the picture ever the later one, it would hold the sound back, and this the picture again.
+ * A picture's buffer counts its decoding too, a sound's does not, and sound takes some 30 ms more from its buffer to the ear:
+ * measured there, lips and words meet at 110 ms more than the sound's. Some of that is left to the browser: were the picture
+ * ever the later one, it would hold the sound back, and this the picture again.
  */
-const moreThanSoundMs = 85;
+export const moreThanSoundMs = 105;
 const longestMs = 300;
 /** Smaller changes are not worth a picture that speeds up or slows down. */
 const smallestMs = 10;

@@ -183,7 +183,8 @@ export const rtcStats = async (page: Page): Promise<RtcStat[]> => {
 export const inbound = (stats: readonly RtcStat[], kind: 'audio' | 'video'): Inbound | undefined =>
   stats
     .filter((stat): stat is Inbound => stat.type === 'inbound-rtp' && stat.kind === kind)
-    .sort((a, b) => b.packetsReceived - a.packetsReceived)[0];
+    // Probes outnumber a program that was only just received anew, but nothing of them is ever shown.
+    .sort((a, b) => b.framesDecoded - a.framesDecoded || b.packetsReceived - a.packetsReceived)[0];
 
 /** How long sound that left the jitter buffer between two looks took to the ear, in ms; 0 where the browser does not say. */
 export const playoutMs = (before: readonly RtcStat[], now: readonly RtcStat[]): number => {

@@ -70,10 +70,10 @@ const maxSkewMs = 150;
 const maxReportedSkewMs = 5_000;
 /**
  * How much older the studio's sound is than its sender reports say: browsers report the moment a packet is made, when its first
- * sample has waited for the packet to fill (20 ms), for its block (10 ms), and for the mixer longer than the picture for the
- * compositor (13 ms measured, far more when busy). Without it words came 65 ms after lips on a quiet machine, 140 ms on a busy one.
+ * sample has waited for the packet to fill (20 ms), for its block (10 ms), and for the mixer (35 ms quiet, 60 busy) longer than
+ * the picture for the compositor and its encoder. Measured at a fan's ear and eye (`npm run soak`): 25 to 50 ms.
  */
-export const soundUntoldMs = 90;
+export const soundUntoldMs = 40;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
 /** A new audience (a node that took over, an edge that was joined) may make the clip skip to a key frame this long, … */

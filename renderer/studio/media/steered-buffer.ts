@@ -14,8 +14,12 @@ export interface BufferReport {
 
 /** 1.3 s of a device at 96 kHz. */
 const ringFrames = 131_072;
-const leastReserveMs = 6;
-const mostReserveMs = 60;
+/**
+ * Close together: what the buffer holds is a delay of sound against picture that nobody down the line knows of, and sender
+ * reports allow for its middle (`soundUntoldMs` in program-bus.ts).
+ */
+const leastReserveMs = 25;
+const mostReserveMs = 50;
 const settleSeconds = 0.5;
 /** What is older was held up with the whole machine for so long that nobody wants to hear it any more. */
 const staleMs = 600;
