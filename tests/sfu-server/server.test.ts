@@ -8,6 +8,7 @@ import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 import { WebSocket } from 'ws';
 import { strangerLimits } from '../../sfu-server/protocol/channel.ts';
 import { closeCodes } from '../../sfu-server/protocol/errors.ts';
@@ -113,6 +114,27 @@ describe('doors', () => {
     for (const path of ['/notes.txt', '/no-such.webm', '/..%2Fshow.db', '/..%2Fstudio.key']) {
       expect((await get(path, { authorization })).status).toBe(404);
     }
+  });
+
+  it('[RECORD4] gives the studio a ticket with which a plain download link opens one recording, once', async () => {
+    const folder = joinPath(server.data, 'recordings');
+    await mkdir(folder, { recursive: true });
+    const [name, other] = ['show-20260101T210000Z.webm', 'show-20260101T220000Z.webm'];
+    for (const each of [name, other]) await writeFile(joinPath(folder, each), each);
+    const at = (path: string) => `${server.origin}/api/recordings/${path}`;
+    const ask = (of: string, authorization: string) =>
+      fetch(at(`${of}/ticket`), { method: 'POST', headers: { authorization } });
+    expect((await ask(name, 'Bearer guess')).status).toBe(401);
+    expect((await ask('no-such.webm', `Bearer ${server.studioKey}`)).status).toBe(404);
+    const ticket = async () => {
+      const answer: unknown = await (await ask(name, `Bearer ${server.studioKey}`)).json();
+      return z.object({ ticket: z.string() }).parse(answer).ticket;
+    };
+    const first = await ticket();
+    const given = await fetch(at(`${name}?ticket=${first}`));
+    expect([given.status, await given.text()]).toEqual([200, name]);
+    expect((await fetch(at(`${name}?ticket=${first}`))).status).toBe(401);
+    expect((await fetch(at(`${other}?ticket=${await ticket()}`))).status).toBe(401);
   });
 });
 

@@ -6,7 +6,7 @@ import type { CanvasSink, Input, InputVideoTrack } from 'mediabunny';
 import type { RecordingFiles, StoredFile } from './files.ts';
 import { takeNotes, toWebVtt, withMarkerName, type Marker, type TakeNotes } from './markers.ts';
 import { markerNames, programSource, readRecordingName, readTakeName, takeOf, takeOfNotes } from './names.ts';
-import { saveFile } from '../../ui/save-file.ts';
+import { saveAddress, saveFile } from '../../ui/save-file.ts';
 
 export type ListedFile = StoredFile & {
   readonly source: string;
@@ -28,6 +28,7 @@ export type ListedTake = {
 
 const serverRecording = z.object({ name: z.string(), bytes: z.number(), changedMs: z.number() });
 export type ServerRecording = z.output<typeof serverRecording>;
+const serverTicket = z.object({ ticket: z.string() });
 const serverList = z.object({ recordings: z.array(serverRecording) });
 
 export type LibraryState = {
@@ -71,8 +72,9 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
       store.setState({ problem: `${what} (${error instanceof Error ? error.message : String(error)}).` });
     }
   };
-  const server = async (path: string): Promise<Response | null> => {
-    const answer = await fetch(path, { headers: { authorization: `Bearer ${key}` } }).catch(() => null);
+  const server = async (path: string, method = 'GET'): Promise<Response | null> => {
+    const headers = { authorization: `Bearer ${key}` };
+    const answer = await fetch(path, { method, headers }).catch(() => null);
     return answer?.ok ? answer : null;
   };
 
@@ -234,9 +236,12 @@ export const createRecordingLibrary = (options: { files: RecordingFiles; key: st
       }),
     handOutServer: (name) =>
       attempt('The server does not give the recording', async () => {
-        const answer = await server(`/api/recordings/${encodeURIComponent(name)}`);
+        const path = `/api/recordings/${encodeURIComponent(name)}`;
+        const answer = await server(`${path}/ticket`, 'POST');
         if (!answer) throw new Error('it cannot be reached');
-        saveFile(await answer.blob(), name);
+        // Hours of recording are no matter for this page's memory: the browser downloads them by itself.
+        const { ticket } = serverTicket.parse(await answer.json());
+        saveAddress(`${path}?ticket=${ticket}`, name);
       }),
     close: () => {
       closed = true;
