@@ -311,8 +311,20 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     if (loaded) pictures.follow(document.sources);
   };
 
+  /** Files that nothing names any more go, once per page, and never beside a show. */
+  let swept = false;
+  const sweepFiles = () => {
+    const phase = show()?.phase.kind;
+    const named = production.filesNamed();
+    if (swept || named === null || phase === undefined || phase === 'live') return;
+    swept = true;
+    // What cannot be deleted now is asked for again by the next page.
+    files.sweep(named, Date.now()).catch(() => undefined);
+  };
+
   const unsubscribe = [
     session.store.subscribe(onSession),
+    session.store.subscribe(sweepFiles),
     guests.store.subscribe((feeds) => {
       const ids = Object.entries(feeds).flatMap(([id, feed]) => (feed.video ? [guestId.parse(id)] : []));
       pictures.followGuests(new Set(ids.map(guestSourceId)));
@@ -320,6 +332,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     }),
     production.store.subscribe((now, before) => {
       if (now.production !== before.production || now.loaded !== before.loaded) followProduction();
+      if (now.loaded && !before.loaded) sweepFiles();
       program.compose();
     }),
     pictures.store.subscribe(() => {

@@ -38,7 +38,7 @@ const openLogo = async (file: Blob): Promise<ImageBitmap | null> => {
 export const createOverlayFiles = (options: {
   production: ProductionDesk;
   compositor: Compositor;
-  files: SourceFiles;
+  files: Pick<SourceFiles, 'get'>;
   tell: (text: string) => void;
 }): OverlayFiles => {
   const { production, compositor, files, tell } = options;

@@ -127,7 +127,7 @@ export const createPictureSources = (options: {
   sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir'>;
   /** Receives what an encoder sends to a source. */
   subscribe: (id: SourceId) => Promise<Subscription>;
-  files: SourceFiles;
+  files: Pick<SourceFiles, 'get'>;
   output: Output;
   onTrouble: (text: string) => void;
   storage?: Storage;

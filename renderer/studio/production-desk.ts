@@ -17,6 +17,7 @@ import {
 import type { Session } from '../session/session.ts';
 import {
   edited,
+  filesNamedIn,
   freshProduction,
   redone,
   refusal,
@@ -51,6 +52,10 @@ export interface ProductionDesk {
   /** Puts a scene into preview. */
   choose(id: SceneId): void;
   scene(id: SceneId): ProductionScene | null;
+  /**
+   * Files the document or an undo needs. Null while that is not known: nothing was loaded, or not the newest document.
+   */
+  filesNamed(): ReadonlySet<string> | null;
   /** The document as a file to keep. */
   exportFile(): Blob;
   /** Takes a file's document in the place of this one; undo brings it back. A damaged file changes nothing. */
@@ -103,6 +108,8 @@ export const createProductionDesk = (options: {
   let history: History = startHistory(freshProduction({ source: newSourceId(), scene: newSceneId() }));
   let closed = false;
   let loading = false;
+  /** What was loaded is the newest there was. */
+  let isWhole = false;
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
   /** As the server has it. */
   let saved: Production | null = null;
@@ -202,6 +209,8 @@ export const createProductionDesk = (options: {
         );
       } else show(startHistory(unsaved?.production ?? production ?? history.present));
       const { present } = history;
+      // A fresh document, or an older one, says nothing about the files of the one that is lost.
+      isWhole = production !== null && fellBack === null;
       const preview = present.scenes.find(({ id }) => id === storage.getItem(previewKey));
       store.setState({ loaded: true, previewId: preview?.id ?? firstScene(present) });
       if (fellBack !== null) {
@@ -245,6 +254,7 @@ export const createProductionDesk = (options: {
       storage.setItem(previewKey, id);
     },
     scene: (id) => history.present.scenes.find((scene) => scene.id === id) ?? null,
+    filesNamed: () => (isWhole ? filesNamedIn(history) : null),
     exportFile: () =>
       new Blob([JSON.stringify({ kind: 'live-drop-production', production: history.present }, null, 2)], {
         type: 'application/json',

@@ -241,6 +241,21 @@ export type History = {
   readonly gesture: string | null;
 };
 
+/** The ids of all files (source-files.ts) that the document or its way back and forth still name. */
+export const filesNamedIn = ({ past, present, future }: History): ReadonlySet<string> =>
+  new Set(
+    [...past, present, ...future]
+      .flatMap(({ sources, overlays, transition }) => [
+        ...sources.flatMap(({ origin, look }) => [
+          'fileId' in origin ? origin.fileId : null,
+          look.colour?.lutId ?? null,
+        ]),
+        overlays.logo.fileId,
+        transition.stinger?.fileId ?? null,
+      ])
+      .filter((fileId) => fileId !== null),
+  );
+
 const stepsKept = 100;
 
 export const startHistory = (present: Production): History => ({

@@ -8,14 +8,23 @@ export interface SourceFiles {
   put(file: Blob): Promise<string>;
   /** Null when this machine does not have it: it was chosen on another one, or the browser's data was cleared. */
   get(fileId: string): Promise<File | null>;
+  /**
+   * Deletes what is not in `named`, but nothing of the last day: another window may have undone its way to it, or be
+   * about to name it.
+   */
+  sweep(named: ReadonlySet<string>, nowMs: number): Promise<void>;
 }
 
 const folderName = 'source-files';
 /** Hashed in one piece, so it has to fit into memory for a moment. */
 export const maxSourceFileBytes = 300_000_000;
 
+const keptUnnamedMs = 24 * 60 * 60_000;
+
 const hex = (bytes: ArrayBuffer): string =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+const isFile = (handle: FileSystemHandle): handle is FileSystemFileHandle => handle.kind === 'file';
 
 const isMissing = (error: unknown): boolean =>
   error instanceof DOMException && error.name === 'NotFoundError';
@@ -42,6 +51,15 @@ export const createSourceFiles = (): SourceFiles => {
         throw error;
       }
       return fileId;
+    },
+    sweep: async (named, nowMs) => {
+      const kept = await folder();
+      const old: string[] = [];
+      for await (const handle of kept.values()) {
+        if (named.has(handle.name) || !isFile(handle)) continue;
+        if (nowMs - (await handle.getFile()).lastModified > keptUnnamedMs) old.push(handle.name);
+      }
+      for (const fileId of old) await kept.removeEntry(fileId);
     },
     get: async (fileId) => {
       try {

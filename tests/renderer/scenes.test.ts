@@ -7,6 +7,7 @@ import { castOf, guestSourceId, resolvePicture, transitionOf } from '../../rende
 import {
   applyEdit,
   edited,
+  filesNamedIn,
   freshProduction,
   newItem,
   newScene,
@@ -420,6 +421,32 @@ it('runs a stinger whose clip is ready, and fades with a word where it is not', 
     made: { kind: 'wipe', durationMs: 300 },
     word: null,
   });
+});
+
+it('a file is named as long as the document, its undo or its redo has it: sources, colour tables, logo, stinger', () => {
+  const [logo, stinger, lut, slide, replaced] = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
+  if (!logo || !stinger || !lut || !slide || !replaced) throw new Error('There are five.');
+  const image = (fileId: string) => ({ kind: 'image', fileId, fileName: 'slide.png' }) as const;
+  const colour = { ...plainColour, lutId: lut };
+  const edits: readonly Edit[] = [
+    { kind: 'changeSource', id: slides, change: { origin: image(replaced) } },
+    { kind: 'changeSource', id: slides, change: { origin: image(slide) } },
+    { kind: 'changeSource', id: camA, change: { look: { flip: 'none', rotation: 0, colour } } },
+    { kind: 'setOverlays', change: { logo: { fileId: logo, fileName: 'mark.png', corner: 'topLeft' } } },
+    {
+      kind: 'setTransition',
+      transition: {
+        ...desk.transition,
+        stinger: { fileId: stinger, fileName: 'sting.webm', cutAtMs: 100 },
+      },
+    },
+  ];
+  const after = edits.reduce((history, edit) => edited(history, edit), startHistory(desk));
+  const all = [logo, stinger, lut, slide, replaced];
+  expect([...filesNamedIn(after)].toSorted()).toEqual(all);
+  expect([...filesNamedIn(undone(undone(after)))].toSorted()).toEqual(all);
+  // The next page has no undo of this one.
+  expect([...filesNamedIn(startHistory(after.present))].toSorted()).toEqual([logo, stinger, lut, slide]);
 });
 
 describe('overlays', () => {

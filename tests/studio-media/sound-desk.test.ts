@@ -143,7 +143,7 @@ test('a video file’s sound keeps step with its picture over its loop, and is i
       compositor,
       sound: desk,
       subscribe: () => Promise.reject(new Error('There is no server.')),
-      files: { put: () => Promise.resolve(''), get: () => Promise.resolve(file) },
+      files: { get: () => Promise.resolve(file) },
       output: { width: 320, height: 180, fps: 30 },
       onTrouble,
     });
