@@ -10,7 +10,7 @@ const quiet = [
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
   'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,program-sending,recording,session,session-playback,sound-desk,studio-frame,studio-log,studio-words}.test.ts',
-  'tests/renderer/{frame-pace,production-desk,scenes,source-loss}.test.ts',
+  'tests/renderer/{frame-pace,production-desk,rounds,scenes,source-loss}.test.ts',
   'tests/sfu-server/{config,encoder-keys,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
   'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer}.test.ts',

@@ -242,6 +242,17 @@ test('what cannot become a clip is refused with words that say why and what to d
           (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : 'no error'),
         );
     }
+    // Played as a source, the same files are refused in the same words.
+    const asSource = async (file: File) => {
+      const opened = await lab.openVideoFile(file, { loop: true, onFault: () => undefined });
+      if (opened.ok) opened.video.close();
+      return opened.ok ? 'taken' : `AppError: ${opened.sentence}`;
+    };
+    for (const name of ['garbage', 'song', 'unknownCodec']) {
+      const [file] = files[name] ?? [];
+      if (file) words[`${name} as a source`] = await asSource(file);
+    }
+    words['long as a source'] = await asSource(long);
     return words;
   }, shopUrl);
   expect(refusals['empty']).toContain('AppError: This is not a video file');
@@ -255,6 +266,10 @@ test('what cannot become a clip is refused with words that say why and what to d
   expect(refusals['holed']).toContain('AppError: This file is damaged or was cut off');
   expect(refusals['unknownCodec']).toContain('AppError: The picture of this video is in a format');
   expect(refusals['protectedFilm']).toContain('AppError: This video is copy-protected');
+  for (const name of ['garbage', 'song', 'unknownCodec']) {
+    expect(refusals[`${name} as a source`]).toBe(refusals[name]);
+  }
+  expect(refusals['long as a source']).toBe('taken');
   expect(refusals['longAddress']).toContain('AppError: The address of the shop is too long');
 });
 

@@ -1,19 +1,9 @@
-// Opens a video file that somebody chose: refuses in plain words what cannot become a standby clip, and delivers the
-// rest as pictures of a wanted size at a constant rate, and as 48 kHz stereo sound.
-// Not its job: what is drawn over the pictures, or encoding (clip-conversion.ts).
+// A video file that is to become a standby clip: refuses in plain words what is too long, too short or cut off, and delivers
+// the rest as pictures of a wanted size at a constant rate, and as 48 kHz stereo sound.
+// Not its job: which files can be read at all (video-input.ts), what is drawn over the pictures, or encoding (clip-conversion.ts).
 
-import type { InputAudioTrack, InputVideoTrack, VideoSample } from 'mediabunny';
-import {
-  AudioSampleSink,
-  BlobSource,
-  EncodedPacketSink,
-  Input,
-  MATROSKA,
-  MP4,
-  QTFF,
-  VideoSampleSink,
-  WEBM,
-} from 'mediabunny';
+import type { Input, InputAudioTrack, InputVideoTrack, VideoSample } from 'mediabunny';
+import { AudioSampleSink, EncodedPacketSink, VideoSampleSink } from 'mediabunny';
 import { AppError } from '../../../sfu-server/protocol/errors.ts';
 import type { ClipSize } from './clip-format.ts';
 import { clipFps, clipLengthStepMs, clipSampleRate, importLimits } from './clip-format.ts';
@@ -25,6 +15,7 @@ import type { Stereo } from './loudness.ts';
 import { resample } from './resample.ts';
 import { placeLayer } from './placement.ts';
 import { createLayer } from './scene.ts';
+import { openVideoInput, videoRefusal } from './video-input.ts';
 
 export interface ClipSource {
   /** Of the clip to be made: a multiple of 100 ms. */
@@ -41,38 +32,10 @@ export interface ClipSource {
 
 /** Rejects with `AppError('badClip')` when the file cannot become a clip. The caller closes what it gets. */
 export async function openClip(file: Blob): Promise<ClipSource> {
-  let isProtected = false;
-  const input = new Input({
-    source: new BlobSource(file),
-    // Only what is whole in one file: a playlist would make this page fetch what it names.
-    formats: [MP4, QTFF, WEBM, MATROSKA],
-    formatOptions: {
-      isobmff: {
-        resolveKeyId: () => {
-          isProtected = true;
-          throw new Error('There is no key.');
-        },
-      },
-    },
-  });
-  /** What fails inside the file is the file's fault. */
-  const orRefuse = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      throw isProtected ? refusal('protected') : refusal('damaged', error);
-    }
-  };
+  const { input, video, audio, canHear, startS, orRefuse, close } = await openVideoInput(file);
   try {
-    if (!(await orRefuse(input.canRead()))) throw refusal('notVideo');
-    const video = await orRefuse(input.getPrimaryVideoTrack());
-    if (video === null) throw refusal('noPicture');
-    const startS = Math.max(0, await orRefuse(video.getFirstTimestamp()));
     const lengthMs = await orRefuse(checkLength(input, video, startS));
-    await orRefuse(checkPicture(video));
-    const audio = await orRefuse(input.getPrimaryAudioTrack());
-    if (audio !== null && !(await orRefuse(audio.canDecode()))) throw refusal('unknownSound');
+    if (audio !== null && !canHear) throw new AppError('badClip', unknownSound);
     return {
       lengthMs,
 
@@ -100,34 +63,20 @@ export async function openClip(file: Blob): Promise<ClipSource> {
 
       sound: async () => (audio === null ? null : orRefuse(readSound(audio, startS, lengthMs))),
 
-      close: () => input.dispose(),
+      close,
     };
   } catch (error) {
-    input.dispose();
+    close();
     throw error;
   }
 }
 
-const sentences = {
-  notVideo: 'This is not a video file that can be read here. Choose an MP4, MOV or WebM file.',
-  noPicture: 'This file has no picture, only sound. Choose a video file.',
-  protected: 'This video is copy-protected, so it cannot be converted. Choose one without protection.',
-  unknownPicture:
-    'The picture of this video is in a format this computer cannot decode. Export it as MP4 with H.264.',
-  unknownSound:
-    'The sound of this video is in a format this computer cannot decode. Export it as MP4 with AAC sound, or without sound.',
-  tooLarge: 'The picture of this video is larger than 4K. Export it at 1080p or less.',
-  tooShort: `This clip is shorter than ${importLimits.shortestMs / 1000} seconds. Choose a longer one; it plays in a loop.`,
-  damaged:
-    'This file is damaged or was cut off. Copy it again from the camera, or export it again, and choose that.',
-} as const;
-
-const refusal = (why: keyof typeof sentences, cause?: unknown): AppError =>
-  new AppError('badClip', sentences[why], { cause });
+const unknownSound =
+  'The sound of this video is in a format this computer cannot decode. Export it as MP4 with AAC sound, or without sound.';
+const tooShort = `This clip is shorter than ${importLimits.shortestMs / 1000} seconds. Choose a longer one; it plays in a loop.`;
 
 /** A clip of exactly a minute, or of two seconds, often ends a few frames later or earlier in its container. */
 const lengthToleranceMs = 100;
-const most4kPixels = 4096 * 2304;
 
 async function checkLength(input: Input, video: InputVideoTrack, startS: number): Promise<number> {
   const endS = await video.computeDuration();
@@ -141,16 +90,10 @@ async function checkLength(input: Input, video: InputVideoTrack, startS: number)
   }
   // A file cut off keeps what its header promised: a length (WebM), or a table of frames that are not there (MP4).
   const last = await new EncodedPacketSink(video).getPacket(Number.MAX_SAFE_INTEGER);
-  if (last === null || declaredS - (await input.computeDuration()) > 1) throw refusal('damaged');
-  if (lengthMs < importLimits.shortestMs - lengthToleranceMs) throw refusal('tooShort');
+  if (last === null || declaredS - (await input.computeDuration()) > 1) throw videoRefusal('damaged');
+  if (lengthMs < importLimits.shortestMs - lengthToleranceMs) throw new AppError('badClip', tooShort);
   const whole = Math.floor(lengthMs / clipLengthStepMs) * clipLengthStepMs;
   return Math.max(importLimits.shortestMs, Math.min(importLimits.longestMs, whole));
-}
-
-async function checkPicture(video: InputVideoTrack): Promise<void> {
-  if (!(await video.canDecode())) throw refusal('unknownPicture');
-  if ((await video.getCodedWidth()) * (await video.getCodedHeight()) > most4kPixels)
-    throw refusal('tooLarge');
 }
 
 /** What is to be seen at each frame time of the clip. */
@@ -197,7 +140,7 @@ function createPainter(size: ClipSize): (sample: VideoSample | null) => Promise<
     const kept = (display.width * size.height) / (display.height * size.width);
     const fit = Math.min(kept, 1 / kept) >= 1 - mostCropped ? 'cover' : 'contain';
     const placement = placeLayer(createLayer('clip', { fit }), display, size);
-    if (placement === null) throw refusal('damaged');
+    if (placement === null) throw videoRefusal('damaged');
     const { crop, target } = placement;
     // Pixels of some cameras are not square: the placement is in shown pixels, the cut in stored ones.
     const across = upright.width / display.width;

@@ -1,17 +1,9 @@
 // The thread that plays a video file: decodes its pictures and its sound, and hands each over when its time has come.
 // Not its job: anything of the page, or what compositor and mixer make of it.
-import {
-  AudioSampleSink,
-  BlobSource,
-  Input,
-  MATROSKA,
-  MP4,
-  QTFF,
-  VideoSampleSink,
-  WEBM,
-  type VideoSample,
-} from 'mediabunny';
+import { AudioSampleSink, VideoSampleSink, type VideoSample } from 'mediabunny';
 import { downmix } from './downmix.ts';
+import { playRounds } from './rounds.ts';
+import { openVideoInput } from './video-input.ts';
 
 /** From the page. */
 export type VideoFileCommand =
@@ -32,8 +24,6 @@ export type VideoFileReport =
 
 /** What is later than this is left out, so that a slow machine stays in time. */
 const lateMs = 250;
-/** Camera colours at 4K are the most a laptop decodes beside a show. */
-const mostPixels = 3840 * 2160;
 /** Sound goes out in pieces of this length, whatever its codec's are: the mixer waits for one of them. */
 const soundPieceMs = 10;
 /** The mixer keeps sound for so much longer than the compositor keeps a picture, as measured where both come out. */
@@ -65,27 +55,13 @@ self.addEventListener('message', ({ data }: MessageEvent<VideoFileCommand>) => {
 async function open(command: Extract<VideoFileCommand, { kind: 'open' }>): Promise<void> {
   const { file, loop, writable, soundWritable } = command;
   try {
-    const input = new Input({ source: new BlobSource(file), formats: [MP4, QTFF, WEBM, MATROSKA] });
-    if (!(await input.canRead())) {
-      throw new Error('This is no video file that can be read here. Choose an MP4, MOV or WebM file.');
-    }
-    const track = await input.getPrimaryVideoTrack();
-    if (track === null) throw new Error('This file has no picture, only sound.');
-    if (!(await track.canDecode())) {
-      throw new Error('This computer cannot decode the video. Export it as MP4 with H.264.');
-    }
-    if (track.displayWidth * track.displayHeight > mostPixels) {
-      throw new Error('The picture of this video is larger than 4K. Export it at 1080p or less.');
-    }
-    const startS = Math.max(0, await track.getFirstTimestamp());
-    const lengthS = (await track.computeDuration()) - startS;
+    const { video, audio, canHear, startS, orRefuse } = await openVideoInput(file);
+    const lengthS = (await orRefuse(video.computeDuration())) - startS;
     if (!(lengthS > 0.1)) throw new Error('This video has hardly any pictures in it.');
-    const audio = await input.getPrimaryAudioTrack();
-    const canHear = audio !== null && (await audio.canDecode());
     recording = {
-      picture: new VideoSampleSink(track),
+      picture: new VideoSampleSink(video),
       pictureOut: writable.getWriter(),
-      sound: canHear ? new AudioSampleSink(audio) : null,
+      sound: audio !== null && canHear ? new AudioSampleSink(audio) : null,
       soundOut: soundWritable.getWriter(),
       startS,
       lengthS,
@@ -118,26 +94,23 @@ function play(): void {
   }
 }
 
-/** Numbers each time through the video: one, or as many as there are. */
-function* rounds(loop: boolean): Generator<number> {
-  yield 0;
-  if (loop) for (let round = 1; ; round++) yield round;
-}
-
-async function playPicture(of: Recording, mine: number, beganMs: number): Promise<void> {
+function playPicture(of: Recording, mine: number, beganMs: number): Promise<void> {
   const { picture, pictureOut, startS, lengthS, loop } = of;
-  for (const round of rounds(loop)) {
+  return playRounds(loop, async (round) => {
+    let isEmpty = true;
     for await (const sample of picture.samples(startS)) {
       try {
         const dueMs = beganMs + (round * lengthS + sample.timestamp - startS) * 1000;
+        isEmpty = false;
         const aheadMs = await until(dueMs);
-        if (mine !== run) return;
+        if (mine !== run) return 'stopped';
         if (aheadMs > -lateMs) await writePicture(sample, pictureOut, dueMs);
       } finally {
         sample.close();
       }
     }
-  }
+    return isEmpty ? 'empty' : 'played';
+  });
 }
 
 async function writePicture(
@@ -157,14 +130,10 @@ async function writePicture(
   }
 }
 
-async function playSound(
-  of: Recording,
-  sound: AudioSampleSink,
-  mine: number,
-  beganMs: number,
-): Promise<void> {
+function playSound(of: Recording, sound: AudioSampleSink, mine: number, beganMs: number): Promise<void> {
   const { soundOut, startS, lengthS, loop } = of;
-  for (const round of rounds(loop)) {
+  return playRounds(loop, async (round) => {
+    let isEmpty = true;
     // Until the last picture's end and no further: the next round begins with the first.
     for await (const sample of sound.samples(startS, startS + lengthS)) {
       try {
@@ -177,8 +146,9 @@ async function playSound(
           const to = Math.min(end, from + pieceFrames);
           const atS = timestamp - startS + from / sampleRate;
           const dueMs = beganMs + (round * lengthS + atS) * 1000 - soundLeadMs;
+          isEmpty = false;
           const aheadMs = await until(dueMs);
-          if (mine !== run) return;
+          if (mine !== run) return 'stopped';
           if (aheadMs <= -lateMs) continue;
           await writeSound(left.subarray(from, to), right.subarray(from, to), sampleRate, soundOut, dueMs);
         }
@@ -186,7 +156,8 @@ async function playSound(
         sample.close();
       }
     }
-  }
+    return isEmpty ? 'empty' : 'played';
+  });
 }
 
 async function writeSound(
