@@ -248,7 +248,7 @@ test('what cannot become a clip is refused with words that say why and what to d
       if (opened.ok) opened.video.close();
       return opened.ok ? 'taken' : `AppError: ${opened.sentence}`;
     };
-    for (const name of ['garbage', 'song', 'unknownCodec']) {
+    for (const name of ['garbage', 'song', 'unknownCodec', 'protectedFilm']) {
       const [file] = files[name] ?? [];
       if (file) words[`${name} as a source`] = await asSource(file);
     }
@@ -266,7 +266,7 @@ test('what cannot become a clip is refused with words that say why and what to d
   expect(refusals['holed']).toContain('AppError: This file is damaged or was cut off');
   expect(refusals['unknownCodec']).toContain('AppError: The picture of this video is in a format');
   expect(refusals['protectedFilm']).toContain('AppError: This video is copy-protected');
-  for (const name of ['garbage', 'song', 'unknownCodec']) {
+  for (const name of ['garbage', 'song', 'unknownCodec', 'protectedFilm']) {
     expect(refusals[`${name} as a source`]).toBe(refusals[name]);
   }
   expect(refusals['long as a source']).toBe('taken');

@@ -2,6 +2,7 @@
 // read here, and why another cannot. Not its job: playing it (video-file.worker.ts), making a clip of it (clip-source.ts).
 import {
   BlobSource,
+  EncodedPacketSink,
   Input,
   MATROSKA,
   MP4,
@@ -72,6 +73,9 @@ export async function openVideoInput(file: Blob): Promise<VideoInput> {
     if (video === null) throw videoRefusal('noPicture');
     const startS = Math.max(0, await orRefuse(video.getFirstTimestamp()));
     await orRefuse(checkPicture(video));
+    // Whether it is copy-protected shows only where its pictures are read.
+    const first = await orRefuse(new EncodedPacketSink(video).getFirstPacket());
+    if (first === null) throw videoRefusal('damaged');
     const audio = await orRefuse(input.getPrimaryAudioTrack());
     const canHear = audio !== null && (await orRefuse(audio.canDecode()));
     return { input, video, audio, canHear, startS, orRefuse, close: () => input.dispose() };
