@@ -42,9 +42,8 @@ export const createLoudnessWindow = (): LoudnessWindow => {
 
 /** What a director does about it. Null loudness: nothing to judge yet. */
 export const loudnessHint = (lufs: number | null, targetLufs: number): string => {
-  const target = `−${Math.abs(targetLufs)}`;
-  if (lufs === null) return `Speak for a few seconds: the target is ${target} LUFS.`;
+  if (lufs === null) return 'Speak for a few seconds.';
   const off = lufs - targetLufs;
-  if (Math.abs(off) <= closeEnoughLu) return `Right for ${target} LUFS.`;
-  return `${Math.round(Math.abs(off))} LU too ${off < 0 ? 'quiet' : 'loud'} for ${target} LUFS.`;
+  if (Math.abs(off) <= closeEnoughLu) return 'Right on target.';
+  return `${Math.round(Math.abs(off))} LU too ${off < 0 ? 'quiet' : 'loud'}.`;
 };

@@ -51,10 +51,10 @@ test('the loudness hint speaks of the last half minute without its pauses', () =
   add(-19, 10);
   add(-100, 10);
   expect(window.gatedLufs()).toBeCloseTo(-19, 1);
-  expect(loudnessHint(window.gatedLufs(), -16)).toBe('3 LU too quiet for −16 LUFS.');
+  expect(loudnessHint(window.gatedLufs(), -16)).toBe('3 LU too quiet.');
   add(-15, 30);
-  expect(loudnessHint(window.gatedLufs(), -16)).toBe('Right for −16 LUFS.');
-  expect(loudnessHint(window.gatedLufs(), -23)).toBe('8 LU too loud for −23 LUFS.');
+  expect(loudnessHint(window.gatedLufs(), -16)).toBe('Right on target.');
+  expect(loudnessHint(window.gatedLufs(), -23)).toBe('8 LU too loud.');
 });
 
 test('what is remembered comes back, and a damaged memory is an empty one', () => {
