@@ -11,21 +11,28 @@ export interface FramePace {
 const unknownIntervalMs = 1000 / 30;
 /** A longer gap is a pause and says nothing of a rate. */
 const longestGapMs = 250;
-/** Frames that the rate is judged by. */
-const judgedBy = 8;
+/** Frames that the rate is judged by, at first and at most: in poor light and on a busy machine single ones come at any time. */
+const firstJudgedBy = 8;
+const judgedBy = 45;
+/** A source whose frames are as far apart as this share of the program's, or further, passes whole. */
+const slowShare = 0.87;
 
 export function createFramePace(): FramePace {
   let lastMs = -Infinity;
   let intervalMs = unknownIntervalMs;
+  let judged = firstJudgedBy;
   let nextMs = -Infinity;
   return {
     takes(mediaMs, programFps) {
       const stepMs = 1000 / programFps;
       const gapMs = mediaMs - lastMs;
       lastMs = mediaMs;
-      if (gapMs > 0 && gapMs < longestGapMs) intervalMs += (gapMs - intervalMs) / judgedBy;
-      // Within a tenth of the rate its clock is only not quite ours: a frame left out now and then would be seen.
-      const isSlow = intervalMs > 0.9 * stepMs;
+      if (gapMs > 0 && gapMs < longestGapMs) {
+        intervalMs += (gapMs - intervalMs) / judged;
+        judged = Math.min(judgedBy, judged + 1);
+      }
+      // Near the program's rate its clock is only not quite ours: a frame left out now and then would be seen.
+      const isSlow = intervalMs > slowShare * stepMs;
       const jumpedBack = nextMs - mediaMs > 2 * stepMs;
       if (!isSlow && !jumpedBack && mediaMs < nextMs - 0.4 * stepMs) return false;
       // On the grid as it stood, so that many frames are neither more nor fewer than asked; anew where it was left.
