@@ -9,6 +9,7 @@ import { decodeQR } from 'qr/decode.js';
 import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
+import { printLines, type Line } from './rehearsal/lines.ts';
 import { inviteGuest, openStudio, openViewer, recordSale, setUpShow } from './rehearsal/people.ts';
 import {
   at,
@@ -270,40 +271,39 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string) =
   }
 };
 
-const print = ({ report, listeningMs }: Awaited<ReturnType<typeof rehearse>>) => {
-  const rows: [string, string, string, boolean | null][] = [
-    ['delay, camera to screen, median', `${report.glassToGlassMs.median} ms`, '', null],
-    [
-      'delay, camera to screen, p95',
-      `${report.glassToGlassMs.p95} ms`,
-      '≤ 150 ms',
-      report.glassToGlassMs.p95 <= 150,
-    ],
-    ['the same with sound on, median', `${rounded(listeningMs.median)} ms`, '', null],
-    ['the same with sound on, p95', `${rounded(listeningMs.p95)} ms`, '', null],
-    ['page opened → first picture, median', `${report.joinMs.median} ms`, '', null],
-    ['page opened → first picture, worst', `${report.joinMs.max} ms`, '', null],
-    [
-      'planned switch, longest gap',
-      `${report.switchGapMs.max} ms`,
-      '≤ 150 ms',
-      report.switchGapMs.max <= 150,
-    ],
-    ['studio killed → standby on screen', `${report.killGapMs} ms`, '≤ 400 ms', report.killGapMs <= 400],
-    ['studio resumed → live on screen', `${report.returnMs} ms`, '', null],
-    ['sound behind picture', `${report.avOffsetMs} ms`, '± 60 ms', Math.abs(report.avOffsetMs) <= 60],
-    ['QR code in the picture', report.qrDecoded, 'readable', report.qrDecoded.includes('/shop/')],
-    ['sale → card and picture', `${report.stockLagMs} ms`, '≤ 200 ms', report.stockLagMs <= 200],
-    ['frames dropped', `${report.framesDroppedPct} %`, '', null],
-    ['viewers', String(report.viewers), '', null],
-    ['machine busy', `${Math.round(report.machineLoad * 100)} %`, '', null],
+const linesOf = ({ report, listeningMs }: Awaited<ReturnType<typeof rehearse>>): Line[] => {
+  const ms = (name: string, value: number): Line => ({ name, value: `${value} ms` });
+  const atMost = (name: string, value: number, mostMs: number): Line => ({
+    ...ms(name, value),
+    note: `≤ ${mostMs} ms`,
+    met: value <= mostMs,
+  });
+  return [
+    ms('delay, camera to screen, median', report.glassToGlassMs.median),
+    atMost('delay, camera to screen, p95', report.glassToGlassMs.p95, 150),
+    ms('the same with sound on, median', rounded(listeningMs.median)),
+    ms('the same with sound on, p95', rounded(listeningMs.p95)),
+    ms('page opened → first picture, median', report.joinMs.median),
+    ms('page opened → first picture, worst', report.joinMs.max),
+    atMost('planned switch, longest gap', report.switchGapMs.max, 150),
+    atMost('studio killed → standby on screen', report.killGapMs, 400),
+    ms('studio resumed → live on screen', report.returnMs),
+    {
+      ...ms('sound behind picture', report.avOffsetMs),
+      note: '± 60 ms',
+      met: Math.abs(report.avOffsetMs) <= 60,
+    },
+    {
+      name: 'QR code in the picture',
+      value: report.qrDecoded,
+      note: 'readable',
+      met: report.qrDecoded.includes('/shop/'),
+    },
+    atMost('sale → card and picture', report.stockLagMs, 200),
+    { name: 'frames dropped', value: `${report.framesDroppedPct} %` },
+    { name: 'viewers', value: String(report.viewers) },
+    { name: 'machine busy', value: `${Math.round(report.machineLoad * 100)} %` },
   ];
-  const width = (column: 0 | 1 | 2) => Math.max(...rows.map((row) => row[column].length));
-  console.log();
-  for (const [name, value, goal, met] of rows) {
-    const mark = met === null ? ' ' : met ? '✓' : '✗';
-    console.log(`${mark} ${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${goal}`);
-  }
 };
 
 const profile = mkdtempSync(join(tmpdir(), 'live-drop-rehearsal-'));
@@ -311,7 +311,7 @@ const server = await startServer({ args: ['--codec', settings.codec, '--log-leve
 const browser = await launchBrowser();
 try {
   const rehearsed = await rehearse(server, browser, profile);
-  print(rehearsed);
+  printLines(linesOf(rehearsed));
   if (settings.json) writeFileSync(settings.json, `${JSON.stringify(rehearsed.report, null, 2)}\n`);
 } catch (error) {
   console.error('The rehearsal stopped:', error);

@@ -14,6 +14,7 @@ import { startServer, type TestServer } from '../tests/support/server.ts';
 import { flow, framesRead, look, sum, type Flow, type Found, type Moment } from './rehearsal/accounts.ts';
 import { installCounters, rtcStats, studioTotals } from './rehearsal/counters.ts';
 import { bars, lowerBars } from './rehearsal/devices.ts';
+import { printLines, type Line } from './rehearsal/lines.ts';
 import { watchMemory } from './rehearsal/memory.ts';
 import { openStudio, openViewer, withTwoCameras } from './rehearsal/people.ts';
 import { readRecording, type Recorded } from './rehearsal/recorded.ts';
@@ -249,8 +250,6 @@ const openReader = async (browser: Browser, server: TestServer): Promise<Page> =
 
 // --- The books -------------------------------------------------------------------------------------------------------------
 
-type Line = { name: string; value: string; note?: string; met?: boolean };
-
 const share = (part: number, whole: number): number => (whole > 0 ? (part / whole) * 100 : 0);
 const pct = (value: number): string => `${rounded(value)} %`;
 
@@ -410,23 +409,13 @@ const judge = (account: Account): Line[] => {
   ];
 };
 
-const print = (lines: readonly Line[]) => {
-  const width = (of: (line: Line) => string) => Math.max(...lines.map((line) => of(line).length));
-  const [names, values] = [width(({ name }) => name), width(({ value }) => value)];
-  console.log();
-  for (const { name, value, note = '', met } of lines) {
-    const mark = met === undefined ? ' ' : met ? '✓' : '✗';
-    console.log(`${mark} ${name.padEnd(names)}  ${value.padEnd(values)}  ${note}`.trimEnd());
-  }
-};
-
 const folder = mkdtempSync(join(tmpdir(), 'live-drop-show-'));
 const server = await startServer({ args: ['--log-level', 'warn'] });
 const browser = await launchBrowser();
 try {
   const account = await run(server, browser, folder);
   const lines = judge(account);
-  print(lines);
+  printLines(lines);
   if (settings.json) {
     const { recorded, ...rest } = account;
     const { seen, ...file } = recorded;
