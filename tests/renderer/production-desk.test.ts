@@ -21,6 +21,7 @@ import {
 import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { createProductions } from '../../sfu-server/show/productions.ts';
 import { openStore, type Store } from '../../sfu-server/store/database.ts';
+import { createBrowserStorage } from '../support/browser-storage.ts';
 import { emptyShop } from '../support/products.ts';
 import { fakeClock, wirePair, type FakeClock } from '../support/wires.ts';
 
@@ -55,21 +56,6 @@ afterEach(() => {
   store.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** What a browser keeps for the page, from one loading to the next. */
-const createBrowserStorage = (): Storage => {
-  const kept = new Map<string, string>();
-  return {
-    get length() {
-      return kept.size;
-    },
-    key: (index) => [...kept.keys()][index] ?? null,
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-    clear: () => kept.clear(),
-  };
-};
 
 /** Opens the studio in a browser and waits for its scenes. */
 const openDesk = async (storage: Storage) => {

@@ -11,6 +11,7 @@ import {
   writeSound,
   type AttachedStrips,
 } from '../../renderer/studio/sound-settings.ts';
+import { createBrowserStorage } from '../support/browser-storage.ts';
 
 describe('a backup microphone', () => {
   test('takes over from a silent or unplugged one, and gives back when the first has lived for two seconds', () => {
@@ -59,16 +60,7 @@ test('the loudness hint speaks of the last half minute without its pauses', () =
 
 test('what is remembered comes back, and a damaged memory is an empty one', () => {
   const kept = new Map<string, string>();
-  const storage: Storage = {
-    get length() {
-      return kept.size;
-    },
-    key: (index) => [...kept.keys()][index] ?? null,
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-    clear: () => kept.clear(),
-  };
+  const storage = createBrowserStorage(kept);
   expect(readSound(storage)).toEqual(defaultSound);
   const [first, ...others] = defaultSound.channels;
   if (!first) throw new Error('The default has no channel.');
