@@ -46,18 +46,16 @@ export const openEncoderKeys = (file: string) => {
      * in use makes some. Throws `limit`, and `storeFailed` when it cannot be kept.
      */
     renew: (id: SourceId, isInUse: (id: SourceId) => boolean): string => {
-      const key = newToken();
-      const entry = { sourceId: id, keyHash: hashToken(key) };
       const known = kept.some(({ sourceId }) => sourceId === id);
-      const unused = kept.length >= maxSources ? kept.find(({ sourceId }) => !isInUse(sourceId)) : undefined;
-      if (!known && !unused && kept.length >= maxSources) {
+      const isFull = !known && kept.length >= maxSources;
+      const unused = isFull ? kept.find(({ sourceId }) => !isInUse(sourceId)) : undefined;
+      if (isFull && !unused) {
         throw new AppError('limit', `There are already ${maxSources} encoder keys. Withdraw one first.`);
       }
-      keep(
-        known
-          ? kept.map((each) => (each.sourceId === id ? entry : each))
-          : [...kept.filter((each) => each !== unused), entry],
-      );
+      const key = newToken();
+      const entry = { sourceId: id, keyHash: hashToken(key) };
+      const others = kept.filter((each) => each !== unused);
+      keep(known ? kept.map((each) => (each.sourceId === id ? entry : each)) : [...others, entry]);
       return key;
     },
     withdraw: (id: SourceId): void => keep(kept.filter(({ sourceId }) => sourceId !== id)),
