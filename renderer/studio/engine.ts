@@ -36,7 +36,7 @@ import { createDesktopFiles } from './recording/desktop-files.ts';
 import { createRecordingDesk, type RecordingDesk } from './recording/desk.ts';
 import { createBrowserFiles } from './recording/files.ts';
 import { createRecordingLibrary, type RecordingLibrary } from './recording/library.ts';
-import { listRecordingSources } from './recording/sources.ts';
+import { listRecordingSources, secondOutputSource } from './recording/sources.ts';
 import { createScreenDesk, type ScreenDesk } from './screen-desk.ts';
 import { createShopDesk, type ShopDesk } from './shop-desk.ts';
 import { createLateShare, reportSources, type Pipeline, type SourceReport } from './source-report.ts';
@@ -223,6 +223,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     onShow: session.store.subscribe,
     files: recordingFiles,
     program: { picture: compositor.track, sound: mixer.programTrack },
+    secondOutput: secondOutputSource(compositor, output),
     sources: () =>
       listRecordingSources({
         compositor,
@@ -341,7 +342,10 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     }),
     overlayFiles.store.subscribe(() => program.compose()),
     compositor.onFault((fault) => store.setState({ fault })),
-    compositor.onStepDown((fault) => store.setState({ fault })),
+    compositor.onStepDown(({ kind, sentence }) => {
+      store.setState({ fault: sentence });
+      if (kind === 'closeSecond') recording.secondOutputGone();
+    }),
     compositor.onStats((stats) => recording.programSecond(stats)),
     compositor.onStats(() => store.setState({ soundWaits: mixer.snapshot().monitorWaits })),
     mixer.onFault((fault) => store.setState({ fault })),

@@ -127,6 +127,12 @@ export const RecordingSheet = ({ onClose }: { onClose: () => void }) => {
         checked={settings.sources}
         onChange={(sources) => studio.recording.setSettings({ sources })}
       />
+      <Check
+        label={`“${studio.recording.secondOutputName}”: the show laid out for the other shape, too`}
+        hint="For clips and social, with the program's sound; ends by itself when this computer is too slow"
+        checked={settings.secondOutput}
+        onChange={(secondOutput) => studio.recording.setSettings({ secondOutput })}
+      />
       {problem !== null && (
         <p className="form-wrong" role="status">
           {problem}
@@ -143,7 +149,7 @@ export const RecordingSheet = ({ onClose }: { onClose: () => void }) => {
                 <span>{file.source}</span>
                 <span className="hint">
                   {formatDuration(file.lengthMs)} · {formatBytes(file.bytes)}
-                  {file.state === 'failed' && ' · ended early'}
+                  {(file.state === 'failed' || file.state === 'gaveWay') && ' · ended early'}
                 </span>
               </li>
             ))}

@@ -209,27 +209,34 @@ test.each([
   },
 );
 
-test('an output too large for the machine is made smaller on the same track, and the director is told', async () => {
+test('on a machine too slow for it the second output ends, then the program is made smaller on the same track; the director is told', async () => {
   const page = await openPage();
   const result = await page.evaluate(async () => {
     // Three scaled layers of 4K are too much for any processor.
     const output = { width: 3840, height: 2160, fps: 30 };
     const compositor = lab.createCompositor({ output, backend: 'cpu' });
+    const gaveUp: string[] = [];
     const told = new Promise<{ sentence: string; height: number }>((resolve) =>
-      compositor.onStepDown((sentence, { height }) => resolve({ sentence, height })),
+      compositor.onStepDown(({ kind, sentence, output: { height } }) => {
+        gaveUp.push(kind);
+        if (kind === 'output') resolve({ sentence, height });
+      }),
     );
+    const second = compositor.openSecondOutput({ width: 2160, height: 3840 });
     const picture = { quadrants: Array.from({ length: 4 }, () => [220, 20, 20] as const) };
     for (const id of ['a', 'b', 'c']) {
       compositor.addSource(id, lab.startCamera({ width: 320, height: 180, fps: 30, picture }).track);
     }
     compositor.setScene(lab.createScene(lab.layoutLayers('three', ['a', 'b', 'c'])));
     const { sentence, height } = await told;
+    const { output: now, second: size } = compositor.snapshot();
     const probe = lab.startProbe(compositor.track);
     const { rgb } = await lab.untilColour(probe, [[0.2, 0.5]], 0, [220, 20, 20]);
-    const { output: now } = compositor.snapshot();
     compositor.close();
-    return { sentence, height, rgb, now };
+    return { sentence, height, rgb, now, gaveUp, second: [second.readyState, size] };
   });
+  expect(result.gaveUp.slice(0, 2)).toEqual(['closeSecond', 'output']);
+  expect(result.second).toEqual(['ended', null]);
   expect(result.sentence).toContain('720 lines');
   expect(result.height).toBe(720);
   expect(near(result.rgb[0], [220, 20, 20], 6)).toBe(true);

@@ -219,9 +219,14 @@ test(
     const result = await page.evaluate(async () => {
       // No microphone at all: the mixer may be silent, or not running yet.
       const rig = await lab.startRecordingRig({ picture: lab.startCamera().track });
-      rig.desk.setSettings({ sources: false });
+      rig.desk.setSettings({ sources: false, secondOutput: true });
       const recording = (least: number) =>
-        rig.until(({ phase, files }) => phase.kind === 'recording' && (files[0]?.lengthMs ?? 0) > least);
+        rig.until(
+          ({ phase, files }) =>
+            phase.kind === 'recording' &&
+            files.length === 2 &&
+            files.every(({ lengthMs }) => lengthMs > least),
+        );
       rig.stage.setState({ show: { id: 'show', title: 'Night drop', phase: 'live' } });
       await recording(500);
       rig.stage.setState({ show: null });
@@ -241,6 +246,11 @@ test(
       reloaded.close();
       rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'live' } });
       await recording(1_000);
+      // As when the machine cannot afford it: the compositor ends it, and says so.
+      rig.compositor.closeSecondOutput();
+      rig.desk.secondOutputGone();
+      await rig.until(({ files }) => files[1]?.state === 'gaveWay');
+      const given = { ...rig.desk.store.getState(), second: rig.compositor.snapshot().second };
       rig.stage.setState({ show: { id: 'next', title: 'Next', phase: 'ended' } });
       await rig.until(({ phase }) => phase.kind === 'off');
       await rig.library.refresh([]);
@@ -252,11 +262,23 @@ test(
       const snapshot = rig.desk.snapshot();
       rig.close();
       rig.close();
-      return { first, stopped, afterReload, takes, looks, snapshot };
+      return { first, stopped, afterReload, takes, looks, snapshot, given };
     });
+    expect(result.takes?.map(({ files }) => files.map(({ source }) => source))).toEqual([
+      ['Program', 'Program 9x16'],
+      ['Program', 'Program 9x16'],
+    ]);
+    expect(result.looks.map(({ video }) => [video?.width, video?.height])).toEqual([
+      [640, 360],
+      [360, 640],
+      [640, 360],
+      [360, 640],
+    ]);
+    expect(result.given.second).toBeNull();
+    expect(result.given.files.map(({ state }) => state)).toEqual(['recording', 'gaveWay']);
+    expect(result.given.note?.text).toContain('“Program 9x16” is no longer recorded');
     expect([result.stopped, result.afterReload]).toEqual(['off', 'off']);
     expect(result.takes?.map(({ show }) => show)).toEqual(['Next', 'Night drop']);
-    expect(result.looks).toHaveLength(2);
     for (const { video, audio } of result.looks) {
       const [pictureEnd, soundEnd] = [video?.times.at(-1) ?? 0, audio?.times.at(-1) ?? 0];
       expect(Math.abs(pictureEnd - soundEnd)).toBeLessThan(0.8);
@@ -303,19 +325,23 @@ test(
           { name: 'Cam A', track: camera },
         ],
       });
-      rig.desk.setSettings({ sources: true });
+      rig.desk.setSettings({ sources: true, secondOutput: true });
       await rig.desk.start();
       const states = () =>
         rig.desk.store
           .getState()
           .files.filter(({ source }) => source !== 'Gone')
           .map(({ source, state }) => `${source} ${state}`);
-      await rig.until(({ files }) => files.filter(({ lengthMs }) => lengthMs > 1_500).length === 2);
+      await rig.until(({ files }) => files.filter(({ lengthMs }) => lengthMs > 1_500).length === 3);
       const unfit = rig.desk.store.getState().files.find(({ source }) => source === 'Gone')?.state;
-      // Late for three seconds: the sources cost the program frames.
-      for (let second = 0; second < 3; second += 1) rig.desk.programSecond({ late: 10, framesOut: 30 });
-      await rig.until(({ files }) => files.at(-1)?.state === 'done');
-      const late = { states: states(), note: rig.desk.store.getState().note?.text };
+      // Late for three seconds: the sources cost the program frames. The other shape goes on until that does not help.
+      const late = async (source: string) => {
+        for (let second = 0; second < 3; second += 1) rig.desk.programSecond({ late: 10, framesOut: 30 });
+        await rig.until(({ files }) => files.find((file) => file.source === source)?.state === 'gaveWay');
+        return { states: states(), note: rig.desk.store.getState().note?.text };
+      };
+      const lateOnce = await late('Cam A');
+      const lateAgain = await late('Program 9x16');
       disk.freeBytes = 300 * 1024 ** 2;
       await rig.until(({ disk }) => disk.kind === 'low');
       disk.freeBytes = 0;
@@ -329,12 +355,21 @@ test(
       const refused = rig.desk.store.getState().note?.text;
       const program = await lab.untilStats(rig.compositor, () => true);
       rig.close();
-      return { unfit, late, full, refused, framesOut: program.framesOut, written: [...stored.values()] };
+      return {
+        unfit,
+        lateOnce,
+        lateAgain,
+        full,
+        refused,
+        framesOut: program.framesOut,
+        written: [...stored.values()],
+      };
     });
     expect(result.unfit).toBe('failed');
-    expect(result.late.states).toEqual(['Program recording', 'Cam A done']);
-    expect(result.late.note).toContain('The program came late.');
-    expect(result.full.states).toEqual(['Program done', 'Cam A done']);
+    expect(result.lateOnce.states).toEqual(['Program recording', 'Program 9x16 recording', 'Cam A gaveWay']);
+    expect(result.lateOnce.note).toContain('The program came late. The sources');
+    expect(result.lateAgain.states).toEqual(['Program recording', 'Program 9x16 gaveWay', 'Cam A gaveWay']);
+    expect(result.full.states).toEqual(['Program done', 'Program 9x16 gaveWay', 'Cam A gaveWay']);
     expect(result.full.note).toContain('The disk is full');
     expect(result.refused).toContain('no space left');
     expect(result.framesOut).toBeGreaterThan(15);

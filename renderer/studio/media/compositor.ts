@@ -3,14 +3,19 @@
 // program; opening cameras (devices.ts); sending the track anywhere.
 
 import type { BackendWish } from './backend-choice.ts';
-import type { CompositorCommand, CompositorReport, CompositorStats } from './compositor.worker.ts';
+import type {
+  CompositorCommand,
+  CompositorReport,
+  CompositorStats,
+  StepDownReport,
+} from './compositor.worker.ts';
 import type { Lut } from './cube.ts';
 import type { Output, Scene, Size, Transition } from './scene.ts';
 import type { PictureHealth } from './source-health.ts';
 import type { StingerReport } from './stinger-store.ts';
 import { checkOutput, createScene } from './scene.ts';
 
-export type { CompositorStats, SourceStats } from './compositor.worker.ts';
+export type { CompositorStats, SourceStats, StepDownReport } from './compositor.worker.ts';
 
 /** The picture can be held back at most this long: it costs a frame of memory for every frame interval. */
 export const longestVideoDelayMs = 500;
@@ -57,7 +62,8 @@ export interface Compositor {
   setPreview(scene: Scene | null): void;
   /**
    * Starts a second output, which shows the program's scene laid out for its own aspect, at the program's rate. Replaces
-   * one that runs. Throws a RangeError for a size no encoder takes.
+   * one that runs. Its track ends when the machine cannot afford it, and `onStepDown` says so. Throws a RangeError for a
+   * size no encoder takes.
    */
   openSecondOutput(size: Size): MediaStreamVideoTrack;
   closeSecondOutput(): void;
@@ -97,8 +103,8 @@ export interface Compositor {
   onHealth(listener: (sourceId: string, health: PictureHealth) => void): () => void;
   /** Calls back when a stinger is ready for every output, or cannot be used. Returns the function that ends it. */
   onStinger(listener: (stingerId: string, stinger: StingerReport) => void): () => void;
-  /** Calls back with one sentence when the machine was too slow and something was given up. Returns the function that ends it. */
-  onStepDown(listener: (sentence: string, output: Output) => void): () => void;
+  /** Calls back when the machine was too slow and something was given up. Returns the function that ends it. */
+  onStepDown(listener: (step: StepDownReport) => void): () => void;
   /** Calls back with one sentence when something is wrong though the program goes on. Returns the function that ends it. */
   onFault(listener: (sentence: string) => void): () => void;
   /** Holds the picture back to meet a later sound; clamped to 0..{@link longestVideoDelayMs}. */
@@ -124,7 +130,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
   const statsListeners = new Set<(stats: CompositorStats) => void>();
   const healthListeners = new Set<(sourceId: string, health: PictureHealth) => void>();
   const stingerListeners = new Set<(stingerId: string, stinger: StingerReport) => void>();
-  const stepDownListeners = new Set<(sentence: string, output: Output) => void>();
+  const stepDownListeners = new Set<(step: StepDownReport) => void>();
   const faultListeners = new Set<(sentence: string) => void>();
   let state: CompositorState = 'running';
   let scene = options.scene ?? createScene([]);
@@ -138,6 +144,10 @@ export function createCompositor(options: CompositorOptions): Compositor {
   };
   const send = (command: CompositorCommand, transfer: Transferable[] = []): void => {
     if (state !== 'closed') worker.postMessage(command, transfer);
+  };
+  const endSecond = (): void => {
+    second?.generator.stop();
+    second = null;
   };
   const tellFault = (sentence: string): void => faultListeners.forEach((listener) => listener(sentence));
 
@@ -155,8 +165,9 @@ export function createCompositor(options: CompositorOptions): Compositor {
       return;
     }
     if (data.kind === 'stepDown') {
-      ({ output } = data);
-      stepDownListeners.forEach((listener) => listener(data.sentence, output));
+      ({ output } = data.step);
+      if (data.step.kind === 'closeSecond') endSecond();
+      stepDownListeners.forEach((listener) => listener(data.step));
       return;
     }
     const latest = data.stats;
@@ -197,7 +208,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
 
     openSecondOutput(wanted) {
       const { width, height } = checkOutput({ ...wanted, fps: output.fps });
-      second?.generator.stop();
+      endSecond();
       const made = new MediaStreamTrackGenerator({ kind: 'video' });
       second = { generator: made, size: { width, height } };
       send({ kind: 'openSecond', size: second.size, writable: made.writable }, [made.writable]);
@@ -206,8 +217,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
 
     closeSecondOutput() {
       if (second === null) return;
-      second.generator.stop();
-      second = null;
+      endSecond();
       send({ kind: 'closeSecond' });
     },
 
@@ -293,7 +303,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
       worker.terminate();
       generator.stop();
       previewGenerator.stop();
-      second?.generator.stop();
+      endSecond();
       sources.clear();
       sourceListeners.clear();
       statsListeners.clear();

@@ -21,7 +21,7 @@ import { aspectOf, turnScene } from './scene.ts';
 import { createPictureJudge, type PictureHealth, type PictureJudge } from './source-health.ts';
 import type { Stage } from './stage.ts';
 import { createStage } from './stage.ts';
-import type { StepDownJudge } from './step-down.ts';
+import type { StepDown, StepDownJudge } from './step-down.ts';
 import { createStepDownJudge } from './step-down.ts';
 import { createStingerStore, type StingerReport } from './stinger-store.ts';
 
@@ -56,9 +56,18 @@ export type CompositorReport =
   /** At once, when a source falls ill or recovers. */
   | { readonly kind: 'health'; readonly sourceId: string; readonly health: PictureHealth }
   | { readonly kind: 'stinger'; readonly stingerId: string; readonly stinger: StingerReport }
-  /** The machine was too slow for what was asked; `output` is the program's from now on. */
-  | { readonly kind: 'stepDown'; readonly sentence: string; readonly output: Output }
+  | { readonly kind: 'stepDown'; readonly step: StepDownReport }
   | { readonly kind: 'fault'; readonly sentence: string };
+
+/** The machine was too slow for what was asked. */
+export interface StepDownReport {
+  /** What was given up. */
+  readonly kind: StepDown['kind'];
+  /** For the director. */
+  readonly sentence: string;
+  /** The program's from now on. */
+  readonly output: Output;
+}
 
 export interface SourceStats {
   readonly framesPerSecond: number;
@@ -150,6 +159,8 @@ let studio: Studio | null = null;
 /** Whether a scene is on the preview. */
 let previewIsOn = false;
 let second: Channel | null = null;
+/** By which everything that leaves here is held back. */
+let programDelayMs = 0;
 const sources = new Map<string, Source>();
 const stills = new Map<string, ImageBitmap>();
 /** By source, whether or not it is open; in milliseconds. */
@@ -230,6 +241,7 @@ self.addEventListener('message', ({ data }: MessageEvent<CompositorCommand>) => 
       stingers.set(data.stingerId, data.file);
       break;
     case 'delay':
+      ({ delayMs: programDelayMs } = data);
       for (const { outlet } of channels()) outlet.setDelayMs(data.delayMs);
       break;
   }
@@ -310,7 +322,8 @@ function stepDown(stats: CompositorStats): void {
       changeOutput(studio, step.output);
       break;
   }
-  report({ kind: 'stepDown', sentence: step.sentence, output: studio.output });
+  const { kind, sentence } = step;
+  report({ kind: 'stepDown', step: { kind, sentence, output: studio.output } });
 }
 
 /** The same scene in another size, on the same track. */
@@ -353,6 +366,7 @@ function openSecond(size: Size, writable: WritableStream<VideoFrame>): void {
   closeSecond();
   secondAspect = aspectOf(size);
   second = openChannel(studio, size, writable, true, 1);
+  second.outlet.setDelayMs(programDelayMs);
   second.stage.show(turnScene(studio.program.stage.scene, secondAspect));
 }
 

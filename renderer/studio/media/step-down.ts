@@ -66,7 +66,10 @@ export function createStepDownJudge(): StepDownJudge {
 function nextStep({ output, hasSecond, hasFastPreview }: Load): StepDown | null {
   const why = 'Frames were late, so the studio does less';
   if (hasSecond) {
-    return { kind: 'closeSecond', sentence: `${why}: the second output is off. The program goes on.` };
+    return {
+      kind: 'closeSecond',
+      sentence: `${why}: the program in its other shape is off. The program itself goes on.`,
+    };
   }
   if (hasFastPreview) {
     return { kind: 'slowPreview', sentence: `${why}: the preview moves more slowly. The program goes on.` };

@@ -1,5 +1,5 @@
-// The director's recording: starts and stops takes, with the show or by hand, of the program and, if chosen, of every
-// source; watches the disk and the program's punctuality; sets markers. One store for the panel.
+// The director's recording: starts and stops takes, with the show or by hand, of the program and, if chosen, of its second
+// shape and of every source; watches the disk and the program's punctuality; sets markers. One store for the panel.
 // It only borrows tracks: nothing here can hold up the program. Not its job: encoding (recorder.ts), the list of what was
 // recorded (library.ts), drawing (recording-panel.tsx).
 import * as z from 'zod/mini';
@@ -16,7 +16,8 @@ export type RecordingSource = {
   readonly id: string;
   /** As the director knows it, "Cam A". */
   readonly name: string;
-  readonly kind: 'picture' | 'sound';
+  /** `output`: a picture of the compositor's, recorded with the program's sound. */
+  readonly kind: 'output' | 'picture' | 'sound';
   /** What it is taken from: when that is another, a new file is begun. */
   readonly input: unknown;
   /** The track stays its owner's. */
@@ -37,7 +38,8 @@ export type TakeFile = {
   readonly source: string;
   readonly bytes: number;
   readonly lengthMs: number;
-  readonly state: 'recording' | 'done' | 'failed';
+  /** `gaveWay`: closed before its take, whole, so that the program goes on. */
+  readonly state: 'recording' | 'done' | 'gaveWay' | 'failed';
 };
 
 export type RecordingPhase =
@@ -61,10 +63,12 @@ const recordingSettings = z.object({
   withShow: z.boolean(),
   /** Every source and every sound in a file of its own, beside the program. */
   sources: z.boolean(),
+  /** The program in its other shape, laid out anew, for clips and social. */
+  secondOutput: z.prefault(z.boolean(), false),
 });
 export type RecordingSettings = z.output<typeof recordingSettings>;
 
-const defaultSettings: RecordingSettings = { withShow: true, sources: false };
+const defaultSettings: RecordingSettings = { withShow: true, sources: false, secondOutput: false };
 const settingsKey = 'studio.recording';
 /** Which show this window no longer records by itself, held over a reload. */
 const declinedKey = 'studio.recording.declined';
@@ -73,6 +77,8 @@ export interface RecordingDesk {
   readonly store: StoreApi<RecordingState>;
   /** Where recordings lie. */
   readonly files: RecordingFiles;
+  /** As its files are called. */
+  readonly secondOutputName: string;
   start(): Promise<void>;
   /** Resolves when every file is closed. Until the next show it does not start by itself again. */
   stop(): Promise<void>;
@@ -84,8 +90,10 @@ export interface RecordingDesk {
   report(): RecordingReport;
   setSettings(change: Partial<RecordingSettings>): void;
   dismissNote(): void;
-  /** Tells what the compositor did in the last second, so that sources give way to a program that comes late. */
+  /** Tells what the compositor did in the last second, so that all else gives way to a program that comes late. */
   programSecond(stats: { late: number; framesOut: number }): void;
+  /** Tells that the compositor has given up its second output. */
+  secondOutputGone(): void;
   close(): void;
   snapshot(): object;
 }
@@ -125,8 +133,11 @@ type Take = {
 type RunningFile = {
   readonly source: RecordingSource;
   readonly file: RecordedFile;
-  readonly isProgram: boolean;
 };
+/** What can be given up beside the program. */
+type Extra = 'sources' | 'secondOutput';
+const extraOf = ({ kind }: RecordingSource): Extra => (kind === 'output' ? 'secondOutput' : 'sources');
+const isProgram = ({ id }: RecordingSource): boolean => id === programSource;
 
 const expectedBytesPerSecond = (picture: unknown, bitsPerPixel: number): number => {
   // A track of the compositor's own may not know its size, nor its rate.
@@ -145,6 +156,7 @@ export const createRecordingDesk = (options: {
   onShow: (changed: () => void) => () => void;
   files: RecordingFiles;
   program: { readonly picture: MediaStreamTrack; readonly sound: MediaStreamTrack };
+  secondOutput: RecordingSource;
   /** What there is beside the program; asked when a take starts and whenever `onSources` calls. */
   sources: () => readonly RecordingSource[];
   onSources: (changed: () => void) => () => void;
@@ -171,7 +183,8 @@ export const createRecordingDesk = (options: {
     if (showId === null) sessionStorage.removeItem(declinedKey);
     else sessionStorage.setItem(declinedKey, showId);
   };
-  let sourcesGaveWay = false;
+  /** Until this take is over, or the director asks for it again. */
+  const gaveWay = new Set<Extra>();
   /** Could not be recorded by itself once: from the same input it would fail again. */
   const unfit = new Map<string, RecordingSource['input']>();
   let closed = false;
@@ -226,7 +239,7 @@ export const createRecordingDesk = (options: {
     return name;
   };
 
-  const addFile = (to: Take, source: RecordingSource, isProgram: boolean) => {
+  const addFile = (to: Take, source: RecordingSource) => {
     // One that joins later has a start of its own, in its name and in its times.
     const isLate = epochMs() - to.zeroMs > 1_000;
     const startMs = isLate ? Date.now() : to.startMs;
@@ -235,17 +248,17 @@ export const createRecordingDesk = (options: {
     // Only there does it say where a file with a later start belongs.
     if (isLate) writeNotes(to);
     const track = source.open();
-    const isPicture = source.kind === 'picture';
+    const isOutput = source.kind === 'output';
     const file = recorder.record({
       name,
       title: `${to.show}: ${source.name}`,
       zeroMs: isLate ? epochMs() : to.zeroMs,
-      picture: isPicture ? track : null,
-      sound: isProgram ? options.program.sound : isPicture ? null : track,
-      bitsPerPixel: isProgram ? programBitsPerPixel : sourceBitsPerPixel,
+      picture: source.kind === 'sound' ? null : track,
+      sound: isOutput ? options.program.sound : source.kind === 'sound' ? track : null,
+      bitsPerPixel: isOutput ? programBitsPerPixel : sourceBitsPerPixel,
       onProgress: (progress) => setFile(name, figures(progress)),
     });
-    to.running.set(source.id, { source, file, isProgram });
+    to.running.set(source.id, { source, file });
     store.setState((state) => ({
       files: [...state.files, { name, source: source.name, ...figures(noProgress), state: 'recording' }],
     }));
@@ -255,14 +268,16 @@ export const createRecordingDesk = (options: {
         (other) => other.file !== file && other.source.id === source.id,
       );
       if (!isTakenOver) source.close();
-      setFile(name, { ...figures(progress), state: problem === null ? 'done' : 'failed' });
+      const was = store.getState().files.find((each) => each.name === name)?.state;
+      const whole = was === 'gaveWay' ? was : 'done';
+      setFile(name, { ...figures(progress), state: problem === null ? whole : 'failed' });
       // Without a single picture or sound there is nothing to keep.
       if (progress.bytes === 0) await files.remove(name).catch(() => undefined);
       else if (problem !== null) await recorder.mend(name);
       if (to.running.get(source.id)?.file !== file) return;
       to.running.delete(source.id);
       if (problem === null) return;
-      if (isProgram) return programEnded(to, problem);
+      if (isProgram(source)) return programEnded(to, problem);
       unfit.set(source.id, source.input);
       tell('look', `${source.name} is no longer recorded by itself (${problem}). The program still is.`);
     };
@@ -288,18 +303,26 @@ export const createRecordingDesk = (options: {
 
   const isFit = ({ id, input }: RecordingSource) => !unfit.has(id) || unfit.get(id) !== input;
 
+  /** What there is to record beside the program. */
+  const wantedExtras = (): RecordingSource[] => {
+    const { settings } = store.getState();
+    return [
+      ...(settings.secondOutput && !gaveWay.has('secondOutput') ? [options.secondOutput] : []),
+      ...(settings.sources && !gaveWay.has('sources') ? options.sources() : []),
+    ].filter(isFit);
+  };
+
   const followSources = () => {
     if (!take) return;
-    const { settings } = store.getState();
-    const wanted = settings.sources && !sourcesGaveWay ? options.sources().filter(isFit) : [];
-    for (const [id, { source, file, isProgram }] of take.running) {
+    const wanted = wantedExtras();
+    for (const [id, { source, file }] of take.running) {
       const isStill = wanted.some((each) => each.id === id && each.input === source.input);
-      if (isProgram || isStill) continue;
+      if (isProgram(source) || isStill) continue;
       take.running.delete(id);
       void file.finish();
     }
     for (const source of wanted) {
-      if (!take.running.has(source.id)) addFile(take, source, false);
+      if (!take.running.has(source.id)) addFile(take, source);
     }
   };
 
@@ -319,23 +342,19 @@ export const createRecordingDesk = (options: {
       markers: [],
     };
     take = next;
-    sourcesGaveWay = false;
+    gaveWay.clear();
     load.restart();
     unfit.clear();
     store.setState({ phase: { kind: 'recording', take: next.name, startMs }, files: [], markers: [] });
     const { picture } = options.program;
-    addFile(
-      next,
-      {
-        id: programSource,
-        name: programSource,
-        kind: 'picture',
-        input: picture,
-        open: () => picture,
-        close: () => {},
-      },
-      true,
-    );
+    addFile(next, {
+      id: programSource,
+      name: programSource,
+      kind: 'output',
+      input: picture,
+      open: () => picture,
+      close: () => {},
+    });
     followSources();
     writeNotes(next);
     // Asks that the browser never throws recordings away to make room; it may say no.
@@ -354,36 +373,52 @@ export const createRecordingDesk = (options: {
     if (!take) store.setState({ phase: { kind: 'off' } });
   };
 
-  const stopSources = (why: string) => {
-    const recorded = [...(take?.running.values() ?? [])].some(({ isProgram }) => !isProgram);
-    if (!recorded) return;
-    sourcesGaveWay = true;
+  const runningExtras = (): RunningFile[] =>
+    [...(take?.running.values() ?? [])].filter(({ source }) => !isProgram(source));
+
+  /** Closes these files properly and says so; nothing happens where there are none. */
+  const giveWay = (why: string, extras: readonly Extra[]) => {
+    const ending = runningExtras().filter(({ source }) => extras.includes(extraOf(source)));
+    if (ending.length === 0) return;
+    for (const extra of extras) gaveWay.add(extra);
+    for (const { file } of ending) setFile(file.name, { state: 'gaveWay' });
     followSources();
-    tell('look', `${why} The sources are no longer recorded one by one; the program still is.`);
+    const gone = new Set(ending.map(({ source }) => extraOf(source)));
+    const words = {
+      sources: 'The sources are no longer recorded one by one',
+      secondOutput: `“${options.secondOutput.name}” is no longer recorded, its file is closed`,
+    };
+    tell('look', `${why} ${[...gone].map((extra) => words[extra]).join('. ')}; the program still is.`);
   };
 
   const checkDisk = async () => {
     const freeBytes = await files.freeBytes().catch(() => null);
     if (closed) return;
-    const { files: known, settings, disk: before } = store.getState();
+    const { files: known, disk: before } = store.getState();
     const written = known.reduce((sum, { bytes }) => sum + bytes, 0);
     rate.add(written, performance.now());
-    const sources = settings.sources && !(take && sourcesGaveWay) ? options.sources() : [];
-    const expected = sources.reduce(
-      (sum, { kind, input }) =>
-        sum + (kind === 'picture' ? expectedBytesPerSecond(input, sourceBitsPerPixel) : soundBytesPerSecond),
-      expectedBytesPerSecond(options.program.picture, programBitsPerPixel) + soundBytesPerSecond,
+    const programBytes = expectedBytesPerSecond(options.program.picture, programBitsPerPixel);
+    const expectedOf = ({ kind, input }: RecordingSource): number =>
+      kind === 'output'
+        ? programBytes + soundBytesPerSecond
+        : kind === 'picture'
+          ? expectedBytesPerSecond(input, sourceBitsPerPixel)
+          : soundBytesPerSecond;
+    const expected = wantedExtras().reduce(
+      (sum, source) => sum + expectedOf(source),
+      programBytes + soundBytesPerSecond,
     );
     const disk = judgeDisk({
       freeBytes,
       bytesPerSecond: take ? rate.bytesPerSecond(expected) : expected,
-      sources: take !== undefined && take.running.size > 1,
+      sources: runningExtras().length > 0,
     });
     store.setState({ disk });
     if (!take) return;
     // Sounds come and go without a word.
     followSources();
-    if (disk.kind === 'stopSources') stopSources('The disk has room for less than five minutes.');
+    if (disk.kind === 'stopSources')
+      giveWay('The disk has room for less than five minutes.', ['sources', 'secondOutput']);
     if (disk.kind === 'low' && before.kind !== 'low') {
       tell(
         'look',
@@ -438,6 +473,7 @@ export const createRecordingDesk = (options: {
   return {
     store,
     files,
+    secondOutputName: options.secondOutput.name,
     start: async () => {
       decline(null);
       restartedMs = [];
@@ -476,15 +512,19 @@ export const createRecordingDesk = (options: {
       const settings = { ...store.getState().settings, ...change };
       store.setState({ settings });
       localStorage.setItem(settingsKey, JSON.stringify(settings));
-      if (change.sources === true) sourcesGaveWay = false;
-      if (change.sources !== undefined) followSources();
+      if (change.sources === true) gaveWay.delete('sources');
+      if (change.secondOutput === true) gaveWay.delete('secondOutput');
+      if (change.sources !== undefined || change.secondOutput !== undefined) followSources();
       if (change.withShow === true) follow();
     },
     dismissNote: () => store.setState({ note: null }),
     programSecond: (stats) => {
-      const recorded = take !== undefined && take.running.size > 1;
-      if (recorded && load.second(stats)) stopSources('The program came late.');
+      const extras = runningExtras();
+      if (extras.length === 0 || !load.second(stats)) return;
+      const hasSources = extras.some(({ source }) => extraOf(source) === 'sources');
+      giveWay('The program came late.', [hasSources ? 'sources' : 'secondOutput']);
     },
+    secondOutputGone: () => giveWay('This computer was too slow.', ['secondOutput']),
     close: () => {
       if (closed) return;
       closed = true;

@@ -1,8 +1,27 @@
-// What there is to record beside the program: every picture as it enters the compositor, and every sound after its gain and
-// before its mute, so that a take can be mixed anew. Not its job: whether and when (desk.ts).
+// What there is to record beside the program: the same show in the other shape, every picture as it enters the compositor, and
+// every sound after its gain and before its mute, so that a take can be mixed anew. Not its job: whether and when (desk.ts).
 import type { Compositor } from '../media/compositor.ts';
 import type { Mixer } from '../media/mixer.ts';
+import { aspectOf, type Size } from '../media/scene.ts';
 import type { RecordingSource } from './desk.ts';
+import { programSource } from './names.ts';
+
+/** The program on its side: 9:16 beside 16:9. The compositor makes it only while somebody records it. */
+export const secondOutputSource = (
+  compositor: Pick<Compositor, 'openSecondOutput' | 'closeSecondOutput' | 'snapshot'>,
+  program: Size,
+): RecordingSource => ({
+  id: 'second output',
+  name: `${programSource} ${aspectOf(program) === 'landscape' ? '9x16' : '16x9'}`,
+  kind: 'output',
+  input: 'second output',
+  open: () => {
+    // By now the program may be smaller than it was begun with.
+    const { width, height } = compositor.snapshot().output;
+    return compositor.openSecondOutput({ width: height, height: width });
+  },
+  close: () => compositor.closeSecondOutput(),
+});
 
 export const listRecordingSources = (options: {
   compositor: Pick<Compositor, 'sourceTracks'>;
