@@ -1,4 +1,5 @@
-// Who may import whom (docs/architecture.md), read from the sources themselves. Also: a header in every file, no file too long.
+// Who may import whom (docs/architecture.md), read from the sources themselves. Also: a header in every file, no file too long,
+// and a test for every rule of the protocol (SPEC.md).
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, posix, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -217,5 +218,19 @@ describe('architecture', () => {
       .map(({ path, text }) => [path, text.split('\n').length] as const)
       .filter(([, lines]) => lines > 700);
     expect(long).toEqual([]);
+  });
+
+  it('every rule of SPEC.md has a test whose title begins with its id, and no title names a rule that is not there', () => {
+    const spec = readFileSync(resolve(root, 'sfu-server/protocol/SPEC.md'), 'utf8');
+    const rules = [...spec.matchAll(/^- \*\*([A-Z]+\d+)\*\*/gm)].map((match) => match[1] ?? '');
+    expect(rules.length).toBeGreaterThan(100);
+    expect(rules.filter((rule, index) => rules.indexOf(rule) !== index)).toEqual([]);
+    // A title is the first thing a call is given; those of a group count for its tests.
+    const tested = sources
+      .filter(({ path }) => path.endsWith('.test.ts'))
+      .flatMap(({ text }) => [...text.matchAll(/\(\s*['"`]((?:\[[A-Z]+\d+\] )+)/g)])
+      .flatMap((match) => match[1]?.match(/[A-Z]+\d+/g) ?? []);
+    expect(rules.filter((rule) => !tested.includes(rule))).toEqual([]);
+    expect([...new Set(tested)].filter((rule) => !rules.includes(rule))).toEqual([]);
   });
 });

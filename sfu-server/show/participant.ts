@@ -250,9 +250,11 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       }
       case 'viewer': {
         const show = shows.find(params.showId);
-        if (show.viewerCount() >= options.maxViewers) throw new AppError('full');
         // The resume token is the member's id: presenting it takes the earlier connection's place.
-        return { show, role: 'viewer', guestId: null, crewId: null, id: params.resumeToken ?? newToken() };
+        const id = params.resumeToken ?? newToken();
+        const comesToWatch = params.rtpCapabilities !== null && !show.isWatching(id);
+        if (comesToWatch && show.viewerCount() >= options.maxViewers) throw new AppError('full');
+        return { show, role: 'viewer', guestId: null, crewId: null, id };
       }
       case 'crew': {
         const crew = options.store.crewByToken(hashToken(params.token));

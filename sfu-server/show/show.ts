@@ -324,6 +324,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     },
     hasGuestMember: (guestId: GuestId): boolean => memberOf('cohost', guestId) !== undefined,
     viewerCount: countWatching,
+    isWatching: (memberId: string): boolean => members.get(memberId)?.watching === true,
     reportPlayback: (member: Member, report: PlaybackReport) => {
       reports.set(member.id, { ...report, atMs: clock.now() });
     },

@@ -19,10 +19,29 @@ let browser: Browser;
 let studio: SyntheticStudio;
 const problems: string[] = [];
 
+declare global {
+  interface Window {
+    connections: RTCPeerConnection[];
+  }
+}
+
+/** Runs in the page: keeps its connections where a test can ask them what they received. */
+const keepConnections = () => {
+  window.connections = [];
+  class KeptConnection extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      window.connections.push(this);
+    }
+  }
+  Object.defineProperty(window, 'RTCPeerConnection', { value: KeptConnection });
+};
+
 /** A page of its own context, whose errors fail the suite at its end. */
 const openPage = async (viewport: typeof phone, url: string): Promise<Page> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
+  await page.addInitScript(keepConnections);
   page.on('pageerror', (error) => problems.push(`${url}: ${error.message}`));
   await page.goto(url);
   return page;
@@ -58,6 +77,16 @@ const frames = (page: Page, count: number) =>
       }),
     count,
   );
+
+/** Packets of one kind that the page's connections have received, all together. */
+const received = (page: Page, kind: 'audio' | 'video') =>
+  page.evaluate(async (wanted) => {
+    const reports = await Promise.all(window.connections.map((connection) => connection.getStats()));
+    return reports
+      .flatMap((report) => [...report.values()])
+      .filter((entry) => entry.type === 'inbound-rtp' && entry.kind === wanted)
+      .reduce((sum: number, entry) => sum + Number(entry.packetsReceived), 0);
+  }, kind);
 
 const shownHeight = (page: Page) =>
   page.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.videoHeight ?? 0);
@@ -113,11 +142,16 @@ describe('a show as a fan lives through it', () => {
     expect(await brightness(fan)).toBeGreaterThan(20);
   });
 
-  test('plays muted at once; one tap gives sound; m takes it away again', async () => {
+  test('[MEDIA7] plays muted at once and is sent no sound; one tap gives sound; m takes it away again', async () => {
     const muted = () => fan.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.muted);
+    const audioPackets = () => received(fan, 'audio');
     expect(await muted()).toBe(true);
+    // The picture has come for a while, and not one packet of sound.
+    expect(await received(fan, 'video')).toBeGreaterThan(0);
+    expect(await audioPackets()).toBe(0);
     await fan.getByRole('button', { name: 'Tap for sound' }).click();
     expect(await muted()).toBe(false);
+    await expect.poll(audioPackets, { timeout: 20_000 }).toBeGreaterThan(0);
     await fan.keyboard.press('m');
     expect(await muted()).toBe(true);
   });

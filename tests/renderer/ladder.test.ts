@@ -66,6 +66,22 @@ const play = (world: World, untilMs: number): { tried: [number, Rung][]; ladder:
   return { tried, ladder };
 };
 
+test('[RECOVER1] an outage is known by frames and bytes within a second, whatever else there is to be seen', () => {
+  const server = fc.constantFrom('answers', 'owes', 'away', 'silent');
+  fc.assert(
+    fc.property(server, fc.integer({ min: 1_000, max: 20_000 }), fc.boolean(), (said, stopsAtMs, comes) => {
+      const world: World = { server: () => said, bytes: (at) => comes || at < stopsAtMs };
+      // While frames come nothing is an outage, not even a server that is gone.
+      expect(play({ ...world, picture: always }, stopsAtMs).tried).toEqual([]);
+      const stops: World = { ...world, picture: (at) => at < stopsAtMs, server: () => 'answers' };
+      const [first] = play(stops, stopsAtMs + 1_000).tried;
+      expect(first?.[0]).toBeGreaterThan(stopsAtMs);
+      expect(first?.[1]).toBe('keyframe');
+    }),
+    { numRuns: 50 },
+  );
+});
+
 describe('[RECOVER2] the order of remedies', () => {
   test('nothing is done about a flowing picture, about less than the limit, or when nothing is due', () => {
     expect(play({ picture: always, bytes: always }, 5_000).tried).toEqual([]);

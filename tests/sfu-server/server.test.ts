@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { WebSocket } from 'ws';
@@ -135,6 +136,59 @@ describe('doors', () => {
     expect([given.status, await given.text()]).toEqual([200, name]);
     expect((await fetch(at(`${name}?ticket=${first}`))).status).toBe(401);
     expect((await fetch(at(`${other}?ticket=${await ticket()}`))).status).toBe(401);
+  });
+});
+
+describe('strangers', () => {
+  const { name: hello, version: v } = showContract;
+  const names = fc.oneof(fc.constantFrom(...Object.keys(showContract.requests), '__proto__'), fc.string());
+  const frame = fc.oneof(
+    fc.uint8Array({ maxLength: 2_000 }),
+    fc.string({ unit: 'binary', maxLength: 2_000 }),
+    fc.json(),
+    fc
+      .record({ q: fc.oneof(fc.nat(), fc.jsonValue()), m: names, p: fc.jsonValue() })
+      .map((each) => JSON.stringify(each)),
+    fc
+      .record({ hello: fc.constantFrom(hello, 'toast'), v: fc.integer() })
+      .map((each) => JSON.stringify(each)),
+    // More than the channel takes, and more than the socket does.
+    fc.constantFrom('tooLong' as const, 'tooBig' as const),
+  );
+  const tooLong = 'x'.repeat(strangerLimits.maxMessageChars + 1);
+  const tooBig = 'x'.repeat(strangerLimits.maxMessageChars * 4 + 1);
+  /** WebSocket's own (RFC 6455 §7.4.1) for what is no message at all, and ours. */
+  const closings = [1002, 1007, 1009, ...Object.values(closeCodes).map(({ code }): number => code)];
+
+  it('[CH3] send any bytes, as text or binary: an answer or a close, and nobody else notices', async () => {
+    const fan = await joinViewer(server.origin, server.showId);
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(frame, { maxLength: 12 }), async (greets, frames) => {
+        const socket = new WebSocket(`${server.origin.replace('http', 'ws')}/socket`);
+        const replies: unknown[] = [];
+        socket.on('message', (data: Buffer) => replies.push(JSON.parse(data.toString('utf8'))));
+        const code = closing(socket);
+        // A far end that has closed reads no more: what is still being sent then fails, and the close says so.
+        socket.on('error', () => {});
+        await new Promise<void>((resolve) => void socket.once('open', () => resolve()));
+        if (greets) socket.send(JSON.stringify({ hello, v }));
+        for (const each of frames)
+          socket.send(each === 'tooLong' ? tooLong : each === 'tooBig' ? tooBig : each);
+        // A ping is answered when all before it was read; a goodbye when the far end has not closed before.
+        socket.ping();
+        await Promise.race([code, new Promise((resolve) => void socket.once('pong', resolve))]);
+        socket.close(1000);
+        // Cut off while it still sends, which only the largest take long enough for.
+        const cut = frames.includes('tooBig') || frames.includes('tooLong') ? [1006] : [];
+        expect([1000, ...closings, ...cut]).toContain(await code);
+        for (const reply of replies) expect(reply).toBeTypeOf('object');
+      }),
+      { numRuns: 100 },
+    );
+    expect(server.log()).not.toMatch(/by a bug|"level":60/);
+    await studio.channel.call('setTitle', { title: 'Still here' });
+    await fan.change((change) => change.kind === 'title' && change.title === 'Still here');
+    fan.close();
   });
 });
 

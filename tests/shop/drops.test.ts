@@ -247,6 +247,33 @@ describe('a drop in a shop', () => {
     stall.close();
   });
 
+  it('[SHOP4] counts a sale at the table to the drop that runs, else to none, and takes back there only what was counted there', () => {
+    const stall = openStall();
+    const { shop } = stall;
+    const tee = addProduct(stall, 'Tee', { tee: 10 });
+    const drop = addDrop(stall, tee, { quantity: 5 });
+    const count = (quantity: number) =>
+      shop.recordSale({ productId: tee.id, variantId: only(tee).id, quantity });
+    const sold = () => [shop.catalogue.known(tee.id).stock.sold, shop.drops.find(drop)?.items[0]?.stock.sold];
+    count(2);
+    expect(sold()).toEqual([2, 0]);
+    shop.drops.act(drop, { kind: 'start', countdownMs: null });
+    count(3);
+    expect(sold()).toEqual([5, 3]);
+    expect(shop.holds.sell(shop.holds.hold(buyer('ada'), only(tee).id, 1).id)).toBe(true);
+    expect(sold()).toEqual([6, 4]);
+    count(-3);
+    expect(sold()).toEqual([3, 1]);
+    // What the drop still has was sold by an order: the next one back is of before the drop.
+    count(-1);
+    expect(sold()).toEqual([2, 1]);
+    expect(refused(() => count(-2)).code).toBe('limit');
+    count(-1);
+    expect(refused(() => count(-1)).code).toBe('limit');
+    expect(sold()).toEqual([1, 1]);
+    stall.close();
+  });
+
   it('[DROP7] comes back after a restart where its times say, and refuses changes of what has begun', () => {
     const folder = mkdtempSync(join(tmpdir(), 'live-drop-drops-'));
     const file = join(folder, 'show.db');

@@ -177,7 +177,7 @@ describe('a hold', () => {
     stall.close();
   });
 
-  it('[HOLD6] a bundle takes all its components in one transaction or none, and shares them with what is sold alone', () => {
+  it('[HOLD6] [SHOP3] a bundle takes all its components in one transaction or none, and shares them with what is sold alone', () => {
     const stall = openStall();
     const tee = addProduct(stall, 'Tee', { tee: 5 });
     const zine = addProduct(stall, 'Zine', { zine: 3 });
@@ -201,6 +201,31 @@ describe('a hold', () => {
     expect(refused(() => addBundle(stall, 'Odd', { nothing: 1 })).text).toMatch(
       /No product .* has the SKU nothing/,
     );
+    stall.close();
+  });
+});
+
+describe('what was sold', () => {
+  it('[SHOP5] keeps its currency, and no product goes that is held, in a drop or in a bundle', () => {
+    const stall = openStall();
+    const { shop } = stall;
+    const currencyIs = (currency: string) => shop.saveSettings({ ...shop.catalogue.settings(), currency });
+    const removing = (product: Product) => refused(() => shop.removeProduct(product.id)).text;
+    const tee = addProduct(stall, 'Tee', { tee: 5 });
+    const kit = addBundle(stall, 'Kit', { tee: 1 });
+    currencyIs('SEK');
+    expect(shop.catalogue.known(tee.id).currency).toBe('SEK');
+    expect(removing(tee)).toMatch(/bundle Kit is made of this/);
+    shop.removeProduct(kit.id);
+    const drop = addDrop(stall, tee);
+    expect(removing(tee)).toMatch(/drop/);
+    shop.drops.remove(drop);
+    const hold = take(stall, 'ada', tee);
+    expect(removing(tee)).toMatch(/Somebody is buying Tee/);
+    expect(refused(() => currencyIs('EUR')).text).toMatch(/The currency stays/);
+    expect(shop.holds.sell(hold.id)).toBe(true);
+    shop.removeProduct(tee.id);
+    expect(refused(() => currencyIs('EUR')).code).toBe('limit');
     stall.close();
   });
 });

@@ -28,7 +28,10 @@ export type TestClient = {
   /** Resolves with the first change that matches, also one that has already come. */
   change(matches: (change: StateChange) => boolean): Promise<StateChange>;
   closed: Promise<CloseReason>;
+  /** Says goodbye, as a page does that is left. */
   close(): void;
+  /** Ends without a word, as a connection does that breaks. */
+  drop(): void;
 };
 
 /** Opens `/socket` of a running server; resolves when the server has said its capabilities. `ca`: PEM that is believed. */
@@ -90,6 +93,7 @@ export const connect = async (
       }),
     closed,
     close: () => channel.close(),
+    drop: () => socket.terminate(),
   };
 };
 
