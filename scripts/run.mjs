@@ -7,7 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { ensureChromium, ensureElectron } from './setup/browser.mjs';
 import { runFastChecks, runTests } from './setup/checks.mjs';
 import { binOf, runForeground } from './setup/processes.mjs';
-import { hasDisplay, startAppWindow, startDesktop, startRemoteWindow } from './setup/start.mjs';
+import {
+  hasDisplay,
+  startAppWindow,
+  startDesktop,
+  startRemoteWindow,
+  startServerAlone,
+} from './setup/start.mjs';
 import { cacheDir, explain, SetupError, step } from './setup/steps.mjs';
 import { ensureLab, ensureNode, ensurePackages, ensurePages, ensureServer } from './setup/tree.mjs';
 import { ensureWorker } from './setup/worker.mjs';
@@ -34,7 +40,7 @@ const targets = {
     steps: ['worker', 'chromium', 'pages', 'server'],
     run: (args) => script('scripts/show.ts', ...args),
   },
-  server: { steps: ['worker', 'pages', 'server'], run: (args) => script('dist/server.mjs', ...args) },
+  server: { steps: ['worker', 'pages', 'server'], run: (args) => startServerAlone({ root, args }) },
   soak: {
     steps: ['worker', 'chromium', 'pages', 'server'],
     run: (args) => script('scripts/soak.ts', ...args),

@@ -1,12 +1,12 @@
-// The `start` target once the tree is ready: the desktop app, else the same studio in a Chromium app window.
-// It starts and stops; what the studio and its server do is theirs.
+// The `start` target once the tree is ready: the desktop app, else the same studio in a Chromium app window; and `server`,
+// which has no window. It starts and stops; what the studio and its server do is theirs.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { binOf, runForeground } from './processes.mjs';
+import { binOf, forwardSignals, runForeground } from './processes.mjs';
 import { SetupError } from './steps.mjs';
 
 const readyPrefix = 'LIVE_DROP_READY ';
@@ -35,8 +35,7 @@ export function startDesktop(root, args) {
  * @returns {Promise<number>} exit code
  */
 export async function startAppWindow({ root, chromium, args }) {
-  const { parseConfig } = await import('../../sfu-server/config.ts');
-  const { data } = parseConfig(args, process.env);
+  const { data } = await serverSettings(args);
   const stopped = stopSignal();
   const server = keepServer((more) =>
     spawn(process.execPath, [join(root, 'dist', 'server.mjs'), ...args, ...more], {
@@ -58,6 +57,49 @@ export async function startAppWindow({ root, chromium, args }) {
     return await Promise.race([once(browser, 'close').then(() => 0), stopped]);
   } finally {
     await Promise.all([stop(browser), server.stop()]);
+  }
+}
+
+/**
+ * Runs the server on its own, for studios elsewhere, and prints where fans and co-hosts come in and what a studio needs.
+ * @param {{ root: string, args: string[] }} options `args` are the server's
+ * @returns {Promise<number>} its exit code
+ */
+export async function startServerAlone({ root, args }) {
+  const { data } = await serverSettings(args);
+  const server = spawn(process.execPath, [join(root, 'dist', 'server.mjs'), ...args], {
+    cwd: root,
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  const stopForwarding = forwardSignals(server);
+  const closed = once(server, 'close').then(([code]) => code ?? 1);
+  try {
+    const ready = await readyLine(server);
+    await printAddresses(ready);
+    // A page gets a camera from https or from its own machine only.
+    const isSecure = ready.viewerUrl.startsWith('https:');
+    const { origin } = new URL(isSecure ? ready.viewerUrl : ready.studioUrl);
+    const where = isSecure ? '' : ' (on this machine; from others it needs https, see docs/server.md)';
+    console.log(`Studio    npm start -- --server ${origin} --key-file studio.key${where}`);
+    console.log(`Key       ${join(data, 'studio.key')} (copy it; whoever has it is the director)`);
+    return await closed;
+  } catch (error) {
+    await stop(server);
+    // Asked to stop before it was ready: nothing has failed.
+    if (server.exitCode === 0) return 0;
+    throw error;
+  } finally {
+    stopForwarding();
+  }
+}
+
+/** The settings of a server that starts with these flags. */
+async function serverSettings(args) {
+  const { parseConfig } = await import('../../sfu-server/config.ts');
+  try {
+    return parseConfig(args, process.env);
+  } catch (error) {
+    throw new SetupError(error.message, 'See the settings in docs/server.md.', { cause: error });
   }
 }
 

@@ -16,19 +16,22 @@ export function nodeMajor(version = process.versions.node) {
 /**
  * The Node to run everything else with: this one, or one installed from the npm registry into tools/node.
  * @param {string} root
+ * @param {(text: string) => void} report
+ * @param {{ version?: string, npm?: typeof runNpm }} [options] `version` of the Node that runs this
  * @returns {Promise<string>} path of the program
+ * @throws {SetupError}
  */
-export async function ensureNode(root, report) {
-  if (nodeMajor() >= requiredNodeMajor) return process.execPath;
+export async function ensureNode(root, report, { version = process.versions.node, npm = runNpm } = {}) {
+  if (nodeMajor(version) >= requiredNodeMajor) return process.execPath;
   const toolsDir = join(root, 'tools', 'node');
   const ready = installedNode(toolsDir);
   if (ready !== undefined) return ready;
-  report(`this Node is ${process.version}; installing a newer one into tools/node`);
-  await runNpm(['ci', ...npmFlags], { cwd: toolsDir, node: process.execPath });
+  report(`this Node is ${version}; installing a newer one into tools/node`);
+  await npm(['ci', ...npmFlags], { cwd: toolsDir, node: process.execPath });
   const node = installedNode(toolsDir);
   if (node !== undefined) return node;
   throw new SetupError(
-    `Node ${process.versions.node} is too old and the registry has no newer one for ${process.platform} ${process.arch}.`,
+    `Node ${version} is too old and the registry has no newer one for ${process.platform} ${process.arch}.`,
     `Install Node ${requiredNodeMajor} or later from nodejs.org and start again.`,
   );
 }

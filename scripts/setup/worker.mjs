@@ -124,13 +124,28 @@ export function fileInTar(tar, name) {
   throw new Error(`the archive holds no ${name}`);
 }
 
-async function buildLocally({ workerDir, dir, report }) {
-  const { buildWorker, missingDebianPackages } = await import('../worker/build.mjs');
-  await installDebianPackages(missingDebianPackages(), report);
+/** What a local build is made with; loaded when it is needed, which is once for a machine. */
+const compileHere = async (options) => (await import('../worker/build.mjs')).buildWorker(options);
+const missingHere = async () => (await import('../worker/build.mjs')).missingDebianPackages();
+const proveHere = async (path) => (await import('../worker/prove.mjs')).proveWorker(path);
+
+/**
+ * Builds the worker from the package's sources and lets it carry media before anybody gets it.
+ * @throws {SetupError}
+ */
+export async function buildLocally({
+  workerDir,
+  dir,
+  report,
+  missing = missingHere,
+  compile = compileHere,
+  prove = proveHere,
+}) {
+  await installDebianPackages(await missing(), report);
   report('building it from the package’s sources (2 to 3 minutes on two cores, once)');
   let path;
   try {
-    path = await buildWorker({ workerDir, buildDir: dir, onProgress: everyQuarter(report) });
+    path = await compile({ workerDir, buildDir: dir, onProgress: everyQuarter(report) });
   } catch (error) {
     if (error.name === 'RecipeError') throw new SetupError(error.message, 'See above.', { cause: error });
     throw new SetupError(
@@ -140,9 +155,8 @@ async function buildLocally({ workerDir, dir, report }) {
     );
   }
   report('proving it: DTLS handshake and media both ways');
-  const { proveWorker } = await import('../worker/prove.mjs');
   try {
-    await proveWorker(path);
+    await prove(path);
   } catch (error) {
     throw new SetupError(
       `The worker was built, but ${error.message}.`,

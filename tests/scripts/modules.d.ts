@@ -6,6 +6,8 @@ declare module '*/scripts/worker/recipe.mjs' {
   export function workerSchemas(workerDir: string): string[];
   export function compileUnits(sources: string[]): { name: string; sources: string[] }[];
   export function patched(file: string, text: string): string;
+  export function recipeHash(): string;
+  export class RecipeError extends Error {}
 }
 
 declare module '*/scripts/worker/srtp.mjs' {
@@ -46,7 +48,15 @@ declare module '*/scripts/setup/steps.mjs' {
 
 declare module '*/scripts/setup/tree.mjs' {
   type Npm = (args: string[], where: { cwd: string; node: string }) => Promise<void>;
-  export function ensurePackages(root: string, report: (text: string) => void, npm: Npm): Promise<boolean>;
+  type Report = (text: string) => void;
+  export function ensureNode(
+    root: string,
+    report: Report,
+    options?: { version?: string; npm?: Npm },
+  ): Promise<string>;
+  /** Without `npm` the real one runs: the script that `npm_execpath` names. */
+  export function ensurePackages(root: string, report: Report, npm?: Npm): Promise<boolean>;
+  export function ensurePages(root: string, report: Report): Promise<boolean>;
   /** Builds `dist/server.mjs` when its sources changed. */
   export function ensureServer(root: string, report: (text: string) => void): Promise<boolean>;
   /** Builds `dist/lab` when its sources changed. */
@@ -64,6 +74,14 @@ declare module '*/scripts/setup/worker.mjs' {
     download?: Download;
     build?: Build;
   }): Promise<{ path: string; from: 'given' | 'cache' | 'download' | 'build' }>;
+  export function buildLocally(options: {
+    workerDir: string;
+    dir: string;
+    report: (text: string) => void;
+    missing: () => Promise<string[]>;
+    compile: () => Promise<string>;
+    prove: (path: string) => Promise<void>;
+  }): Promise<string>;
   export function cachedWorkerPath(cache: string, version: string): string;
   export function downloadWorker(options: {
     version: string;
@@ -115,6 +133,7 @@ declare module '*/scripts/setup/start.mjs' {
     keyFile: string | undefined;
     profileDir: string;
   }): Promise<number>;
+  export function startServerAlone(options: { root: string; args: string[] }): Promise<number>;
   export function keepServer(
     start: (args: string[]) => ChildProcess,
     limits?: { firstDelayMs?: number; lastDelayMs?: number; settledAfterMs?: number },

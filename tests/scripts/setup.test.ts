@@ -1,7 +1,16 @@
 // The set-up steps: what they print, when they work and when they rest, and what they say when they fail.
 // npm, apt-get and Electron's download are replaced by records of having been called; programs and files are real.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,18 +24,35 @@ import {
   readyLine,
   startAppWindow,
   startRemoteWindow,
+  startServerAlone,
 } from '../../scripts/setup/start.mjs';
 import { parseConfig } from '../../sfu-server/config.ts';
 import { flagsGiven } from '../../sfu-server/protocol/flags.ts';
 import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
-import { ensurePackages, packagesStamp } from '../../scripts/setup/tree.mjs';
+import {
+  ensureNode,
+  ensurePackages,
+  ensurePages,
+  ensureServer,
+  packagesStamp,
+} from '../../scripts/setup/tree.mjs';
 import { installDebianPackages } from '../../scripts/setup/worker.mjs';
+
+/** A Node 20 of this system; this one where there is none. */
+const oldNode =
+  ['/usr/bin/node', '/usr/local/bin/node'].find(
+    (path) =>
+      existsSync(path) && spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout.startsWith('v20.'),
+  ) ?? process.execPath;
 
 let dir = '';
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'setup-test-'));
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const file = (path: string, text: string, mode = 0o644) => {
   mkdirSync(dirname(path), { recursive: true });
@@ -70,6 +96,86 @@ describe('steps', () => {
   });
 });
 
+describe('Node', () => {
+  const never = () => Promise.reject(new Error('npm was asked'));
+  const installed = () => join(dir, 'tools/node/node_modules/node-here/bin/node');
+  const older = (npm: (args: string[], where: { cwd: string }) => Promise<void>) =>
+    ensureNode(dir, () => {}, { version: '20.20.2', npm });
+
+  it('is the one that runs this where it is new enough; else one from the registry, installed once', async () => {
+    await expect(ensureNode(dir, () => {}, { version: '24.0.0', npm: never })).resolves.toBe(
+      process.execPath,
+    );
+    const asked: unknown[] = [];
+    const npm = async ([command]: string[], { cwd }: { cwd: string }) => {
+      asked.push([command, cwd]);
+      file(installed(), '#!/bin/sh\n', 0o755);
+    };
+    await expect(older(npm)).resolves.toBe(installed());
+    await expect(older(never)).resolves.toBe(installed());
+    expect(asked).toEqual([['ci', join(dir, 'tools/node')]]);
+  });
+
+  it('that cannot be had is a sentence: none for this system, or npm’s own reasons', async () => {
+    await expect(older(async () => {})).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Node 20\.20\.2 is too old and the registry has no newer one for \w+ \w+\.$/,
+      ),
+      todo: expect.stringMatching(/^Install Node 24 or later from nodejs\.org/),
+    });
+    mkdirSync(join(dir, 'tools/node'), { recursive: true });
+    // npm as it fails: reasons first, then a page on how to use it.
+    const cli = file(
+      join(dir, 'npm/npm-cli.js'),
+      `console.error('npm error code ECONNREFUSED\\nnpm error connect 127.0.0.1:9\\nUsage: npm ci');
+       process.exit(process.env.npm_config_prefix ? 2 : 1)`,
+    );
+    vi.stubEnv('npm_execpath', cli);
+    vi.stubEnv('npm_config_prefix', '/the/npm/that/started/this');
+    const failed = ensureNode(dir, () => {}, { version: '20.20.2' });
+    await expect(failed).rejects.toMatchObject({
+      message: `npm ci failed in ${join(dir, 'tools/node')}.\nnpm error code ECONNREFUSED\nnpm error connect 127.0.0.1:9`,
+      todo: expect.stringMatching(/npm registry can be reached and that the folder may be written/),
+    });
+    await expect(failed).rejects.toHaveProperty('cause.message', expect.stringMatching(/ended with code 1/));
+  });
+
+  it('of twenty, where this system has one, can read all that set-up consists of', () => {
+    const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
+    const { stderr, status } = spawnSync(oldNode, [run, 'fly'], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/no target "fly"/)]);
+  });
+});
+
+describe('builds', () => {
+  const vite = (script: string) => {
+    file(join(dir, 'node_modules/vite/package.json'), '{"bin":{"vite":"vite.mjs"}}');
+    file(join(dir, 'node_modules/vite/vite.mjs'), script);
+  };
+  const said: string[] = [];
+  const build = () => ensurePages(dir, (text) => said.push(text));
+
+  it('are made when a source has changed, not when it was only touched, and name the source that does not build', async () => {
+    file(join(dir, 'package-lock.json'), '{}');
+    const page = file(join(dir, 'renderer/page.tsx'), 'one');
+    vite(`console.error('page.tsx:1: Unexpected token'); process.exit(1)`);
+    await expect(build()).rejects.toMatchObject({
+      message: expect.stringMatching(/^renderer does not build\. [\s\S]*page\.tsx:1: Unexpected token/),
+      todo: 'Mend the source the message names.',
+    });
+    vite('');
+    await expect(build()).resolves.toBe(true);
+    await expect(build()).resolves.toBe(false);
+    utimesSync(page, 1, 1);
+    await expect(build()).resolves.toBe(false);
+    file(page, 'two');
+    await expect(build()).resolves.toBe(true);
+    expect(said).toHaveLength(3);
+    file(join(dir, 'dist/renderer/.stamp'), '{"quick":');
+    await expect(build()).resolves.toBe(true);
+  });
+});
+
 describe('packages', () => {
   const tree = () => {
     file(join(dir, 'package-lock.json'), '{"lockfileVersion":3}');
@@ -104,6 +210,17 @@ describe('packages', () => {
       todo: expect.stringMatching(/sudo apt-get install .*ninja-build g\+\+/),
     });
     await installDebianPackages([], () => {}, { isRoot: false });
+    // As root, with an apt-get that cannot reach anything.
+    file(
+      join(dir, 'bin/apt-get'),
+      '#!/bin/sh\necho "E: Temporary failure resolving deb.example"\nexit 100\n',
+      0o755,
+    );
+    vi.stubEnv('PATH', join(dir, 'bin'));
+    await expect(installDebianPackages(['g++'], () => {}, { isRoot: true })).rejects.toMatchObject({
+      message: expect.stringMatching(/^apt-get could not install g\+\+\.[\s\S]*Temporary failure resolving/),
+      todo: expect.stringMatching(/apt-get update must work/),
+    });
   });
 });
 
@@ -246,6 +363,47 @@ describe('the server beside an app window', () => {
     await expect(open('https://drop.example', file(join(dir, 'empty'), 'no'))).rejects.toThrow(
       /no studio key/,
     );
+  });
+});
+
+describe('the server on its own', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const alone = (args: string[]) => {
+    const start = `import { startServerAlone } from ${JSON.stringify(join(root, 'scripts/setup/start.mjs'))};
+      process.exitCode = await startServerAlone({ root: ${JSON.stringify(root)}, args: ${JSON.stringify(args)} });`;
+    return spawn(process.execPath, ['--input-type=module', '-e', start], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  };
+
+  it('prints where fans and co-hosts come in, their code, what a studio needs, and not the key; ends when told', async () => {
+    await ensureServer(root, () => {});
+    const data = join(dir, 'data');
+    const where = ['--port=0', '--host=127.0.0.1', '--announced-address=loopback', `--data=${data}`];
+    const server = alone([...where, '--log-level=silent', '--edges=1', '--spares=0']);
+    let printed = '';
+    const complete = Promise.withResolvers<void>();
+    server.stdout.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+      if (/^Key .*\n/m.test(printed)) complete.resolve();
+    });
+    const ended = new Promise((resolve) => void server.once('close', resolve));
+    await Promise.race([complete.promise, ended]);
+    const [, address] = /^Viewers {3}(http:\/\/127\.0\.0\.1:\d+)\/watch\/[\w-]+$/m.exec(printed) ?? [];
+    expect(printed).toContain('█▀▀');
+    expect(printed).toContain(`Co-hosts  ${address}/cohost`);
+    expect(printed).toContain(`Studio    npm start -- --server ${address} --key-file studio.key`);
+    expect(printed).toContain(`Key       ${join(data, 'studio.key')}`);
+    expect(printed).not.toContain(readFileSync(join(data, 'studio.key'), 'utf8').trim());
+    server.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  }, 90_000);
+
+  it('says which setting is wrong before anything starts', async () => {
+    await expect(startServerAlone({ root, args: ['--port', 'eleven'] })).rejects.toMatchObject({
+      message: expect.stringMatching(/The setting --port is not valid/),
+      todo: 'See the settings in docs/server.md.',
+    });
   });
 });
 

@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,11 +19,18 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { proveWorker } from '../../scripts/worker/prove.mjs';
-import { compileUnits, patched, workerSchemas, workerSources } from '../../scripts/worker/recipe.mjs';
+import {
+  compileUnits,
+  patched,
+  RecipeError,
+  recipeHash,
+  workerSchemas,
+  workerSources,
+} from '../../scripts/worker/recipe.mjs';
 import { createSrtpContext, deriveKey, srtpProfiles } from '../../scripts/worker/srtp.mjs';
-import { cachedWorkerPath, downloadWorker, ensureWorker } from '../../scripts/setup/worker.mjs';
+import { buildLocally, cachedWorkerPath, downloadWorker, ensureWorker } from '../../scripts/setup/worker.mjs';
 
 const packageDir = fileURLToPath(new URL('../../node_modules/mediasoup', import.meta.url));
 const workerDir = join(packageDir, 'worker');
@@ -195,6 +204,78 @@ describe('search order', () => {
   });
 });
 
+describe('a local build', () => {
+  const build = (steps: { compile?: () => Promise<string>; prove?: () => Promise<void> }) =>
+    buildLocally({
+      workerDir: join(dir, 'worker'),
+      dir,
+      report: () => {},
+      missing: async () => [],
+      compile: async () => program(join(dir, 'built'), 41),
+      prove: async () => {},
+      ...steps,
+    });
+  const fails = (error: Error) => () => Promise.reject(error);
+
+  it('that fails says why and what to do: an unknown package, a compiler’s words, a worker that carries no media', async () => {
+    await expect(build({})).resolves.toBe(join(dir, 'built'));
+    await expect(
+      build({ compile: fails(new Error('g++ ended with code 1.\nfatal error: uv.h')) }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/cannot be built here\. g\+\+ ended with code 1\.[\s\S]*uv\.h/),
+      todo: expect.stringMatching(
+        /once as root, or allow access to github\.com .* or set MEDIASOUP_WORKER_BIN/,
+      ),
+    });
+    const changed = new RecipeError('meson.build has a new list.');
+    await expect(build({ compile: fails(changed) })).rejects.toThrow(
+      /new list\. .* update it, or set MEDIASOUP_WORKER_BIN/,
+    );
+    await expect(build({ prove: fails(new Error('no media came back')) })).rejects.toMatchObject({
+      message: 'The worker was built, but no media came back.',
+      todo: expect.stringMatching(/^It is not kept\./),
+    });
+  });
+
+  it('is kept only when it was proven, under the version of the package and of the recipe', async () => {
+    const root = join(dir, 'root');
+    const cache = join(dir, 'cache');
+    mkdirSync(join(root, 'node_modules/mediasoup/worker'), { recursive: true });
+    const version = (name: string) =>
+      writeFileSync(join(root, 'node_modules/mediasoup/package.json'), JSON.stringify({ version: name }));
+    version('1.0.0');
+    const find = (prove: () => Promise<void>) =>
+      ensureWorker({
+        root,
+        cache,
+        env: {},
+        download: fails(new Error('away')),
+        build: () => build({ prove }),
+      });
+    await expect(find(fails(new Error('it is deaf')))).rejects.toThrow(/it is deaf/);
+    expect(existsSync(cachedWorkerPath(cache, '1.0.0'))).toBe(false);
+    await expect(find(async () => {})).resolves.toMatchObject({ from: 'build' });
+    await expect(find(fails(new Error('not asked again')))).resolves.toMatchObject({ from: 'cache' });
+    version('1.0.1');
+    await expect(find(async () => {})).resolves.toMatchObject({ from: 'build' });
+    expect(cachedWorkerPath(cache, '1.0.0')).toContain(`1.0.0-${recipeHash()}`);
+    // Another recipe, or the same for another processor, is another worker.
+    const copy = join(dir, 'recipe');
+    cpSync(fileURLToPath(new URL('../../scripts/worker', import.meta.url)), copy, { recursive: true });
+    const hashOf = (arch: string) => {
+      const script = `Object.defineProperty(process, 'arch', { value: '${arch}' });
+        console.log((await import(${JSON.stringify(join(copy, 'recipe.mjs'))})).recipeHash())`;
+      return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+      }).stdout.trim();
+    };
+    expect(hashOf(process.arch)).toBe(recipeHash());
+    expect(hashOf('another')).not.toBe(recipeHash());
+    appendFileSync(join(copy, 'recipe.mjs'), '// A flag more.\n');
+    expect(hashOf(process.arch)).not.toBe(recipeHash());
+  });
+});
+
 describe('official build', () => {
   const serve = async (answer: (path: string) => Buffer | undefined | 'silence') => {
     const server = createServer((request, response) => {
@@ -228,6 +309,11 @@ describe('official build', () => {
       await expect(
         downloadWorker({ version: '3.0.0', dir, env: server.env, timeoutMs: 200 }),
       ).rejects.toThrow(/within 0\.2 s/);
+      // Unless told otherwise it is given 15 s, for the answer and all that follows.
+      const limit = vi.spyOn(AbortSignal, 'timeout');
+      await expect(downloadWorker({ version: '2.0.0', dir, env: server.env })).rejects.toThrow(/404/);
+      expect(limit.mock.calls).toEqual([[15_000]]);
+      limit.mockRestore();
     } finally {
       server.close();
     }
