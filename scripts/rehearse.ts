@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
 import { printLines, type Line } from './rehearsal/lines.ts';
+import { rehearsalReport, reportLines, type RehearsalReport } from './rehearsal/report.ts';
 import { inviteGuest, openStudio, openViewer, recordSale, setUpShow } from './rehearsal/people.ts';
 import {
   at,
@@ -41,20 +42,6 @@ const settings = z
     viewers: z.coerce.number().int().min(1).max(20),
   })
   .parse(flags);
-
-type Report = {
-  glassToGlassMs: { median: number; p95: number };
-  joinMs: { median: number; max: number };
-  switchGapMs: { max: number };
-  killGapMs: number;
-  returnMs: number;
-  avOffsetMs: number;
-  qrDecoded: string;
-  stockLagMs: number;
-  viewers: number;
-  framesDroppedPct: number;
-  machineLoad: number;
-};
 
 const cpuTicks = () => {
   let busy = 0;
@@ -252,7 +239,7 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string) =
     say('the show has ended');
 
     const loadNow = cpuTicks();
-    const report: Report = {
+    const report: RehearsalReport = {
       glassToGlassMs: { median: rounded(at(steady.delays, 0.5)), p95: rounded(at(steady.delays, 0.95)) },
       joinMs: { median: rounded(at(joins, 0.5)), max: rounded(Math.max(...joins)) },
       switchGapMs: { max: rounded(switchGap) },
@@ -271,48 +258,20 @@ const rehearse = async (server: TestServer, browser: Browser, profile: string) =
   }
 };
 
-const linesOf = ({ report, listeningMs }: Awaited<ReturnType<typeof rehearse>>): Line[] => {
-  const ms = (name: string, value: number): Line => ({ name, value: `${value} ms` });
-  const atMost = (name: string, value: number, mostMs: number): Line => ({
-    ...ms(name, value),
-    note: `≤ ${mostMs} ms`,
-    met: value <= mostMs,
-  });
-  return [
-    ms('delay, camera to screen, median', report.glassToGlassMs.median),
-    atMost('delay, camera to screen, p95', report.glassToGlassMs.p95, 150),
-    ms('the same with sound on, median', rounded(listeningMs.median)),
-    ms('the same with sound on, p95', rounded(listeningMs.p95)),
-    ms('page opened → first picture, median', report.joinMs.median),
-    ms('page opened → first picture, worst', report.joinMs.max),
-    atMost('planned switch, longest gap', report.switchGapMs.max, 150),
-    atMost('studio killed → standby on screen', report.killGapMs, 400),
-    ms('studio resumed → live on screen', report.returnMs),
-    {
-      ...ms('sound behind picture', report.avOffsetMs),
-      note: '± 60 ms',
-      met: Math.abs(report.avOffsetMs) <= 60,
-    },
-    {
-      name: 'QR code in the picture',
-      value: report.qrDecoded,
-      note: 'readable',
-      met: report.qrDecoded.includes('/shop/'),
-    },
-    atMost('sale → card and picture', report.stockLagMs, 200),
-    { name: 'frames dropped', value: `${report.framesDroppedPct} %` },
-    { name: 'viewers', value: String(report.viewers) },
-    { name: 'machine busy', value: `${Math.round(report.machineLoad * 100)} %` },
-  ];
-};
+/** What the file does not hold: with sound on the picture is held back until lips and words agree. */
+const listeningLines = ({ median, p95 }: { median: number; p95: number }): Line[] => [
+  { name: 'with sound on, median', value: `${rounded(median)} ms`, note: 'camera to screen' },
+  { name: 'with sound on, p95', value: `${rounded(p95)} ms`, note: 'camera to screen' },
+];
 
 const profile = mkdtempSync(join(tmpdir(), 'live-drop-rehearsal-'));
 const server = await startServer({ args: ['--codec', settings.codec, '--log-level', 'warn'] });
 const browser = await launchBrowser();
 try {
   const rehearsed = await rehearse(server, browser, profile);
-  printLines(linesOf(rehearsed));
-  if (settings.json) writeFileSync(settings.json, `${JSON.stringify(rehearsed.report, null, 2)}\n`);
+  const report = rehearsalReport.parse(rehearsed.report);
+  printLines([...reportLines(report), ...listeningLines(rehearsed.listeningMs)]);
+  if (settings.json) writeFileSync(settings.json, `${JSON.stringify(report, null, 2)}\n`);
 } catch (error) {
   console.error('The rehearsal stopped:', error);
   const log = server.log();

@@ -215,7 +215,9 @@ describe('a local build', () => {
       prove: async () => {},
       ...steps,
     });
-  const fails = (error: Error) => () => Promise.reject(error);
+  const fails = (reason: Error) => async (): Promise<never> => {
+    throw reason;
+  };
 
   it('that fails says why and what to do: an unknown package, a compiler’s words, a worker that carries no media', async () => {
     await expect(build({})).resolves.toBe(join(dir, 'built'));
