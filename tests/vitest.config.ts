@@ -13,7 +13,7 @@ const quiet = [
   'tests/renderer/{frame-pace,production-desk,rounds,scenes,source-loss}.test.ts',
   'tests/sfu-server/{config,encoder-keys,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
-  'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer}.test.ts',
+  'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer,timed-buffer}.test.ts',
   'tests/electron/{ipc,keyring,recordings}.test.ts',
 ];
 

@@ -78,7 +78,7 @@ export const MixerPanel = () => {
   );
 };
 
-const attachedNotes = { guest: 'guest', feed: 'encoder', local: 'video' } as const satisfies Record<
+const attachedNotes = { guest: 'guest', feed: 'encoder', file: 'video' } as const satisfies Record<
   AttachedStrip['kind'],
   string
 >;

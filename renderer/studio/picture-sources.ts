@@ -296,7 +296,7 @@ export const createPictureSources = (options: {
     const { id, name, origin } = feed.source;
     if (feed.sound && !track) sound.detach(id);
     feed.sound = track;
-    const kind = origin.kind === 'encoder' ? 'feed' : 'local';
+    const kind = origin.kind === 'encoder' ? 'feed' : 'file';
     if (track) sound.attach(id, { name, kind, onAir: onProgram.has(id), track });
   };
 

@@ -43,7 +43,7 @@ export type ChannelState = {
 /** A strip that belongs to no microphone of this machine: a guest, a file, an encoder. */
 export type AttachedStrip = {
   readonly name: string;
-  readonly kind: 'local' | 'guest' | 'feed';
+  readonly kind: 'guest' | 'feed' | 'file';
   readonly onAir: boolean;
   readonly strip: StripSettings;
 };

@@ -293,8 +293,8 @@ test('the desk keeps its own time: a page that stands still costs no sound', asy
     mixer.close();
     return { heardMs: arrivalsMs.length * 10, tookMs, clock };
   });
-  // Every 10 ms of the time it took were heard; the ends may lie inside a block or in its delivery.
-  expect(Math.abs(result.heardMs - result.tookMs)).toBeLessThan(100);
+  // A page that stopped the sound would cost 2.1 s. The ends may lie inside a delivery, which a busy machine makes late.
+  expect(Math.abs(result.heardMs - result.tookMs)).toBeLessThan(500);
   expect(result.clock).toMatchObject({ skippedMs: 0 });
   expect(result.clock?.droppedBlocks).toEqual({});
   await page.close();

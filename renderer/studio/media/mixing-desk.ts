@@ -6,6 +6,7 @@ import { ChannelStrip, type StripSettings } from './channel-strip.ts';
 import { Limiter } from './limiter.ts';
 import { SoundMeter, silenceDb, type Levels } from './sound-meter.ts';
 import { SteeredBuffer, type BufferReport } from './steered-buffer.ts';
+import { TimedBuffer } from './timed-buffer.ts';
 
 export const deskRate = 48_000;
 export const blockFrames = 480;
@@ -14,9 +15,9 @@ export const blockMs = (blockFrames / deskRate) * 1000;
 export interface InputOptions extends StripSettings {
   /**
    * `guest`: a person who comes over the network. `feed`: what else does, such as an encoder. `talkback`: heard by guests alone, and
-   * only while talkback is on.
+   * only while talkback is on. `file`: played by this machine, its samples say when they are due. It is so from the beginning, or never.
    */
-  readonly kind: 'local' | 'guest' | 'feed' | 'talkback';
+  readonly kind: 'local' | 'guest' | 'feed' | 'talkback' | 'file';
   /** Held out of the mix without being muted: a guest who waits, a backup microphone that is not needed. */
   readonly onAir: boolean;
 }
@@ -86,7 +87,7 @@ class Sides {
 
 interface Input {
   options: InputOptions;
-  readonly buffer: SteeredBuffer;
+  readonly buffer: SteeredBuffer | TimedBuffer;
   readonly strip: ChannelStrip;
   readonly meter: SoundMeter;
   /** Before pan and mute. */
@@ -106,6 +107,8 @@ export class MixingDesk {
   readonly #outputs = new Map<OutputId, Output>();
   readonly #programMeter = new SoundMeter(deskRate);
   readonly #program: Output = { sides: new Sides(), limiter: new Limiter(deskRate) };
+  /** Rendered so far: the desk's clock. */
+  #frames = 0;
   #listening: Listening = { on: false, source: 'guests', soloIds: [], talkback: false };
 
   constructor() {
@@ -115,7 +118,10 @@ export class MixingDesk {
   addInput(id: string, options: InputOptions): void {
     this.#inputs.set(id, {
       options,
-      buffer: new SteeredBuffer(deskRate),
+      buffer:
+        options.kind === 'file'
+          ? new TimedBuffer(deskRate, this.#frames)
+          : new SteeredBuffer(deskRate, this.#frames),
       strip: new ChannelStrip(deskRate, this.#stripSettings(options)),
       meter: new SoundMeter(deskRate),
       own: new Sides(),
@@ -135,9 +141,12 @@ export class MixingDesk {
     this.#inputs.delete(id);
   }
 
-  /** A source's next samples at its own rate, first all of the left side, then all of the right; `atMs` by the desk's clock. */
-  write(id: string, samples: Float32Array, sampleRate: number, atMs: number): void {
-    this.#inputs.get(id)?.buffer.write(samples, sampleRate, atMs);
+  /**
+   * A source's next samples at its own rate, first all of the left side, then all of the right. By the desk's clock: when they arrived,
+   * and what the source says of their moment, which counts for files alone.
+   */
+  write(id: string, samples: Float32Array, sampleRate: number, arrivedMs: number, dueMs: number): void {
+    this.#inputs.get(id)?.buffer.write(samples, sampleRate, arrivedMs, dueMs);
   }
 
   /** Another source has taken over the input. */
@@ -176,6 +185,7 @@ export class MixingDesk {
     // The program first: the monitor may play it.
     for (const [id, output] of this.#outputs) this.#mix(id, output);
     this.#programMeter.process(this.#program.sides.left, this.#program.sides.right);
+    this.#frames += blockFrames;
   }
 
   /** The block last rendered, left side first, into an array of twice its length. False: nobody listens there now. */

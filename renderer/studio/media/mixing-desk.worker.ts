@@ -122,7 +122,7 @@ async function carry(id: string, source: Source): Promise<void> {
   const { reader } = source;
   let samples = new Float32Array(2 * blockFrames);
   for (let sound = (await reader.read()).value; sound !== undefined; sound = (await reader.read()).value) {
-    const { numberOfFrames, numberOfChannels, sampleRate } = sound;
+    const { numberOfFrames, numberOfChannels, sampleRate, timestamp } = sound;
     if (samples.length !== 2 * numberOfFrames) samples = new Float32Array(2 * numberOfFrames);
     for (let channel = 0; channel < 2; channel++) {
       // A mono microphone is heard on both sides.
@@ -132,7 +132,10 @@ async function carry(id: string, source: Source): Promise<void> {
       });
     }
     sound.close();
-    if (sources.get(id) === source) desk.write(id, samples, sampleRate, performance.now() - startedAt);
+    if (sources.get(id) !== source) return;
+    // Chromium tells each thread a track's times by that thread's own clock.
+    const dueMs = onDesk(timestamp / 1000);
+    desk.write(id, samples, sampleRate, onDesk(performance.now()), dueMs);
   }
 }
 
@@ -145,6 +148,9 @@ const droppedBlocks: Partial<Record<OutputId, number>> = {};
 let latestMs = 0;
 let busyMs = 0;
 const block = new Float32Array(2 * blockFrames);
+
+/** A moment by the desk's clock, which has never counted what was skipped. */
+const onDesk = (atMs: number): number => atMs - startedAt - skippedBlocks * blockMs;
 
 /** Blocks that should have been rendered by now and are not. */
 const blocksDue = (): number => Math.floor((performance.now() - startedAt) / blockMs) - blocks;

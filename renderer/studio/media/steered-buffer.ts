@@ -1,6 +1,8 @@
 // The short buffer between a sound source and the mixing desk, whose clocks are never quite the same: keeps the delay
 // small, plays a little faster or slower to hold it there, and measures how far the source's clock is off. Pure.
-// Not its job: carrying blocks to it (mixing-desk.worker.ts), or what is done with the sound (channel-strip.ts).
+// Not its job: carrying blocks to it (mixing-desk.worker.ts), sound that says when it is due (timed-buffer.ts), or what is done
+// with the sound (channel-strip.ts).
+import { framesAfter, SoundRing } from './sound-ring.ts';
 
 /** What a buffer says about itself. */
 export interface BufferReport {
@@ -12,8 +14,6 @@ export interface BufferReport {
   readonly driftPpm: number | null;
 }
 
-/** 1.3 s of a device at 96 kHz. */
-const ringFrames = 131_072;
 /**
  * Close together: what the buffer holds is a delay of sound against picture that nobody down the line knows of, and sender
  * reports allow for its middle (`soundUntoldMs` in program-bus.ts).
@@ -32,11 +32,9 @@ const staleMs = 600;
  */
 export class SteeredBuffer {
   readonly #programRate: number;
-  readonly #left = new Float32Array(ringFrames);
-  readonly #right = new Float32Array(ringFrames);
+  readonly #ring = new SoundRing();
   readonly #drift = new DriftMeter();
   #rate: number;
-  #written = 0;
   #read = 0;
   #playing = false;
   #speed = 1;
@@ -47,24 +45,25 @@ export class SteeredBuffer {
   #readMs = 10;
   #lastWriteMs = 0;
   #underruns = 0;
-  #clockFrames = 0;
+  #clockFrames: number;
   #sinceSettled = 0;
 
-  /** `programRate`: the rate it is read at, in Hz. */
-  constructor(programRate: number) {
+  /** `programRate`: the rate it is read at, in Hz. `clockFrames`: what the program's clock has counted before its first read. */
+  constructor(programRate: number, clockFrames = 0) {
+    this.#clockFrames = clockFrames;
     this.#programRate = programRate;
     this.#rate = programRate;
   }
 
   /**
    * The source's next samples at its own rate: first all of the left side, then all of the right. `atMs`: when they came, by
-   * the program's clock, on which the first block that is read ends at its own length.
+   * the program's clock.
    */
   write(samples: Float32Array, sampleRate: number, atMs: number): void {
     if (sampleRate !== this.#rate) {
       this.#rate = sampleRate;
       this.#playing = false;
-      this.#read = this.#written;
+      this.#read = this.#ring.written;
       this.#drift.restart();
     }
     // What is left, as if it were read sample by sample: reading in blocks, it would look a block better or worse with the moment.
@@ -72,15 +71,9 @@ export class SteeredBuffer {
     this.#leastMs = Math.min(this.#leastMs, this.#bufferedMs() - sinceReadMs);
     this.#lastWriteMs = atMs;
     const frames = samples.length / 2;
-    const mask = ringFrames - 1;
-    for (let i = 0; i < frames; i++) {
-      const at = (this.#written + i) & mask;
-      this.#left[at] = samples[i] ?? 0;
-      this.#right[at] = samples[frames + i] ?? 0;
-    }
-    this.#written += frames;
+    this.#ring.write(samples);
     this.#blockMs = (frames / sampleRate) * 1000;
-    this.#drift.arrived((this.#written / sampleRate) * 1000, atMs);
+    this.#drift.arrived((this.#ring.written / sampleRate) * 1000, atMs);
   }
 
   /** Another source takes over: what is known of the old one's clock is forgotten, its last sound is played. */
@@ -94,18 +87,13 @@ export class SteeredBuffer {
     this.#clockFrames += frames;
     this.#steer(frames);
     const step = (this.#rate / this.#programRate) * this.#speed;
-    // Three more: the interpolation looks one sample back and two ahead.
-    if (this.#playing && this.#written - this.#read < frames * step + 3) this.#runDry();
+    if (this.#playing && this.#ring.written - this.#read < frames * step + framesAfter) this.#runDry();
     if (!this.#playing) {
       left.fill(0);
       right.fill(0);
       return;
     }
-    for (let i = 0; i < frames; i++) {
-      left[i] = interpolate(this.#left, this.#read);
-      right[i] = interpolate(this.#right, this.#read);
-      this.#read += step;
-    }
+    this.#read = this.#ring.read(this.#read, step, left, right);
   }
 
   /** Counts underruns anew from here. */
@@ -130,7 +118,7 @@ export class SteeredBuffer {
   }
 
   #bufferedMs(): number {
-    return ((this.#written - this.#read) / this.#rate) * 1000;
+    return ((this.#ring.written - this.#read) / this.#rate) * 1000;
   }
 
   #steer(frames: number): void {
@@ -143,7 +131,7 @@ export class SteeredBuffer {
       const awayMs = clamp(this.#blockMs - (this.#clockMs() - this.#lastWriteMs), 0, this.#blockMs);
       const neededMs = this.#reserveMs + readMs + awayMs;
       if (bufferedMs >= neededMs) {
-        this.#read = Math.max(1, this.#written - (neededMs / 1000) * this.#rate);
+        this.#read = Math.max(1, this.#ring.written - (neededMs / 1000) * this.#rate);
         this.#playing = true;
         this.#speed = 1;
         this.#leastMs = Infinity;
@@ -232,22 +220,6 @@ class DriftMeter {
     }
     return spread > 0 ? (together / spread) * 1e6 : null;
   }
-}
-
-/** Four-point Hermite interpolation in a ring whose size is a power of two. */
-function interpolate(ring: Float32Array, position: number): number {
-  const mask = ring.length - 1;
-  const whole = Math.floor(position);
-  const t = position - whole;
-  const b = ring[whole & mask] ?? 0;
-  if (t === 0) return b;
-  const a = ring[(whole - 1) & mask] ?? 0;
-  const c = ring[(whole + 1) & mask] ?? 0;
-  const d = ring[(whole + 2) & mask] ?? 0;
-  const slope = (c - a) / 2;
-  const bend = a - 2.5 * b + 2 * c - d / 2;
-  const twist = (d - a) / 2 + 1.5 * (b - c);
-  return ((twist * t + bend) * t + slope) * t + b;
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));

@@ -26,8 +26,13 @@ export type VideoFileReport =
 const lateMs = 250;
 /** Sound goes out in pieces of this length, whatever its codec's are: the mixer waits for one of them. */
 const soundPieceMs = 10;
-/** The mixer keeps sound for so much longer than the compositor keeps a picture, as measured where both come out. */
-const soundLeadMs = 25;
+/** The mixer has sound so long before it is due: stalls of the machine's threads, up to this long, are not heard. */
+const soundAheadMs = 200;
+/**
+ * So much later than its picture the sound is due: as late as a calm machine's microphones are after their camera, which sender
+ * reports allow for (`soundUntoldMs` in program-bus.ts).
+ */
+const soundLateMs = 30;
 
 const report = (message: VideoFileReport): void => self.postMessage(message);
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -145,11 +150,11 @@ function playSound(of: Recording, sound: AudioSampleSink, mine: number, beganMs:
         for (let from = first; from < end; from += pieceFrames) {
           const to = Math.min(end, from + pieceFrames);
           const atS = timestamp - startS + from / sampleRate;
-          const dueMs = beganMs + (round * lengthS + atS) * 1000 - soundLeadMs;
+          const dueMs = beganMs + (round * lengthS + atS) * 1000 + soundLateMs;
           isEmpty = false;
-          const aheadMs = await until(dueMs);
+          const aheadMs = await until(dueMs - soundAheadMs);
           if (mine !== run) return 'stopped';
-          if (aheadMs <= -lateMs) continue;
+          if (aheadMs <= -soundAheadMs) continue;
           await writeSound(left.subarray(from, to), right.subarray(from, to), sampleRate, soundOut, dueMs);
         }
       } finally {
@@ -160,6 +165,7 @@ function playSound(of: Recording, sound: AudioSampleSink, mine: number, beganMs:
   });
 }
 
+/** Its time is the moment at which it is due, which the mixer gets by its own thread's clock. */
 async function writeSound(
   left: Float32Array,
   right: Float32Array,
