@@ -124,7 +124,7 @@ const isJudged = ({ origin }: Source): boolean => mayFail(origin);
 
 export const createPictureSources = (options: {
   compositor: Compositor;
-  sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir'>;
+  sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir' | 'setPictureDelayMs'>;
   /** Receives what an encoder sends to a source. */
   subscribe: (id: SourceId) => Promise<Subscription>;
   files: Pick<SourceFiles, 'get'>;
@@ -461,6 +461,11 @@ export const createPictureSources = (options: {
     }
   };
 
+  const delay = (id: SourceId, delayMs: number) => {
+    compositor.setSourceDelayMs(id, delayMs);
+    sound.setPictureDelayMs(id, delayMs);
+  };
+
   const end = (id: SourceId, feed: Feed) => {
     feeds.delete(id);
     feed.slot?.close();
@@ -468,7 +473,7 @@ export const createPictureSources = (options: {
     // A guest's picture is the guest desk's.
     if (id.startsWith('guest:')) return;
     compositor.removeSource(id);
-    compositor.setSourceDelayMs(id, 0);
+    delay(id, 0);
   };
 
   const addFeed = (source: Source): Feed => {
@@ -505,7 +510,7 @@ export const createPictureSources = (options: {
       for (const source of own) {
         const feed = feeds.get(source.id);
         if (source.videoDelayMs !== (feed?.source.videoDelayMs ?? 0)) {
-          compositor.setSourceDelayMs(source.id, source.videoDelayMs);
+          delay(source.id, source.videoDelayMs);
         }
         if (!feed) begin(addFeed(source));
         else if (feed.source !== source) {

@@ -95,6 +95,8 @@ export interface SoundDesk {
   setTarget(targetLufs: SoundSettings['targetLufs']): void;
   /** Holds the whole picture back to meet the sound. */
   setVideoDelayMs(delayMs: number): void;
+  /** One source's picture is held back by this: the sound that came with it goes with it, now and when it is attached. */
+  setPictureDelayMs(id: string, delayMs: number): void;
   readonly lipSync: LipSync;
   /** While on, guests hear the talkback channel and the program does not. */
   talk(on: boolean): void;
@@ -346,20 +348,27 @@ export const createSoundDesk = (options: {
       setAttached(id, { strip });
       save({ attached: withAttachedStrip(store.getState().settings.attached, id, strip) });
     }
-    if (mixer.hasInput(id)) mixer.updateInput(id, channel ? change : withPicture(strip));
+    if (mixer.hasInput(id)) mixer.updateInput(id, channel ? change : withPicture(id, strip));
   };
 
-  /** Sound that came with a picture is held back as the whole picture is; a microphone's is what that delay waits for. */
-  const withPicture = (strip: StripSettings): StripSettings => ({
+  const pictureDelaysMs = new Map<string, number>();
+  /** Sound that came with a picture is held back as that picture is; a microphone's is what such a delay waits for. */
+  const withPicture = (id: string, strip: StripSettings): StripSettings => ({
     ...strip,
-    delayMs: Math.min(longestSoundDelayMs, strip.delayMs + store.getState().settings.videoDelayMs),
+    delayMs: strip.delayMs + (pictureDelaysMs.get(id) ?? 0) + store.getState().settings.videoDelayMs,
   });
   const setVideoDelayMs = (videoDelayMs: number) => {
     save({ videoDelayMs });
     compositor.setVideoDelayMs(videoDelayMs);
     for (const [id, { strip }] of Object.entries(store.getState().attached)) {
-      if (mixer.hasInput(id)) mixer.updateInput(id, withPicture(strip));
+      if (mixer.hasInput(id)) mixer.updateInput(id, withPicture(id, strip));
     }
+  };
+  const setPictureDelayMs = (id: string, delayMs: number) => {
+    if (delayMs === 0) pictureDelaysMs.delete(id);
+    else pictureDelaysMs.set(id, delayMs);
+    const strip = store.getState().attached[id]?.strip;
+    if (strip && mixer.hasInput(id)) mixer.updateInput(id, withPicture(id, strip));
   };
   compositor.setVideoDelayMs(settings.videoDelayMs);
 
@@ -472,6 +481,7 @@ export const createSoundDesk = (options: {
     setMonitor,
     setTarget: (targetLufs) => save({ targetLufs }),
     setVideoDelayMs,
+    setPictureDelayMs,
     lipSync,
     talk: (on) => {
       const { settings, channels, talking } = store.getState();
@@ -489,7 +499,7 @@ export const createSoundDesk = (options: {
     attach: (id, { name, kind, onAir, track }) => {
       const strip = stripOf(id);
       if (mixer.hasInput(id)) mixer.replaceTrack(id, track);
-      else mixer.addInput(id, track, { ...withPicture(strip), kind, onAir });
+      else mixer.addInput(id, track, { ...withPicture(id, strip), kind, onAir });
       store.setState(({ attached }) => ({ attached: { ...attached, [id]: { name, kind, onAir, strip } } }));
       mixer.updateInput(id, { kind, onAir });
     },

@@ -110,9 +110,11 @@ const flipChoices: readonly { value: Look['flip']; text: string }[] = [
 ];
 const rotations = [0, 90, 180, 270] as const;
 
-/** Pictures that move and are opened here; a guest's picture and sound come together. */
+/** Pictures that move and are opened here. */
 const mayBeDelayed = ({ kind }: SourceOrigin): boolean =>
-  kind === 'camera' || kind === 'screen' || kind === 'video';
+  kind === 'camera' || kind === 'screen' || kind === 'video' || kind === 'encoder';
+/** Their sound goes with the picture. */
+const hasOwnSound = ({ kind }: SourceOrigin): boolean => kind === 'video' || kind === 'encoder';
 
 const LookSettings = ({ source }: { source: Source }) => {
   const studio = useStudio();
@@ -144,7 +146,7 @@ const LookSettings = ({ source }: { source: Source }) => {
       />
       {mayBeDelayed(source.origin) && (
         <NumberField
-          label="Video delay"
+          label={hasOwnSound(source.origin) ? 'Delay of picture and sound' : 'Video delay'}
           unit="ms"
           value={source.videoDelayMs}
           step={10}

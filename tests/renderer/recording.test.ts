@@ -165,6 +165,11 @@ describe('places in the file', () => {
     expect(pictures.repeat(600)).toBe(600);
     // One that was overtaken by the repeat stays in order.
     expect(at(666, 10_600)).toBe(601);
+    // Held back in the program, it stands where the program shows it; let go, it stays in order.
+    pictures.holdBack(500);
+    expect(at(700, 10_634)).toBeCloseTo(190 + 500, 0);
+    pictures.holdBack(0);
+    expect(at(733, 10_657)).toBeCloseTo(691, 0);
   });
 
   test('sound keeps its place: gaps become silence, what is there already is left out, small strays are left alone', () => {

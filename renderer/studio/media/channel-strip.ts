@@ -49,6 +49,8 @@ export const plainStrip: StripSettings = {
 };
 
 export const longestSoundDelayMs = 1_000;
+/** Of a sound that came with a picture: its own, and what the picture and the whole program are held back by. */
+export const longestHoldMs = 2_500;
 
 /** Levels are judged, and gains ramped, in steps this long: a third of a millisecond. */
 const stepFrames = 16;
@@ -88,7 +90,7 @@ export class ChannelStrip {
     this.#highPass.set(settings.highPassHz);
     this.#gate.set(settings.gateDb);
     this.#compression.set(settings.compressor);
-    this.#delay.set(Math.round((clamp(settings.delayMs, 0, longestSoundDelayMs) / 1000) * this.#rate));
+    this.#delay.set(Math.round((clamp(settings.delayMs, 0, longestHoldMs) / 1000) * this.#rate));
   }
 
   /** How far gate and compressor turn down at this moment, make-up left out, in dB: 0 or less, at least -100. */
@@ -414,7 +416,7 @@ class Delay {
   #worked = false;
 
   constructor(sampleRate: number) {
-    const most = (longestSoundDelayMs / 1000) * sampleRate + 256;
+    const most = (longestHoldMs / 1000) * sampleRate + 256;
     const size = 2 ** Math.ceil(Math.log2(most));
     this.#left = new Float32Array(size);
     this.#right = new Float32Array(size);

@@ -95,7 +95,7 @@ export interface Compositor {
   removeStinger(stingerId: string): void;
   /** The tracks of the sources that have one, as they enter here. */
   sourceTracks(): ReadonlyMap<string, MediaStreamTrack>;
-  /** Calls back when a source came, went or got another track. Returns the function that ends it. */
+  /** Calls back when a source came, went, got another track or another delay. Returns the function that ends it. */
   onSources(listener: () => void): () => void;
   /** Calls back once a second. Returns the function that ends it. */
   onStats(listener: (stats: CompositorStats) => void): () => void;
@@ -138,9 +138,10 @@ export function createCompositor(options: CompositorOptions): Compositor {
   let videoDelayMs = 0;
   let stats: CompositorStats | null = null;
 
+  const tellSources = (): void => sourceListeners.forEach((listener) => listener());
   const setSource = (sourceId: string, track: MediaStreamTrack | null): void => {
     sources.set(sourceId, track);
-    sourceListeners.forEach((listener) => listener());
+    tellSources();
   };
   const send = (command: CompositorCommand, transfer: Transferable[] = []): void => {
     if (state !== 'closed') worker.postMessage(command, transfer);
@@ -240,12 +241,13 @@ export function createCompositor(options: CompositorOptions): Compositor {
       if (delayMs === 0) sourceDelays.delete(sourceId);
       else sourceDelays.set(sourceId, delayMs);
       send({ kind: 'sourceDelay', sourceId, delayMs });
+      tellSources();
     },
 
     removeSource(sourceId) {
       if (!sources.delete(sourceId)) return;
       send({ kind: 'remove', sourceId });
-      sourceListeners.forEach((listener) => listener());
+      tellSources();
     },
 
     addLut: (lutId, lut) => send({ kind: 'lut', lutId, lut }),
@@ -295,6 +297,7 @@ export function createCompositor(options: CompositorOptions): Compositor {
     setVideoDelayMs(delayMs) {
       videoDelayMs = Math.max(0, Math.min(longestVideoDelayMs, delayMs));
       send({ kind: 'delay', delayMs: videoDelayMs });
+      tellSources();
     },
 
     close() {

@@ -20,6 +20,8 @@ export type RecordingSource = {
   readonly kind: 'output' | 'picture' | 'sound';
   /** What it is taken from: when that is another, a new file is begun. */
   readonly input: unknown;
+  /** How much later than its track gives it the program shows a picture: it stands there in its file, in step with the sounds. */
+  readonly heldBackMs: number;
   /** The track stays its owner's. */
   open(): MediaStreamTrack;
   /** Nobody records it any more. */
@@ -255,6 +257,7 @@ export const createRecordingDesk = (options: {
       zeroMs: isLate ? epochMs() : to.zeroMs,
       picture: source.kind === 'sound' ? null : track,
       sound: isOutput ? options.program.sound : source.kind === 'sound' ? track : null,
+      heldBackMs: source.heldBackMs,
       bitsPerPixel: isOutput ? programBitsPerPixel : sourceBitsPerPixel,
       onProgress: (progress) => setFile(name, figures(progress)),
     });
@@ -316,8 +319,9 @@ export const createRecordingDesk = (options: {
     if (!take) return;
     const wanted = wantedExtras();
     for (const [id, { source, file }] of take.running) {
-      const isStill = wanted.some((each) => each.id === id && each.input === source.input);
-      if (isProgram(source) || isStill) continue;
+      const still = wanted.find((each) => each.id === id && each.input === source.input);
+      if (still) file.holdBack(still.heldBackMs);
+      if (isProgram(source) || still) continue;
       take.running.delete(id);
       void file.finish();
     }
@@ -352,6 +356,7 @@ export const createRecordingDesk = (options: {
       name: programSource,
       kind: 'output',
       input: picture,
+      heldBackMs: 0,
       open: () => picture,
       close: () => {},
     });

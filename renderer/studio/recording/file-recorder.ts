@@ -20,18 +20,27 @@ import {
 import type { FileProgress, PieceWriter } from './files.ts';
 import { createPictureTimeline, createSoundTimeline } from './timeline.ts';
 
+export interface PictureOrder {
+  readonly frames: ReadableStream<VideoFrame>;
+  /** How much later than it comes the picture stands in the file. */
+  readonly heldBackMs: number;
+  readonly bitsPerPixel: number;
+}
+
 export interface FileOrder {
   readonly writer: PieceWriter;
   /** The take's start, 0 in the file, in ms of Unix time. */
   readonly zeroMs: number;
   readonly title: string;
-  readonly picture: { readonly frames: ReadableStream<VideoFrame>; readonly bitsPerPixel: number } | null;
+  readonly picture: PictureOrder | null;
   readonly sound: { readonly blocks: ReadableStream<AudioData> } | null;
   /** Called once, when nothing more can be written; what came before stays readable. */
   readonly failed: (error: unknown) => void;
 }
 
 export interface FileRecorder {
+  /** From the next picture on. */
+  holdBack(heldBackMs: number): void;
   /** Ends the file properly. Resolves when its last byte is on disk; may be called twice. */
   close(): Promise<void>;
   snapshot(): FileProgress;
@@ -130,6 +139,7 @@ export const recordFile = (order: FileOrder): FileRecorder => {
   const counts = { bytes: 0, pieces: 0, frames: 0, repeats: 0 };
   const codecs: string[] = [];
   const pictures = createPictureTimeline(zeroMs);
+  pictures.holdBack(picture?.heldBackMs ?? 0);
   const sounds = createSoundTimeline(zeroMs, soundRate);
   let state: 'open' | 'failed' | 'closed' = 'open';
   /** The last picture, in case it must be shown again. */
@@ -343,6 +353,7 @@ export const recordFile = (order: FileOrder): FileRecorder => {
   };
 
   return {
+    holdBack: (heldBackMs) => pictures.holdBack(heldBackMs),
     close: () => {
       closing ??= end();
       return closing;

@@ -19,6 +19,8 @@ export type RecordingOrder = {
   readonly picture: MediaStreamTrack | null;
   /** Must be at 48 kHz, as everything from the mixer is. */
   readonly sound: MediaStreamTrack | null;
+  /** How much later than it comes the picture stands in the file. */
+  readonly heldBackMs: number;
   /** Of the picture. */
   readonly bitsPerPixel: number;
   readonly onProgress: (progress: FileProgress) => void;
@@ -26,6 +28,8 @@ export type RecordingOrder = {
 
 export interface RecordedFile {
   readonly name: string;
+  /** From the next picture on. */
+  holdBack(heldBackMs: number): void;
   /** Ends the file properly; may be called twice. */
   finish(): Promise<void>;
   /** When its last byte is on disk, told to or not. `problem`: why it ended by itself, in words of the system. */
@@ -122,6 +126,7 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
   const neverBegun = (name: string, problem: string): RecordedFile => ({
     name,
     ended: Promise.resolve({ progress: noProgress, problem }),
+    holdBack: () => {},
     finish: () => Promise.resolve(),
   });
 
@@ -165,6 +170,7 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
       const { tracks, frames, blocks } = streams;
       lastFile += 1;
       const file = lastFile;
+      let { heldBackMs } = order;
       const { promise: ended, resolve: end } = Promise.withResolvers<Awaited<RecordedFile['ended']>>();
       const writer = files.kind === 'desktop' ? files.create(order.name) : null;
       // Told to the thread with the first piece.
@@ -177,7 +183,7 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
           storedAs: files.kind === 'browser' ? order.name : null,
           zeroMs: order.zeroMs,
           title: order.title,
-          picture: frames && { frames, bitsPerPixel: order.bitsPerPixel },
+          picture: frames && { frames, heldBackMs, bitsPerPixel: order.bitsPerPixel },
           sound: blocks && { blocks },
         },
         [frames, blocks].filter((stream) => stream !== null),
@@ -185,6 +191,11 @@ export const createRecorder = (files: RecordingFiles): Recorder => {
       return {
         name: order.name,
         ended,
+        holdBack: (nextMs) => {
+          if (nextMs === heldBackMs || !open.has(file)) return;
+          heldBackMs = nextMs;
+          send({ kind: 'holdBack', file, heldBackMs });
+        },
         finish: async () => {
           // The streams end with their tracks, and nothing is left in them.
           for (const track of tracks) track.stop();

@@ -2,7 +2,7 @@
 // Opens files in the browser's own storage itself; bytes for a folder of the desktop app go back to the page, piece by piece.
 // Not its job: encoding and muxing (file-recorder.ts), what to record (desk.ts).
 import { examineRecording } from './fragments.ts';
-import { recordFile, type FileRecorder } from './file-recorder.ts';
+import { recordFile, type FileRecorder, type PictureOrder } from './file-recorder.ts';
 import {
   noProgress,
   recordingsFolder,
@@ -37,9 +37,10 @@ export type RecorderCommand =
       readonly storedAs: string | null;
       readonly zeroMs: number;
       readonly title: string;
-      readonly picture: { readonly frames: ReadableStream<VideoFrame>; readonly bitsPerPixel: number } | null;
+      readonly picture: PictureOrder | null;
       readonly sound: { readonly blocks: ReadableStream<AudioData> } | null;
     }
+  | { readonly kind: 'holdBack'; readonly file: FileNumber; readonly heldBackMs: number }
   | { readonly kind: 'finish'; readonly file: FileNumber }
   /** The page's answer to a piece. */
   | { readonly kind: 'written'; readonly file: FileNumber; readonly problem: string | null }
@@ -155,6 +156,11 @@ const record = async (order: Extract<RecorderCommand, { kind: 'record' }>): Prom
   }
 };
 
+const holdBack = async (file: FileNumber, heldBackMs: number): Promise<void> => {
+  await opening.get(file);
+  files.get(file)?.holdBack(heldBackMs);
+};
+
 const mend = async (name: string): Promise<MendOutcome> => {
   const folder = await openFolder();
   const handle = await (await folder.getFileHandle(name)).createSyncAccessHandle();
@@ -183,6 +189,9 @@ self.addEventListener('message', ({ data }: MessageEvent<RecorderCommand>) => {
   switch (data.kind) {
     case 'record':
       opening.set(data.file, record(data));
+      break;
+    case 'holdBack':
+      void holdBack(data.file, data.heldBackMs);
       break;
     case 'finish':
       void finish(data.file);

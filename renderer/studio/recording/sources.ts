@@ -15,6 +15,7 @@ export const secondOutputSource = (
   name: `${programSource} ${aspectOf(program) === 'landscape' ? '9x16' : '16x9'}`,
   kind: 'output',
   input: 'second output',
+  heldBackMs: 0,
   open: () => {
     // By now the program may be smaller than it was begun with.
     const { width, height } = compositor.snapshot().output;
@@ -24,12 +25,13 @@ export const secondOutputSource = (
 });
 
 export const listRecordingSources = (options: {
-  compositor: Pick<Compositor, 'sourceTracks'>;
+  compositor: Pick<Compositor, 'sourceTracks' | 'snapshot'>;
   mixer: Pick<Mixer, 'snapshot' | 'stemTrack' | 'releaseStem'>;
   /** As the director knows it. */
   nameOf: (sourceId: string) => string;
 }): RecordingSource[] => {
   const { compositor, mixer, nameOf } = options;
+  const { videoDelayMs, sourceDelaysMs } = compositor.snapshot();
   // The compositor keeps the last picture of a source that has ended; there is nothing more to record of it.
   const live = [...compositor.sourceTracks()].filter(([, track]) => track.readyState === 'live');
   const pictures = live.map(([id, track]): RecordingSource => ({
@@ -37,6 +39,7 @@ export const listRecordingSources = (options: {
     name: nameOf(id),
     kind: 'picture',
     input: track,
+    heldBackMs: videoDelayMs + (sourceDelaysMs[id] ?? 0),
     open: () => track,
     close: () => {},
   }));
@@ -49,6 +52,7 @@ export const listRecordingSources = (options: {
       name: names.has(name) ? `${name} sound` : name,
       kind: 'sound',
       input: id,
+      heldBackMs: 0,
       open: () => mixer.stemTrack(id),
       close: () => mixer.releaseStem(id),
     };

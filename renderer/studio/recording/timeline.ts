@@ -20,6 +20,7 @@ const leastStepMs = 1;
 /** `zeroMs`: the take's start on the clock of `arrivalMs`. */
 export const createPictureTimeline = (zeroMs: number) => {
   const clock = createArrivalClock(0.03);
+  let heldBackMs = 0;
   let lastMs: number | null = null;
   const advance = (atMs: number): number => {
     // The first picture stands at 0 whenever it came: a file that begins later would be laid at the wrong place.
@@ -27,9 +28,13 @@ export const createPictureTimeline = (zeroMs: number) => {
     return lastMs;
   };
   return {
+    /** How much later than they came pictures stand from now on; 0 at first. */
+    holdBack: (nextMs: number): void => {
+      heldBackMs = nextMs;
+    },
     /** Where a new picture belongs; null for one from before the take. */
     place: (timestampUs: number, arrivalMs: number): number | null => {
-      const atMs = clock(timestampUs / 1000, arrivalMs) - zeroMs;
+      const atMs = clock(timestampUs / 1000, arrivalMs) - zeroMs + heldBackMs;
       return atMs < 0 && lastMs === null ? null : advance(atMs);
     },
     /** Where the last picture is shown once more. */
