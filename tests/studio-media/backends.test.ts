@@ -5,7 +5,13 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isSoftwareRenderer } from '../../renderer/studio/media/backend-choice.ts';
 import type { Layer, Rect, Scene, Size } from '../../renderer/studio/media/scene.ts';
-import { createLayer, createScene, layoutLayers, neutralColour } from '../../renderer/studio/media/scene.ts';
+import {
+  aspectOf,
+  createLayer,
+  createScene,
+  layoutLayers,
+  neutralColour,
+} from '../../renderer/studio/media/scene.ts';
 import type { BackendOrder } from './fixture/backend-lab.ts';
 import { paint } from './fixture/painting.ts';
 import { useLab } from './lab-page.ts';
@@ -88,12 +94,13 @@ function compare(
   output: Size,
   expected: (x: number, y: number) => Rgb,
   edges: readonly Rect[],
+  everyPixels = 1,
 ): Difference {
   let worst = 0;
   let sum = 0;
   let count = 0;
   let at = '';
-  for (let i = 0; i < output.width * output.height; i++) {
+  for (let i = 0; i < output.width * output.height; i += everyPixels) {
     const x = ((i % output.width) + 0.5) / output.width;
     const y = (Math.floor(i / output.width) + 0.5) / output.height;
     if (nearEdge(edges, x, y, output)) continue;
@@ -165,8 +172,11 @@ const scenes: Readonly<Record<string, Scene>> = {
   ]),
 };
 
-const compose = async (order: Omit<BackendOrder, 'size' | 'sources'>, output = size): Promise<Uint8Array> => {
-  const wanted = { ...order, size: output, sources };
+const compose = async (
+  order: Omit<BackendOrder, 'size' | 'sources'> & Partial<Pick<BackendOrder, 'sources'>>,
+  output = size,
+): Promise<Uint8Array> => {
+  const wanted = { sources, ...order, size: output };
   return Buffer.from(await page.evaluate(async (order) => lab.composeOnce(order), wanted), 'base64');
 };
 
@@ -189,6 +199,21 @@ describe.each(['cpu', 'webgl'] as const)('the %s backend', (backend) => {
       compare(seen, portrait, (x, y) => sceneAt(scene, x, y, portrait), edges),
       { worst: 9 },
     );
+  });
+
+  test('makes 1080 lines of a camera of 1080 lines, in both shapes', async () => {
+    const large = { ...sources, cam: { ...sources.cam, width: 1920, height: 1080 } };
+    for (const output of [
+      { width: 1920, height: 1080 },
+      { width: 1080, height: 1920 },
+    ]) {
+      const scene = createScene(layoutLayers('pictureInPicture', ['cam', 'guest'], aspectOf(output)));
+      const seen = await compose({ backend, sources: large, shot: { kind: 'scene', scene } }, output);
+      const edges = scene.layers.map(({ rect }) => rect);
+      // A prime, so that the places wander over every column.
+      const seenAs = compare(seen, output, (x, y) => sceneAt(scene, x, y, output), edges, 37);
+      expectClose(seenAs, { worst: 9, mean: 1.6 }, `${output.width}x${output.height}`);
+    }
   });
 
   test('fades and wipes between two scenes', async () => {
