@@ -2,9 +2,8 @@
 // and withdraw their keys.
 // Not its job: the HTTP door (whip-routes.ts), or the source itself (production.ts).
 import * as z from 'zod/mini';
+import { producersOf } from './media.ts';
 import { maxSources, sourceId } from './production.ts';
-
-const id = z.string().check(z.minLength(1), z.maxLength(64));
 
 /** Of one source: that it has a key, and whether somebody sends with it. */
 export const encoder = z.object({
@@ -13,8 +12,7 @@ export const encoder = z.object({
     z.object({ kind: z.literal('away') }),
     z.object({
       kind: z.literal('here'),
-      videoProducerId: z.nullable(id),
-      audioProducerId: z.nullable(id),
+      ...producersOf,
       /** It took the place of another that was sending with the same key. */
       tookOver: z.boolean(),
     }),

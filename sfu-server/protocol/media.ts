@@ -11,6 +11,13 @@ const rtcpFeedback = z.object({ type: text(32), parameter: z.optional(text(32)) 
 export const mediaKind = z.enum(['audio', 'video']);
 export type MediaKind = z.infer<typeof mediaKind>;
 
+const producerId = text(64).check(z.minLength(1));
+/** What somebody sends who is here; null: not that. */
+export const producersOf = {
+  videoProducerId: z.nullable(producerId),
+  audioProducerId: z.nullable(producerId),
+} as const;
+
 /** The codecs a program can have. One per show: every layer and the standby clip use it. */
 export const videoCodec = z.enum(['VP8', 'H264']);
 export type VideoCodec = z.infer<typeof videoCodec>;

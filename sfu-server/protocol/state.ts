@@ -16,6 +16,7 @@ import {
   type Stock,
 } from './shop.ts';
 import { lowerThird, pinnedMessage, ticker, titleCard } from './overlays.ts';
+import { producersOf } from './media.ts';
 import { guestId, programPicture, type GuestId } from './production.ts';
 import { encoders } from './encoders.ts';
 import { standby, type Standby } from './standby.ts';
@@ -94,11 +95,7 @@ export const guest = z.object({
   presence: z.discriminatedUnion('kind', [
     /** The link exists, nobody has used it or they have left. */
     z.object({ kind: z.literal('away') }),
-    z.object({
-      kind: z.literal('here'),
-      videoProducerId: z.nullable(id),
-      audioProducerId: z.nullable(id),
-    }),
+    z.object({ kind: z.literal('here'), ...producersOf }),
   ]),
 });
 export type Guest = z.infer<typeof guest>;
