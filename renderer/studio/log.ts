@@ -161,7 +161,8 @@ const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[]
   if (condition === 'clipped')
     return [line('look', `${name} is too loud and distorts. Turn it down at the mixer.`)];
   if (condition === 'failed') return [line('look', now.failure ?? `${name} could not be opened.`)];
-  return condition === 'off' ? [line('fine', `${name} turned off.`)] : [];
+  // What was only being opened has never been on: an encoder whose feed has not come yet, a camera that was not allowed.
+  return condition === 'off' && was !== 'opening' ? [line('fine', `${name} turned off.`)] : [];
 };
 
 const peopleWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {

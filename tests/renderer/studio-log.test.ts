@@ -74,6 +74,9 @@ describe('log', () => {
     expect(said(silent, facts())).toEqual(['Lav L is heard again.']);
     const denied = withCamB({ condition: 'failed', failure: 'Cam B: the camera is not allowed.' });
     expect(said(facts(), denied)).toEqual(['Cam B: the camera is not allowed.']);
+    expect(said(facts(), withCamB({ condition: 'off' }))).toEqual(['Cam B turned off.']);
+    // A source that waits for its feed was never on.
+    expect(said(withCamB({ condition: 'opening' }), withCamB({ condition: 'off' }))).toEqual([]);
   });
 
   it('tells the director’s standby from one that came by itself', () => {
