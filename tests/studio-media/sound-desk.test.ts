@@ -154,24 +154,25 @@ test('a video file’s sound keeps step with its picture over its loop, and is i
     compositor.setScene(lab.createScene([lab.createLayer('clap')]));
     const [seen, heard] = [lab.startProbe(compositor.track), lab.startProbe(mixer.programTrack)];
     const apart = async () => {
-      const [flashes, beeps] = await Promise.all([lab.onsets(seen, 4), lab.onsets(heard, 4)]);
+      const [flashes, beeps] = await Promise.all([seen.onsets(4), heard.onsets(4)]);
       // A clap every 600 ms: each flash has one beep that can be its own.
       return flashes.flatMap((flash) =>
         beeps.filter((beep) => Math.abs(beep - flash) < 300).map((beep) => beep - flash),
       );
     };
     const inStep = await apart();
-    // The whole picture waits for late microphones: the file's sound waits with it.
+    // The whole picture waits for late microphones, and this one for another beside it: the file's sound waits for both.
     desk.setVideoDelayMs(200);
-    await Promise.all([lab.onsets(seen, 2), lab.onsets(heard, 2)]);
+    pictures.follow([{ ...video, videoDelayMs: 200 }]);
+    await Promise.all([seen.onsets(2), heard.onsets(2)]);
     const delayed = await apart();
 
     pictures.followProgram(new Set());
     const off = desk.store.getState().attached['clap']?.onAir;
     await lab.untilMeters(mixer, ({ inputs }) => (inputs['clap']?.peakDb ?? -100) > -20);
-    await lab.onsets(seen, 1);
+    await seen.onsets(1);
     await heard.takeTimes();
-    await lab.onsets(seen, 2);
+    await seen.onsets(2);
     const beepsOff = (await heard.takeTimes()).onsetsMs.length;
     // Reading a track begins with a new processor, an empty buffer and so a hole: a new name needs none.
     const { MediaStreamTrackProcessor } = globalThis;
