@@ -145,6 +145,7 @@ async function run(): Promise<void> {
       printAddresses(state.addresses);
       handKeys(keyring.keys());
     }
+    if (state.phase === 'restarting' || state.phase === 'failed') logState(`server ${state.phase}`);
     if (state.phase === 'failed') {
       askAfterFailure(state.reason).catch((error: unknown) => {
         log(`app: could not ask what to do (${String(error)})`);
@@ -153,6 +154,13 @@ async function run(): Promise<void> {
     }
     if (state.phase === 'stopping') return;
     studio?.send('serverState', { phase: state.phase, restarts: server.restarts, text: sentence(state) });
+  }
+
+  /** How every part stood, for whoever reads the log afterwards. */
+  function logState(when: string): void {
+    const parts = { server, recordings, screens, ...(studio && { studio }) };
+    const stood = Object.entries(parts).map(([name, part]) => [name, part.snapshot()]);
+    log(`app: ${when}: ${JSON.stringify(Object.fromEntries(stood))}`);
   }
 
   /** Once, and again only when a server came back under another address. */
