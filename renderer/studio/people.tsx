@@ -1,13 +1,15 @@
 // Links to hand out, and the guests who came by them: who is here, what they look like, and whether they are on program.
 // Not its job: their streams (guests.ts) or what their link opens (the co-host page).
-import { useState, type SyntheticEvent } from 'react';
+import { useState } from 'react';
 import type { Guest } from '../../sfu-server/protocol/state.ts';
-import { Button, CopyLink, Field } from '../ui/controls.tsx';
+import { Button, CopyLink } from '../ui/controls.tsx';
 import { Picture, QrCode } from '../ui/picture.tsx';
 import { useDesk, useGuestFeeds, useSession, useShow, useStudio } from './hooks.ts';
+import { InviteForm } from './invite-form.tsx';
 import './people.css';
 
 export const PeoplePanel = () => {
+  const studio = useStudio();
   const guests = useShow((show) => show?.guests ?? noGuests);
   return (
     <section className="panel people" aria-labelledby="people-head">
@@ -24,7 +26,12 @@ export const PeoplePanel = () => {
           <GuestRow key={guest.id} guest={guest} />
         ))}
       </ul>
-      <Invite />
+      <InviteForm
+        label="Guest’s name"
+        emptyText="Write the guest’s name first."
+        buttonText="Invite"
+        onInvite={(name) => studio.invite(name)}
+      />
     </section>
   );
 };
@@ -168,38 +175,5 @@ const Remove = ({ guest }: { guest: Guest }) => {
         Keep
       </Button>
     </>
-  );
-};
-
-const Invite = () => {
-  const studio = useStudio();
-  const [name, setName] = useState('');
-  const [wrong, setWrong] = useState<string | null>(null);
-  const invite = async (event: SyntheticEvent) => {
-    event.preventDefault();
-    if (name.trim() === '') return setWrong('Write the guest’s name first.');
-    const outcome = await studio.invite(name.trim());
-    setWrong(outcome.ok ? null : outcome.text);
-    if (outcome.ok) setName('');
-  };
-  return (
-    <form className="invite" onSubmit={(event) => void invite(event)}>
-      <Field
-        label="Guest’s name"
-        labelHidden
-        placeholder="Guest’s name"
-        maxLength={40}
-        value={name}
-        onChange={setName}
-      />
-      <button type="submit" className="button">
-        Invite
-      </button>
-      {wrong !== null && (
-        <p className="form-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
-    </form>
   );
 };

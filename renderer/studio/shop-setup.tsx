@@ -7,6 +7,7 @@ import { Button, CopyLink, Field, Select, TwiceButton } from '../ui/controls.tsx
 import { moneyForField, parseMoney } from '../ui/format.ts';
 import { QrCode } from '../ui/picture.tsx';
 import { useShopDesk, useShow, useStudio } from './hooks.ts';
+import { InviteForm } from './invite-form.tsx';
 import { Keys } from './provider-keys.tsx';
 import { currencies } from './product-form.tsx';
 import type { Answer } from './shop-desk.ts';
@@ -328,15 +329,6 @@ const noCrew: readonly CrewMember[] = [];
 const CrewLinks = () => {
   const { shop } = useStudio();
   const crew = useShow((show) => show?.crew ?? noCrew);
-  const [name, setName] = useState('');
-  const [wrong, setWrong] = useState<string | null>(null);
-  const invite = async (event: SyntheticEvent) => {
-    event.preventDefault();
-    if (name.trim() === '') return setWrong('Write who the phone belongs to first.');
-    const answer = await shop.inviteCrew(name.trim());
-    setWrong(answer.ok ? null : answer.text);
-    if (answer.ok) setName('');
-  };
   return (
     <section className="setup-part">
       <h3>Crew phones</h3>
@@ -346,24 +338,12 @@ const CrewLinks = () => {
           <CrewRow key={member.id} member={member} />
         ))}
       </ul>
-      <form className="invite" onSubmit={(event) => void invite(event)}>
-        <Field
-          label="Crew member’s name"
-          labelHidden
-          placeholder="Crew member’s name"
-          maxLength={40}
-          value={name}
-          onChange={setName}
-        />
-        <button type="submit" className="button">
-          Make a link
-        </button>
-        {wrong !== null && (
-          <p className="form-wrong" role="alert">
-            {wrong}
-          </p>
-        )}
-      </form>
+      <InviteForm
+        label="Crew member’s name"
+        emptyText="Write who the phone belongs to first."
+        buttonText="Make a link"
+        onInvite={(name) => shop.inviteCrew(name)}
+      />
     </section>
   );
 };
