@@ -40,6 +40,8 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
   // Every opening takes a number; one that finds a later number when it is done throws its own work away.
   let generation = 0;
   let refusals = 0;
+  /** The program whose end the server has told: its consumers are not there any more. */
+  let forsaken: readonly Consumer[] = [];
   let shownHeight: number | null = null;
   let askedLayer: number | null = null;
   let recoveries = 0;
@@ -104,7 +106,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     for (const consumer of consumers) {
       if (consumer.closed) continue;
       consumer.close();
-      if (connected()) call('closeConsumer', { consumerId: consumer.id }).catch(onlyExpected);
+      if (connected() && consumers !== forsaken) call('closeConsumer', { consumerId: consumer.id }).catch(onlyExpected);
     }
   };
 
@@ -296,11 +298,10 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     reopen: () => reopen(),
     jump: watch.jump,
     consumerClosed: (consumerId: string) => {
-      const gone = program.find((consumer) => consumer.id === consumerId);
-      if (!gone) return feeds.consumerClosed(consumerId);
-      gone.close();
-      // Picture and sound go together: the first word of it is enough.
-      if (program.every(({ closed: ended }) => ended)) return;
+      if (!program.some(({ id }) => id === consumerId)) return feeds.consumerClosed(consumerId);
+      // Picture and sound go together: the first word of it is enough. They are closed, as ever, when there are others.
+      if (forsaken === program) return;
+      forsaken = program;
       reconsume().catch((error: unknown) => {
         onlyExpected(error);
         reopen();

@@ -267,8 +267,7 @@ export class MediaNode {
         if (!producer) throw new AppError('mediaUnavailable');
         sources.push(producer);
       }
-      const consumers: ConsumerOffer[] = [];
-      for (const producer of sources) {
+      const offer = async (producer: types.Producer): Promise<ConsumerOffer> => {
         // They begin at once: mediasoup asks for a key frame when the transport connects.
         const consumer = await refusable(
           transport.consume({
@@ -280,9 +279,9 @@ export class MediaNode {
         this.#hold(this.#consumers, consumer);
         this.#watchConsumer(consumer);
         const { id, kind, rtpParameters } = consumer;
-        consumers.push({ id, producerId: producer.id, kind, rtpParameters: forChannel(rtpParameters) });
-      }
-      return { consumers };
+        return { id, producerId: producer.id, kind, rtpParameters: forChannel(rtpParameters) };
+      };
+      return { consumers: await Promise.all(sources.map(offer)) };
     },
     closeConsumer: ({ consumerId }) => {
       this.#consumers.get(consumerId)?.close();

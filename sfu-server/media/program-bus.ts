@@ -64,6 +64,8 @@ const senderReportMs = 500;
  * would take that second. So none is asked for that soon after one was asked for, nor after one came.
  */
 const keyFrameIntervalMs = 330;
+/** The same key frame begins on all layers within this. */
+const oneKeyFrameMs = 100;
 /** Sound and picture captured together never arrive further apart than this; beyond it a clock is wrong. */
 const maxSkewMs = 150;
 /** A sound card or mixer that stalled leaves its timestamps behind for good, and reports must say so; more than this is nonsense. */
@@ -283,7 +285,7 @@ export class ProgramBus {
     noteArrival(feed, header, nowMs);
     if (feed.source === 'studio') {
       if (feed.kind === 'video' && isKeyFrame) {
-        this.#studioKeyFrameMs = nowMs;
+        this.#answerWaiting(nowMs);
         this.#chooser.keyFrame(nowMs);
       } else this.#chooser.heard(feed.kind, nowMs);
     }
@@ -531,6 +533,15 @@ export class ProgramBus {
     this.#keyFrameAskedMs = performance.now();
     this.#counts.keyFramesAsked += 1;
     this.#studio.requestKeyFrame();
+  }
+
+  /** All layers have their key frame within a few packets: whoever asked before the first of them has been answered by it. */
+  #answerWaiting(nowMs: number): void {
+    const isFirst = nowMs - this.#studioKeyFrameMs > oneKeyFrameMs;
+    this.#studioKeyFrameMs = nowMs;
+    if (!isFirst) return;
+    clearTimeout(this.#keyFrameTimer);
+    this.#keyFrameTimer = undefined;
   }
 
   /** Lets the clip go to a key frame now, or as soon as the rate limit allows: what was asked is never forgotten. */

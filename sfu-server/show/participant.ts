@@ -291,8 +291,8 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       watching: role === 'viewer' && rtpCapabilities !== null,
       send: (event: EncodedEvent<ShowContract>) => channel.emitEncoded(event),
       close: (reason) => channel.close(reason),
-      nodeLost: (node) => lost(node, true),
-      feedLost: (node) => lost(node, false),
+      nodeLost,
+      feedLost,
       producerClosed: forgetProducer,
       consumerClosed: (consumerId) => {
         if (consumers.delete(consumerId)) channel.emit('consumerClosed', { consumerId });
@@ -331,28 +331,40 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     }
   };
 
-  /** What was opened on a node that is gone; `all` false: only the program's feed to it. */
-  const lost = (node: LiveNode, all: boolean) => {
+  /** Told when there is something to come back to. */
+  const whenServed = (tell: () => void) => {
+    placement
+      .ready(servedAs(joined().member.role))
+      .then(tell)
+      .catch(unlessGone('a page could not be told of what it has lost'));
+  };
+
+  /** All that was opened there is gone. */
+  const nodeLost = (node: LiveNode) => {
     const receiving = receive?.node === node;
     if (receiving) {
-      if (all) transports.delete(receive?.transportId ?? '');
+      transports.delete(receive?.transportId ?? '');
       closeReceive();
     }
     let sending = false;
-    if (all) {
-      for (const [transportId, at] of transports) {
-        if (at !== node) continue;
-        transports.delete(transportId);
-        sending = true;
-      }
-      for (const [producerId, sent] of producers) if (sent.node === node) forgetProducer(producerId);
+    for (const [transportId, at] of transports) {
+      if (at !== node) continue;
+      transports.delete(transportId);
+      sending = true;
     }
-    if (!receiving && !sending) return;
-    // Told when there is something to come back to.
-    placement
-      .ready(servedAs(joined().member.role))
-      .then(() => channel.emit('mediaReset', { receive: receiving, send: sending }))
-      .catch(unlessGone('a page could not be told of the restart'));
+    for (const [producerId, sent] of producers) if (sent.node === node) forgetProducer(producerId);
+    if (receiving || sending)
+      whenServed(() => channel.emit('mediaReset', { receive: receiving, send: sending }));
+  };
+
+  /** The program is gone and its transport stands: a page that consumes anew on it is spared a new connection. */
+  const feedLost = (node: LiveNode) => {
+    if (receive?.node !== node) return;
+    const gone = [...consumers].flatMap(([consumerId, at]) => (at === node ? [consumerId] : []));
+    for (const consumerId of gone) consumers.delete(consumerId);
+    whenServed(() => {
+      for (const consumerId of gone) channel.emit('consumerClosed', { consumerId });
+    });
   };
 
   // --- requests --------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ export type PlacementListener = {
   studioMedia(state: StudioMedia): void;
   /** Everything opened on this node is gone. */
   nodeLost(node: LiveNode): void;
-  /** An edge has lost its feed from the origin: its viewers must consume anew. */
+  /** An edge has lost its feed from the origin: its viewers must consume anew, on the transports they have. */
   feedLost(node: LiveNode): void;
   producerClosed(producerId: string): void;
   transportState(transportId: string, state: TransportState): void;
@@ -246,6 +246,8 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
     connections.push(connection);
     const apply = (state: ReturnType<NodeConnection['state']>) => {
       lose(connection);
+      if (state.kind === 'down' && (!origin || edges.size < wantedEdges))
+        for (const each of connections) each.hurry();
       if (state.kind !== 'up') return;
       const node: LiveNode = { name: connection.name, end: state.end, hasBus: state.ready.hasBus };
       live.set(connection, node);

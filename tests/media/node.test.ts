@@ -59,6 +59,8 @@ const whenUp = (node: NodeConnection, generation = 1): Promise<Up> =>
       if (state.kind === 'up' && state.generation >= generation)
         resolve({ end: state.end, generation: state.generation, ...state.ready });
       if (state.kind === 'down' && generation === 1) reject(new Error(state.reason));
+      // Nobody stands in for it.
+      if (state.kind === 'down') node.hurry();
     };
     node.onState(look);
     look();

@@ -36,7 +36,10 @@ const noticeTo = (client: JoinedClient) =>
 const debugShape = z.object({
   wallClockAheadMs: z.number(),
   shows: z.object({ current: z.object({ program: z.object({ source: z.string() }) }) }),
-  placement: z.object({ nodes: z.array(z.object({ state: z.string(), generation: z.number() })) }),
+  placement: z.object({
+    nodes: z.array(z.object({ state: z.string(), generation: z.number() })),
+    pipes: z.array(z.object({ open: z.boolean() })),
+  }),
   nodes: z.array(
     z.object({
       role: z.string(),
@@ -105,6 +108,60 @@ describe('media nodes', () => {
         timeout: 20_000,
       })
       .toContain('edge');
+    viewer.close();
+  });
+});
+
+/** A node for each part, and the spare joined to both of the others. */
+const whole = async (of: TestServer) => {
+  await expect
+    .poll(
+      async () => {
+        const { nodes, placement } = await debugOf(of);
+        return [nodes.map(({ role }) => role).toSorted(), placement.pipes.filter(({ open }) => open).length];
+      },
+      { timeout: 20_000 },
+    )
+    .toEqual([['edge', 'origin', 'spare'], 3]);
+  return debugOf(of);
+};
+
+describe('an origin whose thread is gone', () => {
+  it('[NODE2] [NODE4] [MEDIA6] is the spare at once; viewers receive anew on the transport they have, and it comes back', async () => {
+    const crashing = new URL('fixture/crashing-origin.mjs', import.meta.url);
+    server = await startServer({ data, env: { NODE_OPTIONS: `--import ${crashing.href}` } });
+    const { showId } = server;
+    const before = await whole(server);
+    const viewer = await join(server.origin, (rtpCapabilities) => ({
+      as: 'viewer',
+      showId,
+      rtpCapabilities,
+    }));
+    const resets: unknown[] = [];
+    viewer.channel.on('mediaReset', (what) => resets.push(what));
+    const ended: string[] = [];
+    const told = new Promise<void>((resolve) => {
+      viewer.channel.on('consumerClosed', ({ consumerId }) => {
+        if (ended.push(consumerId) === 2) resolve();
+      });
+    });
+    process.kill(server.pid, 'SIGUSR2');
+    await told;
+    expect(ended.toSorted()).toEqual(viewer.joined.media?.consumers.map(({ id }) => id).toSorted());
+    const { consumers } = await viewer.channel.call('consume', {
+      target: { kind: 'program' },
+      rtpCapabilities: viewer.capabilities,
+    });
+    expect(consumers.map(({ kind }) => kind)).toEqual(['video', 'audio']);
+    expect(server.log()).toContain('a bug in the origin');
+
+    const after = await whole(server);
+    const pidOf = ({ nodes }: typeof before, wanted: string) =>
+      nodes.find(({ role }) => role === wanted)?.detail.workerPid;
+    expect(pidOf(after, 'origin')).toBe(pidOf(before, 'spare'));
+    expect(pidOf(after, 'edge')).toBe(pidOf(before, 'edge'));
+    expect(server.workerPids()).not.toContain(pidOf(before, 'origin'));
+    expect(resets).toEqual([]);
     viewer.close();
   });
 });
