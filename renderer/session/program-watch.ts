@@ -63,6 +63,13 @@ export const createProgramWatch = (options: WatchOptions) => {
 
   const due = () => store.getState().show?.phase.kind === 'live';
 
+  /** The last time the server was away: since when, and when that was last seen. */
+  let left = { sinceMs: 0, seenAtMs: Number.NEGATIVE_INFINITY };
+  const noteServer = () => {
+    const { connection } = store.getState();
+    if (connection.kind === 'reconnecting') left = { sinceMs: connection.sinceMs, seenAtMs: clock.now() };
+  };
+
   const evidence = (): Evidence => {
     const away = store.getState().connection.kind !== 'joined';
     return {
@@ -97,10 +104,14 @@ export const createProgramWatch = (options: WatchOptions) => {
     const trying = ladder.kind === 'climbing' ? ladder.rung : null;
     const owedMs = options.unansweredForMs();
     const owesSinceMs = serverState(owedMs) === 'answers' ? null : nowMs - owedMs;
+    const leftAtMs = left.seenAtMs > movedAtMs ? left.sinceMs : null;
     const before = picture.kind === 'stalled' ? picture : null;
-    if (before && before.trying === trying && (before.owesSinceMs === null) === (owesSinceMs === null))
-      return;
-    store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying, owesSinceMs } });
+    const isNews =
+      before?.trying !== trying ||
+      (before.owesSinceMs === null) !== (owesSinceMs === null) ||
+      before.leftAtMs !== leftAtMs;
+    if (isNews)
+      store.setState({ picture: { kind: 'stalled', sinceMs: movedAtMs, trying, owesSinceMs, leftAtMs } });
   };
 
   /** Every second or so: over less, one late frame would be a trend. */
@@ -125,6 +136,7 @@ export const createProgramWatch = (options: WatchOptions) => {
   };
 
   const look = async () => {
+    noteServer();
     const moved = hasMoved();
     if (moved) movedAtMs = clock.now();
     const lookedAgoMs = latest ? clock.now() - latest.atMs : Infinity;

@@ -82,8 +82,17 @@ export type Connection =
 export type Picture =
   | { kind: 'none' }
   | { kind: 'flowing' }
-  /** `trying`: what was tried last to bring it back. `owesSinceMs`: since when the server has not answered either, if so. */
-  | { kind: 'stalled'; sinceMs: number; trying: Rung | null; owesSinceMs: number | null };
+  /**
+   * `trying`: what was tried last to bring it back. `owesSinceMs`: since when the server has not answered either, if so.
+   * `leftAtMs`: when the server was lost in this very outage, also if it is back already; null if it was there all the time.
+   */
+  | {
+      kind: 'stalled';
+      sinceMs: number;
+      trying: Rung | null;
+      owesSinceMs: number | null;
+      leftAtMs: number | null;
+    };
 
 /** Whether what this page sends arrives, judged by what the server says of it. */
 export type SendingState =
@@ -156,10 +165,10 @@ const briskAttempts = 12;
 
 /**
  * Waits between attempts: doubling from 250 ms up to 1 s, and for a server that stays away up to 4 s. Each is between half and all
- * of it, so that a crowd spreads out.
+ * of it, so that a crowd spreads out. The studio, of which there is one and for which everybody waits, waits at most 400 ms.
  */
-export const backOffMs = (attempt: number, random: number): number => {
-  const mostMs = attempt <= briskAttempts ? 1_000 : 4_000;
+export const backOffMs = (attempt: number, random: number, as: Identity['as'] = 'viewer'): number => {
+  const mostMs = as === 'studio' ? 400 : attempt <= briskAttempts ? 1_000 : 4_000;
   return Math.min(mostMs, 250 * 2 ** Math.min(attempt - 1, 10)) * (0.5 + random / 2);
 };
 
@@ -276,7 +285,7 @@ export const createSession = (options: SessionOptions): Session => {
     const sinceMs = before.kind === 'reconnecting' ? before.sinceMs : clock.now();
     store.setState({ connection: { kind: 'reconnecting', sinceMs, attempt }, health: null });
     cancelRetry();
-    cancelRetry = clock.after(backOffMs(attempt, random()), connect);
+    cancelRetry = clock.after(backOffMs(attempt, random(), identity.as), connect);
   };
 
   const onJoined = (joined: Joined) => {

@@ -34,7 +34,7 @@ const standby = keepStandbyCopy({
   playing,
   video: standbyVideo,
   url: ({ show }) => show?.standby.fallbackUrl ?? null,
-  now: () => pageClock.now(),
+  clock: pageClock,
 });
 
 /** The picture first: the interface comes with the first frame, or as soon as it is clear that there will be none soon. */

@@ -1,6 +1,7 @@
 // L3: the page's own copy of the standby clip, fetched quietly once the picture has been seen, played when picture and server
 // are both gone. Its own video element lies over the program's; the live picture takes over when it moves again.
 import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { Clock } from '../../sfu-server/protocol/channel.ts';
 import type { Session, SessionState } from '../session/session.ts';
 import type { PlayingState } from './playing.ts';
 
@@ -19,10 +20,14 @@ export interface StandbyCopy {
 const goneMs = 2_000;
 /** It went when the picture did, but that shows only when it is asked something and does not answer for so long. */
 const owedMs = 1_000;
+/** A decoder takes its time to begin, most on the machine that is busy with the outage itself: it is set going so much earlier. */
+const rollUpMs = 800;
 /** Where the server answers, the picture is expected back within a remedy or two. */
 const goneButServedMs = 5_000;
 const maxBytes = 1_500_000;
 const cacheName = 'live-drop-standby-1';
+/** The picture's first moments have the way to themselves. */
+const quietMs = 1_000;
 /** A crowd that came for the same first second does not fetch in the same one. */
 const spreadMs = 4_000;
 
@@ -35,9 +40,11 @@ export const copyDueAtMs = ({ connection, picture, show }: Known): number | null
     case 'reconnecting':
       return Math.max(picture.sinceMs, connection.sinceMs) + goneMs;
     case 'joined':
-      return picture.owesSinceMs === null
-        ? picture.sinceMs + goneButServedMs
-        : Math.max(picture.sinceMs + goneMs, picture.owesSinceMs + owedMs);
+      if (picture.owesSinceMs !== null)
+        return Math.max(picture.sinceMs + goneMs, picture.owesSinceMs + owedMs);
+      // A server that is back is not yet a picture: what was promised when it went still holds.
+      if (picture.leftAtMs !== null) return Math.max(picture.sinceMs, picture.leftAtMs) + goneMs;
+      return picture.sinceMs + goneButServedMs;
     case 'connecting':
     case 'refused':
       return null;
@@ -48,9 +55,8 @@ export const copyDueAtMs = ({ connection, picture, show }: Known): number | null
 const isOver = ({ picture, show }: Known): boolean =>
   picture.kind === 'flowing' || show?.phase.kind !== 'live';
 
-/** What the fan's browser says of the way here (W3C NetInfo); nothing said is nothing against it. */
-const linkIsDear = (): boolean => {
-  const link: unknown = Reflect.get(navigator, 'connection');
+/** By what the fan's browser says of the way here (W3C NetInfo, `navigator.connection`); nothing said is nothing against it. */
+const isDear = (link: unknown): boolean => {
   if (typeof link !== 'object' || link === null) return false;
   const said = (name: string): unknown => Reflect.get(link, name);
   const downlinkMbps = said('downlink');
@@ -82,25 +88,36 @@ const fetchClip = async (url: string, signal: AbortSignal): Promise<Blob | null>
 };
 
 export type StandbyCopyOptions = {
-  session: Session;
-  playing: { readonly store: StoreApi<PlayingState> };
-  video: HTMLVideoElement;
+  session: Pick<Session, 'store'>;
+  playing: { readonly store: StoreApi<Pick<PlayingState, 'sound'>> };
+  video: Pick<
+    HTMLVideoElement,
+    'src' | 'load' | 'play' | 'pause' | 'paused' | 'muted' | 'hidden' | 'currentTime' | 'removeAttribute'
+  >;
   /** Where the small clip is; null while there is none. */
   url: (state: SessionState) => string | null;
-  now: () => number;
+  /** The session's. */
+  clock: Clock;
+  random?: () => number;
+  /** What the browser says of the way to the server, if anything. */
+  link?: () => unknown;
 };
 
 export const keepStandbyCopy = (options: StandbyCopyOptions): StandbyCopy => {
-  const { session, playing, video, now } = options;
+  const { session, playing, video, clock } = options;
+  const random = options.random ?? Math.random;
+  const link = options.link ?? (() => Reflect.get(navigator, 'connection'));
   const store = createStore<StandbyCopyState>(() => ({ copy: 'none', onScreen: false }));
   const stopping = new AbortController();
   let fetchedUrl: string | null = null;
   let objectUrl: string | null = null;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let idle: ReturnType<typeof setTimeout> | undefined;
+  let cancelShow = () => {};
+  let cancelLoad = () => {};
+  /** Whether the browser plays it; null while it does not have to. */
+  let rolling: Promise<boolean> | null = null;
 
   const load = async (url: string) => {
-    if (linkIsDear()) return store.setState({ copy: 'declined' });
+    if (isDear(link())) return store.setState({ copy: 'declined' });
     store.setState({ copy: 'fetching' });
     const clip = await fetchClip(url, stopping.signal);
     if (stopping.signal.aborted) return;
@@ -113,25 +130,35 @@ export const keepStandbyCopy = (options: StandbyCopyOptions): StandbyCopy => {
     store.setState({ copy: 'ready' });
   };
 
+  /** Plays unseen and unheard, so that it moves from the moment it is seen. */
+  const roll = () => {
+    if (rolling || store.getState().copy !== 'ready') return;
+    video.muted = true;
+    // Where not even that is allowed the last picture stays.
+    rolling = video.play().then(
+      () => true,
+      () => false,
+    );
+  };
+
   const show = async () => {
-    if (store.getState().onScreen || store.getState().copy !== 'ready') return;
-    video.muted = playing.store.getState().sound === 'off';
-    try {
-      await video.play();
-    } catch {
-      if (video.muted) return; // Not even silently: the last picture stays.
-      video.muted = true;
-      await video.play();
-    }
-    if (isOver(session.store.getState())) return video.pause();
+    roll();
+    const mine = rolling;
+    const plays = await mine;
+    if (!plays || mine !== rolling || store.getState().onScreen) return;
     video.hidden = false;
     store.setState({ onScreen: true });
+    video.muted = playing.store.getState().sound === 'off';
+    // Some browsers pause a video that begins to sound without a gesture of its own.
+    if (!video.paused) return;
+    video.muted = true;
+    await video.play();
   };
 
   const hide = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (!store.getState().onScreen) return;
+    cancelShow();
+    if (!rolling) return;
+    rolling = null;
     video.hidden = true;
     video.pause();
     video.currentTime = 0;
@@ -142,27 +169,28 @@ export const keepStandbyCopy = (options: StandbyCopyOptions): StandbyCopy => {
     const url = options.url(state);
     if (state.picture.kind === 'flowing' && url !== null && url !== fetchedUrl) {
       fetchedUrl = url;
-      clearTimeout(idle);
-      idle = setTimeout(
-        () => {
-          load(url).catch(() => {
-            store.setState({ copy: 'none' });
-            fetchedUrl = null; // Tried again when the picture next comes back.
-          });
-        },
-        1_000 + Math.random() * spreadMs,
-      );
+      cancelLoad();
+      cancelLoad = clock.after(quietMs + random() * spreadMs, () => {
+        load(url).catch(() => {
+          store.setState({ copy: 'none' });
+          fetchedUrl = null; // Tried again when the picture next comes back.
+        });
+      });
     }
     if (isOver(state)) return hide();
     const dueAtMs = copyDueAtMs(state);
-    clearTimeout(timer);
+    cancelShow();
     if (dueAtMs === null || store.getState().onScreen) return;
-    timer = setTimeout(() => void show(), Math.max(0, dueAtMs - now()));
+    const waitMs = Math.max(0, dueAtMs - clock.now());
+    cancelShow = clock.after(Math.max(0, waitMs - rollUpMs), () => {
+      roll();
+      cancelShow = clock.after(Math.min(rollUpMs, waitMs), () => void show());
+    });
   };
 
   const stopFollowing = session.store.subscribe(follow);
   const stopListening = playing.store.subscribe(({ sound }) => {
-    video.muted = sound === 'off';
+    if (store.getState().onScreen) video.muted = sound === 'off';
   });
   follow(session.store.getState());
 
@@ -173,8 +201,8 @@ export const keepStandbyCopy = (options: StandbyCopyOptions): StandbyCopy => {
       stopping.abort();
       stopFollowing();
       stopListening();
-      clearTimeout(timer);
-      clearTimeout(idle);
+      cancelShow();
+      cancelLoad();
       video.removeAttribute('src');
       if (objectUrl) URL.revokeObjectURL(objectUrl);
     },

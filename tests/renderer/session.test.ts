@@ -251,6 +251,8 @@ describe('coming back', () => {
           const wait = backOffMs(attempt, dice);
           expect(wait).toBeGreaterThanOrEqual(full / 2);
           expect(wait).toBeLessThanOrEqual(full);
+          // Nobody comes with the studio, and everybody waits for it.
+          expect(backOffMs(attempt, dice, 'studio')).toBeLessThanOrEqual(400);
         },
       ),
     );
