@@ -1,6 +1,6 @@
 // Chaos: a show is on the air, and each of its parts is killed or cut in turn while fans watch. Measured on their screens.
-// `npm run chaos [-- --json FILE] [--only NAME] [--codec H264]`. Fails on a black picture, a lost hold, or a page that would
-// have needed a reload. What a failure is and how it is healed is here; people and probes are the rehearsal's.
+// `npm run chaos [-- --json FILE] [--only NAME,NAME] [--codec H264]`. Fails on a black picture, a lost hold, or a page that would
+// have needed a reload. What a failure is and how it is healed is here; what it did is judged in rehearsal/damage.ts.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,16 +9,28 @@ import type { Page } from 'playwright-core';
 import * as z from 'zod';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
-import { openWeakPath, type Weather } from '../tests/support/weak-path.ts';
+import { openWeakPath, type WeakPath, type Weather } from '../tests/support/weak-path.ts';
 import { holdOnePiece } from './rehearsal/buyer.ts';
-import { openStudio, openViewer, setUpShow } from './rehearsal/people.ts';
-import { at, clearSeen, framesOf, observe, onScreen, rounded, say } from './rehearsal/screens.ts';
-import type { SeenFrame } from './rehearsal/probe.ts';
+import { lowerBars } from './rehearsal/devices.ts';
+import {
+  chaosFile,
+  damageTo,
+  summary,
+  verdict,
+  worstOf,
+  type Damage,
+  type Result,
+  type Run,
+} from './rehearsal/damage.ts';
+import { inviteGuest, openStudio, openViewer, setUpShow, type CoHost } from './rehearsal/people.ts';
+import { clearSeen, framesOf, observe, onScreen, rounded, say } from './rehearsal/screens.ts';
 import { installWholeScreen, wholeScreenEveryMs } from './rehearsal/whole-screen.ts';
 
 const failureNames = [
   'cameraFrozen',
   'cameraEnded',
+  'coHostKilled',
+  'coHostCut3s',
   'studioKilled',
   'originWorkerKilled',
   'edgeWorkerKilled',
@@ -41,7 +53,11 @@ const { values: flags } = parseArgs({
 const settings = z
   .object({
     json: z.string().optional(),
-    only: z.enum(failureNames, { error: `--only takes one of ${failureNames.join(', ')}` }).optional(),
+    only: z
+      .string()
+      .transform((names) => names.split(','))
+      .pipe(z.array(z.enum(failureNames, { error: `--only takes some of ${failureNames.join(', ')}` })))
+      .optional(),
     codec: z.enum(['VP8', 'H264']),
   })
   .parse(flags);
@@ -49,30 +65,16 @@ const settings = z
 /** A viewer's page as the failures see it; `name` for the messages. */
 type Fan = { name: string; page: Page };
 
-type Run = {
-  /** Longest time without a new picture on a fan's screen, the page's own clip included. */
-  gapMs: number;
-  /** From when the failure was healed, or began where it heals by itself, to the live picture. */
-  backMs: number;
-  /** From the beginning of the failure to the page's own clip; null where it was not needed. */
-  ownClipMs: number | null;
-  /** A hold that was made before the failure and is not there, unchanged, after it. */
-  lostHolds: number;
-  blackFrames: number;
-};
-
-type Result = Run & {
-  /** Worst of several runs; the others are medians. */
-  gapMaxMs: number;
-  runs: number;
-};
-
 /** What happens, which fans are concerned, and from when on the live picture is waited for (epoch ms). */
 type Failure = {
   name: FailureName;
   what: string;
   runs: number;
   fans: 'all' | 'onWeakPath';
+  /** Whose picture is waited for, by the number of the camera; any where it is left out. */
+  camera?: number;
+  /** What has to be there first; resolves with what puts it away again. */
+  prepare?: () => Promise<() => Promise<void>>;
   goal: (result: Result) => { words: string; met: boolean } | null;
   happen: () => Promise<number>;
 };
@@ -80,8 +82,13 @@ type Failure = {
 const giveUpMs = 60_000;
 
 const debugSnapshot = z.object({
+  placement: z.object({ pipes: z.array(z.object({ open: z.boolean() })) }),
   nodes: z.array(
-    z.object({ role: z.string(), viewers: z.number(), detail: z.object({ workerPid: z.number() }) }),
+    z.object({
+      role: z.string(),
+      viewers: z.number(),
+      detail: z.object({ workerPid: z.number(), rtcPort: z.number() }),
+    }),
   ),
 });
 
@@ -97,6 +104,11 @@ const supervise = async () => {
   const port = await freePort();
   const start = () => startServer({ data, port, args: ['--codec', settings.codec, '--log-level', 'error'] });
   let current: TestServer = await start();
+  const debug = async () => {
+    const headers = { authorization: `Bearer ${current.studioKey}` };
+    const answer = await fetch(`${current.origin}/api/debug`, { headers });
+    return debugSnapshot.parse(await answer.json());
+  };
   return {
     server: () => current,
     /** Resolves when it is ready again. */
@@ -105,13 +117,20 @@ const supervise = async () => {
       current = await start();
     },
     workerPid: async (role: 'origin' | 'edge'): Promise<number> => {
-      const answer = await fetch(`${current.origin}/api/debug`, {
-        headers: { authorization: `Bearer ${current.studioKey}` },
-      });
-      const { nodes } = debugSnapshot.parse(await answer.json());
+      const { nodes } = await debug();
       const found = nodes.find((node) => node.role === role && (role === 'origin' || node.viewers > 0));
       if (!found) throw new Error(`There is no ${role} node.`);
       return found.detail.workerPid;
+    },
+    /** Resolves when every part is played and the spare is joined to the others; with the ports for media. */
+    whole: async (): Promise<number[]> => {
+      for (;;) {
+        const { nodes, placement } = await debug();
+        const roles = new Set(nodes.map(({ role }) => role));
+        if (roles.size === 3 && placement.pipes.length === 3 && placement.pipes.every(({ open }) => open))
+          return nodes.map(({ detail }) => detail.rtcPort);
+        await observe(200);
+      }
     },
     close: async () => {
       await current.stop();
@@ -127,25 +146,28 @@ const clearScreens = async (fans: readonly Fan[]) => {
   await Promise.all(fans.map(({ page }) => page.evaluate(() => window.wholeScreen.clear())));
 };
 
-/** Resolves when what the camera captured after `sinceMs` is on every screen, and stays there. */
-const liveAgain = (fans: readonly Fan[], sinceMs: number) =>
-  Promise.all(
+/** Resolves when what the camera captured after `sinceMs` is on every screen, and stays there; with the fans who wait in vain. */
+const notLive = async (fans: readonly Fan[], sinceMs: number, camera?: number): Promise<Fan[]> => {
+  const looks = await Promise.allSettled(
     fans.map(({ page }) =>
       page.waitForFunction(
-        (since) => {
+        ({ since, wanted }) => {
           const last = window.rehearsal.frames.slice(-3);
           const programInFront = window.wholeScreen.pictures.at(-1)?.from === 'program';
           return (
             programInFront &&
             last.length === 3 &&
-            last.every(({ capturedMs }) => capturedMs !== null && capturedMs > since)
+            last.every(({ capturedMs }) => capturedMs !== null && capturedMs > since) &&
+            last.every((frame) => wanted === undefined || frame.camera === wanted)
           );
         },
-        sinceMs,
+        { since: sinceMs, wanted: camera },
         { polling: 50, timeout: giveUpMs },
       ),
     ),
   );
+  return fans.filter((_, index) => looks[index]?.status === 'rejected');
+};
 
 const shownOn = ({ page }: Fan) =>
   page.evaluate(() => {
@@ -153,74 +175,47 @@ const shownOn = ({ page }: Fan) =>
     return { pictures: [...pictures], looks, black, navigatedMs: window.rehearsal.navigatedMs };
   });
 
-/** A picture that old is a frozen camera's; a pause between pictures that long is seen as one. */
-const staleMs = 2_000;
-const pauseMs = 400;
-
-/** When the last pause in the live picture ended, epoch ms; null without one after `sinceMs`. */
-const endOfInterruption = (frames: readonly SeenFrame[], sinceMs: number): number | null => {
-  const live = frames.filter(({ atMs, capturedMs }) => capturedMs !== null && atMs - capturedMs < staleMs);
-  const ends = live.flatMap(({ atMs }, index) => {
-    const before = live[index - 1]?.atMs ?? atMs;
-    return atMs > sinceMs && atMs - before > pauseMs ? [atMs] : [];
-  });
-  return ends.at(-1) ?? null;
+const judge = async (
+  fan: Fan,
+  when: { beganMs: number; healedMs: number },
+  camera?: number,
+): Promise<Damage> => {
+  const shown = await shownOn(fan);
+  if (shown.looks === 0) throw new Error(`Nobody has looked at ${fan.name}’s screen.`);
+  const frames = await framesOf(fan.page);
+  const waitedFor = frames.filter((frame) => camera === undefined || frame.camera === camera);
+  return damageTo(shown, waitedFor, when);
 };
 
-const judge = async (fan: Fan, beganMs: number, healedMs: number): Promise<Omit<Run, 'lostHolds'>> => {
-  const { pictures, looks, black } = await shownOn(fan);
-  if (looks === 0) throw new Error(`Nobody has looked at ${fan.name}’s screen.`);
-  const times = pictures.map(({ atMs }) => atMs);
-  const gapMs = times.reduce((worst, atMs, index) => Math.max(worst, atMs - (times[index - 1] ?? atMs)), 0);
-  const interrupted = endOfInterruption(await framesOf(fan.page), beganMs);
-  const ownClip = pictures.find(({ atMs, from }) => from === 'standby' && atMs >= beganMs);
-  return {
-    gapMs,
-    backMs: interrupted === null ? 0 : Math.max(0, interrupted - healedMs),
-    ownClipMs: ownClip ? ownClip.atMs - beganMs : null,
-    blackFrames: black,
-  };
-};
+const namesOf = (fans: readonly (Fan | null)[]) => fans.flatMap((fan) => fan?.name ?? []);
 
-const worstOf = (runs: readonly Omit<Run, 'lostHolds'>[]): Omit<Run, 'lostHolds'> => ({
-  gapMs: Math.max(...runs.map(({ gapMs }) => gapMs)),
-  backMs: Math.max(...runs.map(({ backMs }) => backMs)),
-  ownClipMs: runs.reduce<number | null>(
-    (worst, { ownClipMs }) => (ownClipMs === null ? worst : Math.max(worst ?? 0, ownClipMs)),
-    null,
-  ),
-  blackFrames: runs.reduce((sum, { blackFrames }) => sum + blackFrames, 0),
-});
+type Scene = { fans: readonly Fan[]; server: () => TestServer; settle: () => Promise<void> };
 
-const summary = (runs: readonly Run[]): Result => ({
-  ...worstOf(runs),
-  lostHolds: runs.reduce((sum, { lostHolds }) => sum + lostHolds, 0),
-  gapMs: at(
-    runs.map(({ gapMs }) => gapMs),
-    0.5,
-  ),
-  backMs: at(
-    runs.map(({ backMs }) => backMs),
-    0.5,
-  ),
-  gapMaxMs: Math.max(...runs.map(({ gapMs }) => gapMs)),
-  runs: runs.length,
-});
-
-const endure = async (failure: Failure, fans: readonly Fan[], server: () => TestServer): Promise<Result> => {
+const endure = async (failure: Failure, { fans, server, settle }: Scene): Promise<Result> => {
   const runs: Run[] = [];
   for (let n = 0; n < failure.runs; n += 1) {
-    await liveAgain(fans, Date.now());
+    await settle();
+    const missing = namesOf(await notLive(fans, Date.now(), failure.camera));
+    if (missing.length > 0) throw new Error(`There is no live picture to begin with: ${missing.join(', ')}.`);
     await observe(2_000);
     const held = await holdOnePiece(server().origin, server().showId);
     await clearScreens(fans);
+    const loadedMs = await Promise.all(fans.map(async (fan) => (await shownOn(fan)).navigatedMs));
     await observe(500);
     const beganMs = Date.now();
     const healedMs = await failure.happen();
-    await liveAgain(fans, healedMs);
+    const stuck = await notLive(fans, healedMs, failure.camera);
     await observe(1_000);
-    const seen = worstOf(await Promise.all(fans.map((fan) => judge(fan, beganMs, healedMs))));
-    runs.push({ ...seen, lostHolds: await held.lost(server().origin) });
+    const seen = worstOf(
+      await Promise.all(fans.map((fan) => judge(fan, { beganMs, healedMs }, failure.camera))),
+    );
+    const loadedAgain = await Promise.all(
+      fans.map(async (fan, index) => ((await shownOn(fan)).navigatedMs === loadedMs[index] ? null : fan)),
+    );
+    const reloads = namesOf([...stuck, ...loadedAgain]);
+    runs.push({ ...seen, lostHolds: await held.lost(server().origin), reloads });
+    // As the fan would do; what comes next is judged by itself.
+    await Promise.all(stuck.map(({ page }) => page.reload()));
   }
   return summary(runs);
 };
@@ -258,7 +253,6 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
   };
   const everybody = [near, far];
   await Promise.all(everybody.map(({ page }) => onScreen(page, 'studio')));
-  const navigated = await Promise.all(everybody.map(async (fan) => (await shownOn(fan)).navigatedMs));
   // The page's own clip is fetched quietly a few seconds after the first picture.
   await Promise.all(
     everybody.map(({ page }) =>
@@ -270,17 +264,39 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
   );
   say('the show is live, two fans watch and have their own standby clip');
 
+  const settle = async () => {
+    const ports = await supervisor.whole();
+    // A relay opened on the way back would be time that only this script takes.
+    await far.page.evaluate((all) => Promise.all(all.map((port) => window.relayedPort(port))), ports);
+  };
   const killed = async (role: 'origin' | 'edge') => {
     const pid = await supervisor.workerPid(role);
     const nowMs = Date.now();
     process.kill(pid, 'SIGKILL');
     return nowMs;
   };
-  const cutFor = async (durationMs: number) => {
-    path.cut();
+  const cutFor = async (durationMs: number, cut: WeakPath = path) => {
+    cut.cut();
     await observe(durationMs);
-    path.mend();
+    cut.mend();
     return Date.now();
+  };
+
+  const coHostPath = await openWeakPath(supervisor.server().origin);
+  closers.push(() => coHostPath.close());
+  let coHost: CoHost | undefined;
+  /** A co-host fills the program. */
+  const takeIn = async () => {
+    const { page: desk } = studio;
+    const { install, origin } = coHostPath;
+    coHost = await inviteGuest(desk, browser, 'Ada', { origin, prepare: install, bars: lowerBars });
+    const { context } = coHost;
+    await desk.getByRole('button', { name: 'Full: Ada' }).click();
+    await coHost.page.getByText('ON AIR').first().waitFor();
+    return async () => {
+      await desk.getByRole('button', { name: 'Take off Ada' }).click();
+      await context.close();
+    };
   };
   const weatherFor = async (weather: Weather) => {
     path.setWeather(weather);
@@ -319,6 +335,32 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
         await studio.page.evaluate(() => window.rehearsalCameras?.[0]?.end());
         return nowMs;
       },
+    },
+    {
+      name: 'coHostKilled',
+      what: 'a co-host’s page crashes while they fill the program, and is opened again',
+      runs: 1,
+      fans: 'all',
+      camera: 1,
+      prepare: takeIn,
+      goal: () => null,
+      happen: async () => {
+        await coHost?.page.goto('chrome://crash').catch(() => undefined);
+        await observe(3_000);
+        const nowMs = Date.now();
+        await coHost?.join();
+        return nowMs;
+      },
+    },
+    {
+      name: 'coHostCut3s',
+      what: 'a co-host’s network is gone for 3 s while they fill the program',
+      runs: 1,
+      fans: 'all',
+      camera: 1,
+      prepare: takeIn,
+      goal: () => null,
+      happen: () => cutFor(3_000, coHostPath),
     },
     {
       name: 'studioKilled',
@@ -412,15 +454,13 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
 
   const results = new Map<FailureName, Result>();
   for (const failure of failures) {
-    if (settings.only && settings.only !== failure.name) continue;
+    if (settings.only && !settings.only.includes(failure.name)) continue;
     const fans = failure.fans === 'all' ? everybody : [far];
-    const result = await endure(failure, fans, supervisor.server);
+    const putAway = await failure.prepare?.();
+    const result = await endure(failure, { fans, server: supervisor.server, settle });
     results.set(failure.name, result);
     report(failure, result);
-    for (const [index, fan] of everybody.entries()) {
-      const { navigatedMs } = await shownOn(fan);
-      if (navigatedMs !== navigated[index]) throw new Error(`${fan.name} has loaded the page again.`);
-    }
+    await putAway?.();
   }
   return results;
 };
@@ -469,26 +509,10 @@ const closers: (() => Promise<unknown>)[] = [];
 try {
   const results = await chaos(closers);
   print(results);
-  if (settings.json) {
-    const json = Object.fromEntries(
-      [...results].map(([name, result]) => [
-        name,
-        {
-          ...result,
-          gapMs: rounded(result.gapMs),
-          gapMaxMs: rounded(result.gapMaxMs),
-          backMs: rounded(result.backMs),
-          ownClipMs: result.ownClipMs === null ? null : rounded(result.ownClipMs),
-        },
-      ]),
-    );
-    writeFileSync(settings.json, `${JSON.stringify(json, null, 2)}\n`);
-  }
-  const black = [...results].filter(([, { blackFrames }]) => blackFrames > 0);
-  const lost = [...results].filter(([, { lostHolds }]) => lostHolds > 0);
-  for (const [name] of black) console.error(`A black picture was seen: ${name}.`);
-  for (const [name] of lost) console.error(`A hold was lost: ${name}.`);
-  if (black.length + lost.length > 0) process.exitCode = 1;
+  if (settings.json) writeFileSync(settings.json, `${JSON.stringify(chaosFile(results), null, 2)}\n`);
+  const broken = verdict(results);
+  for (const sentence of broken) console.error(sentence);
+  if (broken.length > 0) process.exitCode = 1;
 } catch (error) {
   console.error('The show did not survive:', error);
   process.exitCode = 1;

@@ -9,6 +9,7 @@ import {
   flashEveryMs,
   installSyntheticDevices,
   lowerBars,
+  type Bars,
   type DeviceSetUp,
 } from './devices.ts';
 import { installProbe } from './probe.ts';
@@ -26,12 +27,12 @@ export const withTwoCameras: DeviceSetUp = {
   ...director,
   cameras: [...director.cameras, { label: 'Clock camera', bars: lowerBars, colour: [125, 140, 115] }],
 };
-const coHost: DeviceSetUp = {
+const coHost = (ownBars: Bars | null): DeviceSetUp => ({
   ...clock,
-  cameras: [{ label: 'Guest camera', bars: null, colour: [120, 150, 100] }],
+  cameras: [{ label: 'Guest camera', bars: ownBars, colour: [120, 150, 100] }],
   microphone: 'Guest microphone',
   toneHz: 440,
-};
+});
 
 /**
  * A browser of its own with a profile that survives, so that it can be killed and come back as a director's would.
@@ -106,20 +107,34 @@ export const setUpShow = async (studio: Page, recording: 'on' | 'off' = 'off') =
   if (recording === 'off') await doNotRecord(studio);
 };
 
+export type CoHost = {
+  context: BrowserContext;
+  page: Page;
+  /** By the same link once more, in a new page. */
+  join(): Promise<Page>;
+};
+
+/** `way`: by another address than the link's, with something put into the browser before, or with a camera that can be told apart. */
 export const inviteGuest = async (
   studio: Page,
   browser: Browser,
   name = 'Ada',
-): Promise<{ context: BrowserContext; page: Page }> => {
+  way: { origin?: string; prepare?: (context: BrowserContext) => Promise<void>; bars?: Bars } = {},
+): Promise<CoHost> => {
   await studio.getByLabel('Guest’s name').fill(name);
   await studio.getByRole('button', { name: 'Invite' }).click();
   const link = await studio.getByRole('textbox', { name: `link for ${name}` }).inputValue();
   const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
-  await context.addInitScript(installSyntheticDevices, coHost);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => say(`guest page error: ${error.message}`));
-  await page.goto(link);
-  await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
-  await page.getByRole('button', { name: 'Join the show' }).click();
-  return { context, page };
+  await context.addInitScript(installSyntheticDevices, coHost(way.bars ?? null));
+  await way.prepare?.(context);
+  const { pathname, hash, origin } = new URL(link);
+  const join = async () => {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => say(`guest page error: ${error.message}`));
+    await page.goto(`${way.origin ?? origin}${pathname}${hash}`);
+    await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
+    await page.getByRole('button', { name: 'Join the show' }).click();
+    return page;
+  };
+  return { context, page: await join(), join };
 };

@@ -81,8 +81,15 @@ const bound = (socket: UdpSocket): Promise<number> =>
     socket.bind(0, loopback, () => resolve(socket.address().port));
   });
 
-/** Runs in the page: media goes to the relay's ports, and only by UDP. */
+/** Runs in the page: media goes to the relay's ports, and only by UDP. A port is asked for once: asking takes its time. */
 const relayCandidates = () => {
+  const ask = window.relayedPort;
+  const known = new Map<number, Promise<number>>();
+  window.relayedPort = (port) => {
+    const answer = known.get(port) ?? ask(port);
+    known.set(port, answer);
+    return answer;
+  };
   class RelayedConnection extends RTCPeerConnection {
     override async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
       const lines: string[] = [];
