@@ -46,6 +46,8 @@ export type RecorderOptions = {
   readonly warn: (message: string, cause?: unknown) => void;
   /** Bytes that must stay free on the disk. */
   readonly minFreeBytes?: number;
+  /** What the disk may owe before the recording is given up. */
+  readonly maxQueuedBytes?: number;
 };
 
 export type Recorder = Awaited<ReturnType<typeof createRecorder>>;
@@ -54,8 +56,8 @@ export type Recorder = Awaited<ReturnType<typeof createRecorder>>;
 const maxFileMs = 4 * 3_600_000;
 const defaultMinFreeBytes = 1_000_000_000;
 const diskCheckMs = 5_000;
-/** What the disk may owe before the recording is given up: half a minute of program. */
-const maxQueuedBytes = 16 * 1024 * 1024;
+/** Half a minute of program. */
+const defaultMaxQueuedBytes = 16 * 1024 * 1024;
 /** Packets that may overtake one that was sent again. */
 const maxEarly: Readonly<Record<Kind, number>> = { video: 96, audio: 12 };
 const opusFrameMs = 20;
@@ -168,7 +170,11 @@ const mapDefined = <T, U>(value: T | undefined, map: (value: T) => U): U | undef
 
 /** One file from its first key frame on. Writes one after the other; `failed` is called once, and nothing is written after. */
 const createFile = (
-  { codec, folder }: Pick<RecorderOptions, 'codec' | 'folder'>,
+  {
+    codec,
+    folder,
+    maxQueuedBytes = defaultMaxQueuedBytes,
+  }: Pick<RecorderOptions, 'codec' | 'folder' | 'maxQueuedBytes'>,
   name: string,
   failed: (reason: string, cause?: unknown) => void,
 ) => {

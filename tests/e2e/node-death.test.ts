@@ -22,6 +22,7 @@ const debugShape = z.object({
   }),
   nodes: z.array(z.object({ role: z.string(), detail: z.object({ workerPid: z.number() }) })),
 });
+const recordingsShape = z.object({ recordings: z.array(z.object({ bytes: z.number() })) });
 const debug = async () => {
   const headers = { authorization: `Bearer ${server.studioKey}` };
   const answer = await fetch(`${server.origin}/api/debug`, { headers });
@@ -42,6 +43,14 @@ const allInPlace = async () => {
       { timeout: 30_000 },
     )
     .toEqual(['edge origin spare', 3]);
+};
+
+/** Sizes of the program's recordings, the latest first. */
+const recorded = async (): Promise<number[]> => {
+  const headers = { authorization: `Bearer ${server.studioKey}` };
+  const answer = await fetch(`${server.origin}/api/recordings`, { headers });
+  const { recordings } = recordingsShape.parse(await answer.json());
+  return recordings.map(({ bytes }) => bytes);
 };
 
 const onAir = async (source: string) => {
@@ -99,6 +108,10 @@ test.each(['edge', 'origin'])(
     await onAir('studio');
     await framesSince(nowMs(), 20);
 
+    // The origin writes the server's recording: another goes on in another file.
+    await expect
+      .poll(async () => (await recorded()).filter((bytes) => bytes > 0).length, { timeout: 30_000 })
+      .toBe(role === 'origin' ? 2 : 1);
     expect((await debug()).placement.takeovers).toBe(before.placement.takeovers + 1);
     expect(loads).toBe(1);
     const times = (await frameTimes()).filter((at) => at > killedAtMs - 200);

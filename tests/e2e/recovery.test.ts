@@ -2,6 +2,7 @@
 // The order of remedies is tests/renderer/ladder.test.ts; how long each outage lasts on a screen is `npm run chaos`.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as z from 'zod';
 import { launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
@@ -19,7 +20,26 @@ let studio: SyntheticStudio;
 let fan: Page;
 const problems: string[] = [];
 
+/** Requests the fan's page has sent, by name, on whichever socket. */
+const asked: string[] = [];
+
 const badge = (kind: string) => fan.locator(`.badge-${kind}`).waitFor({ timeout: 20_000 });
+
+const request = z.object({ q: z.number(), m: z.string() });
+const noteRequests = (page: Page) => {
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => {
+      const sent = request.safeParse(JSON.parse(payload.toString()));
+      if (sent.success) asked.push(sent.data.m);
+    });
+  });
+};
+
+/** What a phone's browser says of its network; desktop browsers do not tell which one it is. */
+const phoneNetwork = () => {
+  const network = Object.assign(new EventTarget(), { type: 'wifi' });
+  Object.defineProperty(navigator, 'connection', { value: network });
+};
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([startServer(), launchBrowser()]);
@@ -35,8 +55,10 @@ beforeAll(async () => {
   await studio.goLive();
   const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
   await fanPath.install(context);
+  await context.addInitScript(phoneNetwork);
   fan = await context.newPage();
   fan.on('pageerror', (error) => problems.push(error.message));
+  noteRequests(fan);
   await fan.goto(`${fanPath.origin}/watch/${server.showId}`);
   await badge('live');
   await fan.evaluate(() => {
@@ -48,6 +70,50 @@ afterAll(async () => {
   await browser.close();
   await Promise.all([studioPath.close(), fanPath.close()]);
   await server.close();
+});
+
+test.each<[string, () => void]>([
+  ['the browser is online again', () => void dispatchEvent(new Event('online'))],
+  [
+    'the phone goes from Wi-Fi to mobile',
+    () => {
+      const network: unknown = Reflect.get(navigator, 'connection');
+      if (!(network instanceof EventTarget)) throw new Error('It says nothing of its network.');
+      Reflect.set(network, 'type', 'cellular');
+      network.dispatchEvent(new Event('change'));
+    },
+  ],
+])(
+  '[RECOVER4] %s: another way to the same transport at once, under a picture that goes on',
+  async (_, change) => {
+    asked.length = 0;
+    await fan.evaluate(change);
+    await expect.poll(() => asked, { timeout: 10_000 }).toContain('restartIce');
+    await seePictures(fan, '#program', 15);
+    expect(asked).not.toContain('openReceive');
+  },
+);
+
+test('[RECOVER4] back from the background: nothing is done about a picture that flows, and ICE at once about a dead path', async () => {
+  asked.length = 0;
+  const shown = () => void document.dispatchEvent(new Event('visibilitychange'));
+  await fan.evaluate(shown);
+  await seePictures(fan, '#program', 5);
+  expect(asked).not.toContain('restartIce');
+  // Once a dead path owes the answer to a first request, the page by itself asks for nothing more.
+  await fan.evaluate(() => {
+    const look = setInterval(() => {
+      if (!document.querySelector('.badge-reconnecting')) return;
+      clearInterval(look);
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, 50);
+  });
+  fanPath.cut();
+  await expect.poll(() => asked, { timeout: 20_000 }).toContain('restartIce');
+  expect(asked.filter((name) => name !== 'reportPlayback')).toEqual(['requestKeyframe', 'restartIce']);
+  fanPath.mend();
+  await badge('live');
+  await seePictures(fan, '#program', 15);
 });
 
 test('[RECOVER7] without network a fan sees moving pictures and the card; the show is back by itself when the network is', async () => {

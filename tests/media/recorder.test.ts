@@ -93,7 +93,7 @@ it.each(['VP8', 'H264'])(
   },
 );
 
-it('[RECORD2] a disk that is nearly full, or refuses, ends the recording in words and not the program', async () => {
+it('[RECORD2] a disk that is nearly full, refuses or is too slow ends the recording in words and not the program', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'recording-'));
   const worker = await createWorker({ logLevel: 'warn' });
   try {
@@ -110,7 +110,7 @@ it('[RECORD2] a disk that is nearly full, or refuses, ends the recording in word
     });
     const program = { video: bus.videoProducer, audio: bus.audioProducer };
     const viewer = await ViewerStandIn.open(router, [program.video, program.audio]);
-    const stopped = (recordings: string, minFreeBytes: number) =>
+    const stopped = (recordings: string, minFreeBytes: number, maxQueuedBytes?: number) =>
       new Promise<string>((resolve, reject) => {
         createRecorder({
           router,
@@ -118,12 +118,15 @@ it('[RECORD2] a disk that is nearly full, or refuses, ends the recording in word
           codec: 'VP8',
           folder: recordings,
           minFreeBytes,
+          ...(maxQueuedBytes === undefined ? {} : { maxQueuedBytes }),
           warn: resolve,
         }).then((recorder) => recorder.start('show'), reject);
       });
     bus.setOnAir(true);
     expect(await stopped(folder, Number.MAX_SAFE_INTEGER)).toMatch(/GB are free on the server's disk/);
     expect(await stopped(join('/dev/null', 'no-folder'), 0)).toMatch(/the file cannot be written/);
+    // It may owe less than one picture: no disk is that fast.
+    expect(await stopped(folder, 0, 100)).toMatch(/the disk is too slow/);
     expect(await viewer.next(({ kind, keyFrame }) => kind === 'video' && keyFrame)).toMatchObject({
       source: 'standby',
     });

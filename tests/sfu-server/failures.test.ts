@@ -160,7 +160,7 @@ describe('an origin whose thread is gone', () => {
       nodes.find(({ role }) => role === wanted)?.detail.workerPid;
     expect(pidOf(after, 'origin')).toBe(pidOf(before, 'spare'));
     expect(pidOf(after, 'edge')).toBe(pidOf(before, 'edge'));
-    expect(server.workerPids()).not.toContain(pidOf(before, 'origin'));
+    await expect.poll(() => server?.workerPids(), { timeout: 20_000 }).not.toContain(pidOf(before, 'origin'));
     expect(resets).toEqual([]);
     viewer.close();
   });

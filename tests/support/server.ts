@@ -45,13 +45,15 @@ export type TestServerOptions = {
   fileBlocks?: number;
 };
 
-/** The server's only child processes are its media workers. */
+/** The server's only child processes are its media workers. One that has ended and waits for its parent to take note is none. */
 const childrenOf = (pid: number): number[] =>
-  execFileSync('ps', ['-A', '-o', 'pid=,ppid='])
+  execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='])
     .toString()
     .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .flatMap(([id = 0, parent = 0]) => (parent === pid ? [id] : []));
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([id, parent, state = '']) =>
+      Number(parent) === pid && !state.startsWith('Z') ? [Number(id)] : [],
+    );
 
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => {
