@@ -267,7 +267,7 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
   const settle = async () => {
     const ports = await supervisor.whole();
     // A relay opened on the way back would be time that only this script takes.
-    await far.page.evaluate((all) => Promise.all(all.map((port) => window.relayedPort(port))), ports);
+    await far.page.evaluate((all) => Promise.all(all.map((port) => window.knownRelay(port))), ports);
   };
   const killed = async (role: 'origin' | 'edge') => {
     const pid = await supervisor.workerPid(role);
@@ -288,8 +288,11 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
   /** A co-host fills the program. */
   const takeIn = async () => {
     const { page: desk } = studio;
-    const { install, origin } = coHostPath;
-    coHost = await inviteGuest(desk, browser, 'Ada', { origin, prepare: install, bars: lowerBars });
+    coHost = await inviteGuest(desk, browser, 'Ada', {
+      origin: coHostPath.origin,
+      prepare: (context) => coHostPath.install(context),
+      bars: lowerBars,
+    });
     const { context } = coHost;
     await desk.getByRole('button', { name: 'Full: Ada' }).click();
     await coHost.page.getByText('ON AIR').first().waitFor();

@@ -106,7 +106,8 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     for (const consumer of consumers) {
       if (consumer.closed) continue;
       consumer.close();
-      if (connected() && consumers !== forsaken) call('closeConsumer', { consumerId: consumer.id }).catch(onlyExpected);
+      if (connected() && consumers !== forsaken)
+        call('closeConsumer', { consumerId: consumer.id }).catch(onlyExpected);
     }
   };
 

@@ -217,7 +217,13 @@ describe('what a fan is told', () => {
   const over = show({ kind: 'ended', sinceMs: 0, endedMs: 1 });
   const none: Known['picture'] = { kind: 'none' };
   const flowing: Known['picture'] = { kind: 'flowing' };
-  const stalled: Known['picture'] = { kind: 'stalled', sinceMs: 0, trying: null, owesSinceMs: null, leftAtMs: null };
+  const stalled: Known['picture'] = {
+    kind: 'stalled',
+    sinceMs: 0,
+    trying: null,
+    owesSinceMs: null,
+    leftAtMs: null,
+  };
 
   test.each<[string, Known, boolean, Status['kind']]>([
     [

@@ -81,7 +81,7 @@ beforeAll(async () => {
 afterAll(() => void server.close());
 
 /** A fan's page at a live show whose picture is not there yet. `link`: what the browser says of the way. */
-const page = (clip: string, link: unknown = undefined) => {
+const page = (clip: string, link?: unknown) => {
   const clock = fakeClock();
   const session = createStore<SessionState>(() => ({
     connection: joined,

@@ -81,12 +81,11 @@ const bound = (socket: UdpSocket): Promise<number> =>
     socket.bind(0, loopback, () => resolve(socket.address().port));
   });
 
-/** Runs in the page: media goes to the relay's ports, and only by UDP. A port is asked for once: asking takes its time. */
+/** Runs in the page: media goes to the relay's ports, and only by UDP. Asking takes its time. */
 const relayCandidates = () => {
-  const ask = window.relayedPort;
   const known = new Map<number, Promise<number>>();
-  window.relayedPort = (port) => {
-    const answer = known.get(port) ?? ask(port);
+  window.knownRelay = (port) => {
+    const answer = known.get(port) ?? window.relayedPort(port);
     known.set(port, answer);
     return answer;
   };
@@ -97,7 +96,7 @@ const relayCandidates = () => {
         const candidate = /^(a=candidate:\S+ \d+ (\w+) \d+ \S+ )(\d+)( .*)$/.exec(line);
         if (!candidate) lines.push(line);
         else if (candidate[2]?.toLowerCase() === 'udp')
-          lines.push(`${candidate[1]}${await window.relayedPort(Number(candidate[3]))}${candidate[4]}`);
+          lines.push(`${candidate[1]}${await window.knownRelay(Number(candidate[3]))}${candidate[4]}`);
       }
       return super.setRemoteDescription({ type: description.type, sdp: lines.join('\r\n') });
     }
@@ -108,6 +107,8 @@ const relayCandidates = () => {
 declare global {
   interface Window {
     relayedPort(port: number): Promise<number>;
+    /** The same, asked once for each port. */
+    knownRelay(port: number): Promise<number>;
   }
 }
 
