@@ -97,81 +97,92 @@ const dropWords = ({ state }: Drop, nowMs: number): string => {
   }
 };
 
+const Press = ({
+  words,
+  main = false,
+  disabled,
+  onPress,
+}: {
+  words: string;
+  main?: boolean;
+  disabled: boolean;
+  onPress: () => void;
+}) => (
+  <button type="button" className={main ? 'primary' : undefined} disabled={disabled} onClick={onPress}>
+    {words}
+  </button>
+);
+
 const OneDrop = ({ drop, nowMs, table }: { drop: Drop; nowMs: number; table: Table }) => {
   const busy = useStore(table.store, (state) => state.busy);
   const { id: dropId, state } = drop;
   const left = drop.items.reduce((sum, { stock }) => sum + stock.left, 0);
   const held = drop.items.reduce((sum, { stock }) => sum + stock.held, 0);
-  const end = () => void table.press('endDrop', { dropId });
+  const end = (
+    <Twice
+      words="End"
+      again="Press again to end"
+      disabled={busy}
+      onPress={() => void table.press('endDrop', { dropId })}
+    />
+  );
   const buttons = () => {
     switch (state.kind) {
       case 'ready':
         return (
           <>
-            <button
-              type="button"
-              className="primary"
+            <Press
+              words="Start in 10 s"
+              main
               disabled={busy}
-              onClick={() => void table.press('startDrop', { dropId, countdownMs: 10_000 })}
-            >
-              Start in 10 s
-            </button>
-            <button
-              type="button"
+              onPress={() => void table.press('startDrop', { dropId, countdownMs: 10_000 })}
+            />
+            <Press
+              words="Start now"
               disabled={busy}
-              onClick={() => void table.press('startDrop', { dropId, countdownMs: null })}
-            >
-              Start now
-            </button>
+              onPress={() => void table.press('startDrop', { dropId, countdownMs: null })}
+            />
           </>
         );
       case 'scheduled':
       case 'countdown':
         return (
           <>
-            <button
-              type="button"
-              className="primary"
+            <Press
+              words="Call it off"
+              main
               disabled={busy}
-              onClick={() => void table.press('cancelDropStart', { dropId })}
-            >
-              Call it off
-            </button>
-            <button
-              type="button"
+              onPress={() => void table.press('cancelDropStart', { dropId })}
+            />
+            <Press
+              words="Start now"
               disabled={busy}
-              onClick={() => void table.press('startDrop', { dropId, countdownMs: null })}
-            >
-              Start now
-            </button>
+              onPress={() => void table.press('startDrop', { dropId, countdownMs: null })}
+            />
           </>
         );
       case 'running':
         return (
           <>
-            <button
-              type="button"
-              className="primary"
+            <Press
+              words="Pause"
+              main
               disabled={busy}
-              onClick={() => void table.press('pauseDrop', { dropId })}
-            >
-              Pause
-            </button>
-            <Twice words="End" again="Press again to end" disabled={busy} onPress={end} />
+              onPress={() => void table.press('pauseDrop', { dropId })}
+            />
+            {end}
           </>
         );
       case 'paused':
         return (
           <>
-            <button
-              type="button"
-              className="primary"
+            <Press
+              words="Go on"
+              main
               disabled={busy}
-              onClick={() => void table.press('resumeDrop', { dropId })}
-            >
-              Go on
-            </button>
-            <Twice words="End" again="Press again to end" disabled={busy} onPress={end} />
+              onPress={() => void table.press('resumeDrop', { dropId })}
+            />
+            {end}
           </>
         );
       case 'soldOut':

@@ -17,6 +17,7 @@ import {
   type SourceOrigin,
   type TransitionSettings,
 } from '../../sfu-server/protocol/production.ts';
+import { neutralColour } from './media/scene.ts';
 
 export type Edit =
   | { kind: 'addSource'; source: Source }
@@ -39,14 +40,7 @@ export type Edit =
   | { kind: 'replace'; production: Production };
 
 export const plainLook: Look = { flip: 'none', rotation: 0, colour: null };
-export const plainColour: NonNullable<Look['colour']> = {
-  exposureEv: 0,
-  contrast: 1,
-  saturation: 1,
-  temperature: 0,
-  lutId: null,
-  lutAmount: 1,
-};
+export const plainColour: NonNullable<Look['colour']> = { ...neutralColour, lutId: null };
 export const wholePicture = { x: 0, y: 0, width: 1, height: 1 } as const;
 
 export const newItem = (sourceId: SourceId): Item => ({
