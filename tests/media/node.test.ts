@@ -110,7 +110,7 @@ const startListener = async () => {
 };
 
 describe('media nodes in threads', () => {
-  it('[NODE1] carry the program through pipes, and a control thread blocked for 500 ms is not seen', async () => {
+  it('[NODE1] carry the program through pipes, and a control thread blocked for a second is not seen', async () => {
     const [origin, edge, listener] = await Promise.all([
       whenUp(start(config('origin'))),
       whenUp(start(config('edge'))),
@@ -141,15 +141,16 @@ describe('media nodes in threads', () => {
     await watchFor(600);
     const calm = await listener.read();
     await listener.call('reset');
-    const blockedUntilMs = performance.now() + 500;
+    const blockedUntilMs = performance.now() + 1_000;
     while (performance.now() < blockedUntilMs);
     const blocked = await listener.read();
     console.log(
-      `worst audio gap at the far end: ${calm.audio.worstGapMs.toFixed(0)} ms calm, ${blocked.audio.worstGapMs.toFixed(0)} ms while control was blocked for 500 ms`,
+      `worst audio gap at the far end: ${calm.audio.worstGapMs.toFixed(0)} ms calm, ${blocked.audio.worstGapMs.toFixed(0)} ms while control was blocked for 1000 ms`,
     );
-    expect(blocked.audio.packets).toBeGreaterThan(20);
-    expect(blocked.video.packets).toBeGreaterThan(14);
-    expect(blocked.audio.worstGapMs).toBeLessThan(200);
+    // Fifty and thirty were sent. What goes through the control thread would have come at its end, all at once.
+    expect(blocked.audio.packets).toBeGreaterThan(25);
+    expect(blocked.video.packets).toBeGreaterThan(15);
+    expect(blocked.audio.worstGapMs).toBeLessThan(600);
 
     const inspected = await origin.end.call('inspect', {});
     expect(inspected.workerCpuMs).toBeGreaterThan(0);
@@ -210,7 +211,7 @@ describe('media nodes in threads', () => {
     expect(await down).toContain('a bug in the node');
     const second = await whenUp(node, 2);
     expect(second.workerPid).not.toBe(first.workerPid);
-    await expect.poll(() => isRunning(first.workerPid), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => isRunning(first.workerPid)).toBe(false);
   });
 
   it('say which port is taken, and which clip cannot be used', async () => {
@@ -234,7 +235,7 @@ describe('media nodes in threads', () => {
     const { workerPid } = await whenUp(node);
     await node.close();
     expect(node.state().kind).toBe('closed');
-    await expect.poll(() => isRunning(workerPid), { timeout: 2000, interval: 20 }).toBe(false);
+    await expect.poll(() => isRunning(workerPid), { interval: 20 }).toBe(false);
   });
 });
 

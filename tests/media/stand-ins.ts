@@ -278,3 +278,23 @@ export const watchFor = (durationMs: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, durationMs);
   });
+
+/** How long the machine has kept this thread, on which studio, bus and viewer of a test run, from its work at most. */
+export const watchStalls = (): { worstMs(): number; close(): void } => {
+  const everyMs = 10;
+  let worstMs = 0;
+  let lastMs = performance.now();
+  const look = () => {
+    const nowMs = performance.now();
+    worstMs = Math.max(worstMs, nowMs - lastMs - everyMs);
+    lastMs = nowMs;
+  };
+  const timer = setInterval(look, everyMs);
+  return {
+    worstMs: () => {
+      look();
+      return Math.max(0, worstMs);
+    },
+    close: () => clearInterval(timer),
+  };
+};

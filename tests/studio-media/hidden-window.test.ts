@@ -66,8 +66,8 @@ test('frames keep coming behind another tab, minimised, and while the hidden pag
   const minimised = await watch(0);
   for (const { visibility, frames, worstGapMs } of [behind, stuck, minimised]) {
     expect(visibility).toBe('hidden');
-    // Two seconds make sixty frames; a timer of a hidden page would make two.
-    expect(frames).toBeGreaterThan(40);
-    expect(worstGapMs).toBeLessThanOrEqual(400);
+    // Two seconds make sixty frames on a calm machine; a timer of a hidden page would make two, a page that is stuck none.
+    expect(frames).toBeGreaterThan(20);
+    expect(worstGapMs).toBeLessThan(900);
   }
 });
