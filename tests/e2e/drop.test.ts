@@ -1,12 +1,12 @@
 // A whole drop as people live through it, in real browsers: a director at the desk, twenty fans on the product page, somebody at the
-// table with a phone. Eight pieces; one is paid at the table, one refunded, one hold runs out and goes to whoever waited.
+// table with a phone. Eight pieces; one is paid at the table, one refunded and held for who waits first, who walks away: it goes to the next.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { DropId, ProductId } from '../../sfu-server/protocol/shop.ts';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { joinStudio, joinViewer } from '../support/client.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -16,8 +16,10 @@ const laptop = { width: 1280, height: 720 };
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const fans = 20;
 const pieces = 8;
-/** The shortest a shop may set: one fan holds and walks away. */
-const holdMs = 30_000;
+/** The shortest a shop may set: one fan from the waiting list walks away. */
+const offerMs = 30_000;
+/** Nobody here may run out of time because the machine is slow. */
+const holdMs = 3_600_000;
 const collectorMs = 25_000;
 
 let server: TestServer;
@@ -29,7 +31,7 @@ const problems: string[] = [];
 const openPage = async (url: string, viewport: typeof phone): Promise<Page> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(patienceMs);
   page.on('pageerror', (error) => problems.push(`${url}: ${error.message}`));
   await page.goto(url);
   return page;
@@ -49,7 +51,7 @@ const setUp = async (): Promise<{ productId: ProductId; dropId: DropId; crewToke
   const director = await joinStudio(server.origin, server.studioKey);
   const { channel, joined } = director;
   await channel.call('saveShopSettings', {
-    settings: { ...joined.state.shop, currency: 'GBP', holdMs, seller: 'Night Press' },
+    settings: { ...joined.state.shop, currency: 'GBP', holdMs, offerMs, seller: 'Night Press' },
   });
   const { productId } = await channel.call('saveProduct', {
     draft: {
@@ -120,7 +122,7 @@ beforeAll(async () => {
     launchBrowser(),
     readFile(axePath, 'utf8'),
   ]);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await server.close();
@@ -161,15 +163,26 @@ describe('a drop', () => {
     const without: Page[] = [];
     for (const page of others) ((await held(page).isVisible()) ? holding : without).push(page);
     expect(holding).toHaveLength(pieces - 1);
-    const [absent, atTable, refunded, ...rest] = holding;
-    const [next, afterNext] = without;
-    if (!absent || !atTable || !refunded || !next || !afterNext) throw new Error('Not enough fans.');
+    const [atTable, refunded, ...rest] = holding;
+    const [absent, next] = without;
+    if (!atTable || !refunded || !absent || !next) throw new Error('Not enough fans.');
 
     // Two wait in line, in this order.
+    await absent.getByRole('button', { name: 'Join the waiting list' }).click();
+    await absent.getByText('You are number 1').waitFor();
     await next.getByRole('button', { name: 'Join the waiting list' }).click();
-    await next.getByText('You are number 1').waitFor();
-    await afterNext.getByRole('button', { name: 'Join the waiting list' }).click();
-    await afterNext.getByText('You are number 2').waitFor();
+    await next.getByText('You are number 2').waitFor();
+
+    // A refund at the desk puts the piece back, and it is held for the first in line, who has walked away.
+    await pay(refunded, 'refunded@example.com', 'Test payment');
+    await paidTitle(refunded).waitFor();
+    const refundCode = await refunded.locator('.pickup-code').innerText();
+    await desk.getByRole('button', { name: 'Orders', exact: true }).click();
+    await desk.getByRole('button', { name: refundCode }).click();
+    await desk.getByRole('button', { name: 'Refund' }).click();
+    await desk.getByRole('button', { name: 'Give the money back' }).click();
+    await refunded.getByRole('heading', { name: 'Refunded' }).waitFor();
+    await absent.getByText('One came free: held for you for').waitFor();
 
     // What is typed and held is still there after the page was away.
     await first.getByLabel('E-mail, for the receipt').fill('first@example.com');
@@ -178,10 +191,9 @@ describe('a drop', () => {
     expect(await first.getByLabel('E-mail, for the receipt').inputValue()).toBe('first@example.com');
 
     await pay(first, 'first@example.com', 'Test payment');
-    await pay(refunded, 'refunded@example.com', 'Test payment');
     await pay(atTable, 'table@example.com', 'At the table');
     await Promise.all(rest.map((page, index) => pay(page, `fan${index}@example.com`, 'Test payment')));
-    await Promise.all([first, refunded, ...rest].map((page) => paidTitle(page).waitFor()));
+    await Promise.all([first, ...rest].map((page) => paidTitle(page).waitFor()));
     expect(await accessibilityProblems(first)).toEqual([]);
 
     // At the table: money, then the piece, by the code on the fan's phone.
@@ -195,25 +207,14 @@ describe('a drop', () => {
     expect(await accessibilityProblems(crew)).toEqual([]);
     await atTable.getByRole('heading', { name: 'Done' }).waitFor();
 
-    // A refund at the desk puts the piece back, and it is held for the first in line.
-    const refundCode = await refunded.locator('.pickup-code').innerText();
-    await desk.getByRole('button', { name: 'Orders', exact: true }).click();
-    await desk.getByRole('button', { name: refundCode }).click();
-    await desk.getByRole('button', { name: 'Refund' }).click();
-    await desk.getByRole('button', { name: 'Give the money back' }).click();
-    await refunded.getByRole('heading', { name: 'Refunded' }).waitFor();
-    await next.getByText('One came free: held for you for').waitFor();
-    await pay(next, 'next@example.com', 'Test payment');
-    await paidTitle(next).waitFor();
-
     // The collector variant goes by the server's clock, on every page. (The first minutes here are seconds.)
     await without.at(-1)?.getByText('Gone: first minutes only').waitFor();
 
     // The fan who walked away is told what happened; the piece goes to the second in line.
-    await afterNext.getByText('One came free: held for you for').waitFor({ timeout: holdMs + 15_000 });
+    await next.getByText('One came free: held for you for').waitFor();
     await absent.getByText('The time for Night tee ran out').waitFor();
-    await pay(afterNext, 'after@example.com', 'Test payment');
-    await paidTitle(afterNext).waitFor();
+    await pay(next, 'next@example.com', 'Test payment');
+    await paidTitle(next).waitFor();
 
     // The counts, the till and every page say the same.
     await Promise.all(
@@ -229,7 +230,7 @@ describe('a drop', () => {
     expect(totals).toMatchObject({ takenMinor: 4_500 + 8 * 1_500, refundedMinor: 1_500 });
     director.close();
     expect(problems).toEqual([]);
-  }, 180_000);
+  });
 
   test('of two products is made by the form at the desk, shown by the director’s tap, and each page leads to the other', async () => {
     const director = await joinStudio(server.origin, server.studioKey);
@@ -304,5 +305,5 @@ describe('a drop', () => {
     expect(await accessibilityProblems(fan)).toEqual([]);
     await desk.context().close();
     await fan.context().close();
-  }, 90_000);
+  });
 });
