@@ -1,7 +1,7 @@
 // The studio's connection test in a real Chromium against the real server: real media there and back on each way.
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
+import { fakeMediaArgs, launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { expectAccessible, expectNoOverflow, goLive, openPerson, turnOn } from './studio-steps.ts';
 
@@ -36,7 +36,7 @@ describe('connection test', () => {
     await panel.getByText('Not tested yet').waitFor();
     await page.keyboard.press('c');
     await panel.getByRole('progressbar').waitFor();
-    await panel.getByText(/^● UDP \d/).waitFor({ timeout: 30_000 });
+    await panel.getByText(/^● UDP \d/).waitFor();
     await panel.getByText(/^● TCP \d/).waitFor();
     expect(await panel.innerText()).toMatch(/The line to fans was not measured: .* at 360p/);
     // The test's server announces loopback, and says so before a fan finds out.
@@ -45,12 +45,12 @@ describe('connection test', () => {
     await expectNoOverflow(page);
     expect(errors).toEqual([]);
     await context.close();
-  }, 60_000);
+  });
 
   it('keeps a director from going live into a firewall, once: says what to open, and goes live on the second press', async () => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(patienceMs);
     await shutUdp(page);
     await page.goto(server.studioUrl);
     await turnOn(page);
@@ -65,5 +65,5 @@ describe('connection test', () => {
     await page.getByText('OFF AIR', { exact: true }).waitFor();
     await goLive(page);
     await context.close();
-  }, 120_000);
+  });
 });

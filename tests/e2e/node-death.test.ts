@@ -32,16 +32,13 @@ const debug = async () => {
 /** Origin, edge and a spare that is joined to both: nothing is on its way any more. */
 const allInPlace = async () => {
   await expect
-    .poll(
-      async () => {
-        const { placement } = await debug();
-        const parts = ['edge', 'origin', 'spare'].filter((part) =>
-          placement.nodes.some(({ role }) => role === part),
-        );
-        return [parts.join(' '), placement.pipes.filter(({ open }) => open).length];
-      },
-      { timeout: 30_000 },
-    )
+    .poll(async () => {
+      const { placement } = await debug();
+      const parts = ['edge', 'origin', 'spare'].filter((part) =>
+        placement.nodes.some(({ role }) => role === part),
+      );
+      return [parts.join(' '), placement.pipes.filter(({ open }) => open).length];
+    })
     .toEqual(['edge origin spare', 3]);
 };
 
@@ -54,9 +51,7 @@ const recorded = async (): Promise<number[]> => {
 };
 
 const onAir = async (source: string) => {
-  await expect
-    .poll(async () => (await debug()).shows.current.program.source, { timeout: 30_000, interval: 100 })
-    .toBe(source);
+  await expect.poll(async () => (await debug()).shows.current.program.source, { interval: 100 }).toBe(source);
 };
 
 /** Notes when each picture comes onto the fan's screen. */
@@ -76,7 +71,7 @@ const frameTimes = async (): Promise<number[]> =>
   z.array(z.number()).parse(await fan.evaluate(() => Reflect.get(globalThis, 'frameTimes')));
 const framesSince = async (atMs: number, count: number) => {
   await expect
-    .poll(async () => (await frameTimes()).filter((each) => each > atMs).length, { timeout: 30_000 })
+    .poll(async () => (await frameTimes()).filter((each) => each > atMs).length)
     .toBeGreaterThan(count);
 };
 const nowMs = () => performance.timeOrigin + performance.now();

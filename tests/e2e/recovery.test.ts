@@ -3,7 +3,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 import type { SyntheticStudioPage } from '../support/synthetic-studio/page.ts';
@@ -23,7 +23,7 @@ const problems: string[] = [];
 /** Requests the fan's page has sent, by name, on whichever socket. */
 const asked: string[] = [];
 
-const badge = (kind: string) => fan.locator(`.badge-${kind}`).waitFor({ timeout: 20_000 });
+const badge = (kind: string) => fan.locator(`.badge-${kind}`).waitFor({ timeout: patienceMs });
 
 const request = z.object({ q: z.number(), m: z.string() });
 const noteRequests = (page: Page) => {
@@ -125,7 +125,7 @@ test('[RECOVER7] without network a fan sees moving pictures and the card; the sh
 
   fanPath.cut();
   await badge('reconnecting');
-  await fan.locator('#standby').waitFor({ state: 'visible', timeout: 15_000 });
+  await fan.locator('#standby').waitFor({ state: 'visible', timeout: patienceMs });
   await seePictures(fan, '#standby', 10);
   expect(await fan.getByRole('article', { name: 'Night tee' }).innerText()).toContain('50 left of 50');
   await fan.getByRole('button', { name: 'Retry now' }).waitFor();
@@ -142,7 +142,7 @@ test('[RECOVER3] an outage long enough to lose the socket is survived too, on th
   fanPath.cut();
   await badge('reconnecting');
   // The server has been silent for so long that the page tries a new session; that one hangs in the cut as well.
-  await fan.locator('.recovering').getByText('The show cannot be reached').waitFor({ timeout: 20_000 });
+  await fan.locator('.recovering').getByText('The show cannot be reached').waitFor({ timeout: patienceMs });
   fanPath.mend();
   await badge('live');
   await seePictures(fan, '#program', 15);
@@ -173,11 +173,11 @@ test('[RECOVER5] a studio whose path is cut knows it by itself, and goes on with
 
   studioPath.cut();
   await badge('standby');
-  await expect.poll(async () => (await encoded()).sending, { timeout: 10_000 }).toBe('stalled');
+  await expect.poll(async () => (await encoded()).sending).toBe('stalled');
 
   studioPath.mend();
   await badge('live');
-  await expect.poll(async () => (await encoded()).sending, { timeout: 10_000 }).toBe('flowing');
+  await expect.poll(async () => (await encoded()).sending).toBe('flowing');
   const after = await encoded();
   expect(after.ssrcs).toEqual(before.ssrcs);
   expect(after.frames).toBeGreaterThan(before.frames);

@@ -90,4 +90,4 @@ test('[STANDBY3] [STANDBY8] a clip the director imports is rehearsed unseen, sho
   await studio.getByRole('button', { name: /^Standby locked/ }).waitFor(slow);
   expect(await studio.getByRole('region', { name: 'Standby', exact: true }).innerText()).toContain('lo');
   await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBe(home);
-}, 150_000);
+});

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { decodeQR } from 'qr/decode.js';
 import { expect } from 'vitest';
+import { patienceMs } from '../support/browser.ts';
 import type { TestServer } from '../support/server.ts';
 
 export type Viewport = { width: number; height: number };
@@ -19,7 +20,7 @@ export const openPerson = async (
 ): Promise<{ context: BrowserContext; page: Page; errors: string[] }> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(patienceMs);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
@@ -57,7 +58,7 @@ export const goLive = async (page: Page): Promise<void> => {
   await page.getByRole('button', { name: /^Go live/ }).click();
   await skip.or(onAir).first().waitFor();
   // It may end by itself before it is skipped.
-  if (await skip.isVisible()) await skip.click({ timeout: 1_000 }).catch(() => undefined);
+  void skip.click().catch(() => undefined);
   await onAir.waitFor();
 };
 
@@ -89,7 +90,7 @@ export const seePictures = async (page: Page, video: string, count = 15): Promis
 };
 
 /** For `expect.poll`: generous, as a loaded machine adapts its bitrate slowly. */
-export const patiently = { timeout: 20_000, interval: 200 };
+export const patiently = { timeout: patienceMs, interval: 200 };
 
 export type Pixels = { width: number; height: number; data: Uint8Array };
 

@@ -125,7 +125,7 @@ describe('studio', () => {
 
     expect(errors).toEqual([]);
     await Promise.all([context.close(), fan.context.close()]);
-  }, 90_000);
+  });
 
   it('comes back after a reload with the same scene, and fans see standby until the director resumes', async () => {
     const { context, page, errors } = await openStudio(browser, server);
@@ -199,7 +199,7 @@ describe('studio', () => {
 
     expect(errors).toEqual([]);
     await Promise.all([context.close(), fan.context.close()]);
-  }, 60_000);
+  });
 
   it('mutes, lists its keys, and survives a server that restarts', async () => {
     const { context, page } = await openStudio(browser, server);
@@ -238,7 +238,7 @@ describe('studio', () => {
     await page.getByText('OFF AIR', { exact: true }).waitFor();
     await goLiveButton.click();
     await skip.or(card).first().waitFor();
-    if (await skip.isVisible()) await skip.click({ timeout: 1_000 }).catch(() => undefined);
+    void skip.click().catch(() => undefined);
     await card.getByRole('button', { name: /^Go live anyway/ }).click();
     await card.waitFor({ state: 'detached' });
     await page.getByText('ON AIR', { exact: true }).first().waitFor();
@@ -254,53 +254,6 @@ describe('studio', () => {
     } finally {
       await again.close();
       await context.close();
-    }
-  }, 60_000);
-});
-
-describe('studio with trouble', () => {
-  let server: TestServer;
-  beforeAll(async () => {
-    server = await startServer();
-    return () => server.close();
-  });
-
-  it.each([
-    {
-      when: 'the camera is denied',
-      args: ['--use-fake-device-for-media-stream'],
-      sentence: /Cam A: the camera is not allowed\. Allow it for this page/,
-    },
-    {
-      when: 'there is no camera at all',
-      args: ['--use-fake-ui-for-media-stream'],
-      sentence: /Cam A: no camera is connected\. Plug one in and try again\./,
-    },
-  ])('says what to do when $when', async ({ args, sentence }) => {
-    const browser = await launchBrowser(args);
-    try {
-      const { page } = await openPerson(browser, server.studioUrl);
-      await page.getByRole('button', { name: 'Turn on camera and microphone' }).click();
-      await page.getByText(sentence).waitFor();
-      await page.getByRole('button', { name: 'Try again' }).first().waitFor();
-      await page.keyboard.press('Shift+L');
-      await page.getByText('There is no picture yet. Turn on a camera, then go live.').waitFor();
-      await expectAccessible(page);
-    } finally {
-      await browser.close();
-    }
-  });
-
-  it('asks for its key, and says so when the key is wrong', async () => {
-    const browser = await launchBrowser(fakeMediaArgs);
-    try {
-      const without = await openPerson(browser, `${server.origin}/studio`);
-      await without.page.getByRole('heading', { name: 'The studio needs its key' }).waitFor();
-      const wrong = await openPerson(browser, `${server.origin}/studio#key=${'x'.repeat(32)}`);
-      await wrong.page.getByRole('heading', { name: 'The studio cannot open' }).waitFor();
-      await expectAccessible(wrong.page);
-    } finally {
-      await browser.close();
     }
   });
 });

@@ -6,7 +6,7 @@ import type { Browser, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { productId } from '../../sfu-server/protocol/shop.ts';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 
@@ -58,7 +58,7 @@ const accessibilityProblems = async (page: Page): Promise<string[]> => {
 };
 
 const status = (page: Page) => page.locator('[role="status"]').first();
-const badge = (page: Page, kind: string) => page.locator(`.badge-${kind}`).waitFor({ timeout: 20_000 });
+const badge = (page: Page, kind: string) => page.locator(`.badge-${kind}`).waitFor({ timeout: patienceMs });
 
 /** Resolves when `count` more frames have been on the page's screen. */
 const frames = (page: Page, count: number) =>
@@ -126,7 +126,7 @@ describe('a show as a fan lives through it', () => {
   test('before the show the page says so, has finished loading, and starts by itself', async () => {
     fan = await openPage(phone, server.viewerUrl); // Resolves with the load event.
     await badge(fan, 'soon');
-    await expect.poll(() => status(fan).textContent(), { timeout: 10_000 }).toContain('Starts soon');
+    await expect.poll(() => status(fan).textContent()).toContain('Starts soon');
     expect(await accessibilityProblems(fan)).toEqual([]);
 
     await studio.call('setProduct', {
@@ -168,10 +168,10 @@ describe('a show as a fan lives through it', () => {
 
   test('the layer follows the size the picture is shown at', async () => {
     await fan.setViewportSize({ width: 320, height: 640 });
-    await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(180);
+    await expect.poll(() => shownHeight(fan)).toBe(180);
     const before = await fan.locator('#program').boundingBox();
     await fan.setViewportSize(laptop);
-    await expect.poll(() => shownHeight(fan), { timeout: 15_000 }).toBe(360);
+    await expect.poll(() => shownHeight(fan)).toBe(360);
     const after = await fan.locator('#program').boundingBox();
     expect((after?.height ?? 0) / (before?.height ?? 1)).toBeGreaterThan(2);
     const card = await fan.getByRole('article').boundingBox();
@@ -181,12 +181,12 @@ describe('a show as a fan lives through it', () => {
 
   test('a sale is on the fan page and on the product page at once, down to sold out', async () => {
     const shop = await openPage(phone, await productUrl(fan));
-    await expect.poll(() => shop.locator('#stock').textContent(), { timeout: 10_000 }).toBe('50 left of 50');
+    await expect.poll(() => shop.locator('#stock').textContent()).toBe('50 left of 50');
     expect(await accessibilityProblems(shop)).toEqual([]);
     const product = new URL(shop.url()).pathname.split('/').at(-1) ?? '';
     const sell = async (quantity: number, words: string) => {
       const seen = [shop.locator('#stock'), fan.locator('.stock-words')].map((place) =>
-        place.filter({ hasText: words }).waitFor({ timeout: 10_000 }),
+        place.filter({ hasText: words }).waitFor({ timeout: patienceMs }),
       );
       await studio.call('recordSale', { productId: productId.parse(product), quantity });
       await Promise.all(seen);
@@ -242,7 +242,7 @@ describe('a show as a fan lives through it', () => {
     expect(await brightness(fan)).toBeGreaterThan(20);
     expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
     expect(await fan.locator('.stock-words').innerText()).toContain('3 left of 50');
-  }, 90_000);
+  });
 
   test('the end is said, and a page opened afterwards says it too', async () => {
     await studio.call('endShow', {});

@@ -47,7 +47,7 @@ const endApp = async () => {
   await rm(userData, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 };
 
-const patient = { timeout: 20_000 };
+const patient = { timeout: 60_000 };
 /** Three launches of a browser and an app on a machine that may be busy. */
 const slow = { timeout: 60_000 };
 

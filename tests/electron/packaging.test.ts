@@ -113,7 +113,7 @@ beforeAll(async () => {
     env: { ...process.env, ELECTRON_ZIP_DIR: folder, ELECTRON_FORGE_OUT_DIR: join(folder, 'out') },
   });
   app = join(folder, 'out', 'Live Drop Studio-linux-x64');
-}, 120_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('holds the builds in the asar and worker, pages, clips and sharp beside it', async () => {

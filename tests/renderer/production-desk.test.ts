@@ -163,7 +163,7 @@ test('[SCENE6] edits that did not get out come back, unless newer scenes were ke
   const fourth = await openDesk(laptop);
   expect([fourth.name(), fourth.told]).toEqual(['Forgotten on the laptop', []]);
   fourth.die();
-}, 30_000);
+});
 
 test('[SCENE3] an edit or a file that would make the document too large for a message is refused in words', async () => {
   const { desk, told, closes, saved, die } = await openDesk(createBrowserStorage());
@@ -208,4 +208,4 @@ test('[SCENE3] an edit or a file that would make the document too large for a me
   expect(productions.load().production).toEqual(desk.store.getState().production);
   expect(closes).toEqual([]);
   die();
-}, 30_000);
+});

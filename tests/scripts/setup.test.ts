@@ -436,7 +436,7 @@ describe('app window', () => {
     expect(url).toMatch(/\/studio#/);
     await expect(fetch(new URL('/healthz', url))).rejects.toThrow(/fetch failed/);
     // A server starts in 2 s on a free machine; a crowded one takes its time.
-  }, 90_000);
+  });
 });
 
 describe('test count', () => {

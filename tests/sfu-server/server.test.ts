@@ -414,7 +414,7 @@ describe('process', () => {
   const main = fileURLToPath(new URL('../../dist/server.mjs', import.meta.url));
   const failedStart = (args: string[]): Promise<string> =>
     new Promise((resolve, reject) => {
-      execFile(process.execPath, [main, ...args], { timeout: 30_000 }, (error, _stdout, stderr) => {
+      execFile(process.execPath, [main, ...args], { timeout: 120_000 }, (error, _stdout, stderr) => {
         if (error) resolve(stderr);
         else reject(new Error('It started.'));
       });

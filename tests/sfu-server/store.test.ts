@@ -190,7 +190,7 @@ describe('store', () => {
         script,
         join(folder, 'full.db'),
       ],
-      { timeout: 20_000 },
+      { timeout: 120_000 },
     );
     const outcome: unknown = JSON.parse(stdout);
     expect(outcome).toMatchObject({ code: expect.stringMatching(/^store(Full|Failed)$/) });

@@ -38,7 +38,7 @@ const textTo = async (to: string) =>
 const refusal = (run: () => void): string => refused(run).code;
 /** The mail server has taken it, and it is written down. */
 const told = async ({ shop }: Stall, name: string): Promise<void> => {
-  await expect.poll(() => shop.buyerState(buyer(name)).mails, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => shop.buyerState(buyer(name)).mails).toEqual([]);
 };
 const kept = ({ store }: Stall): string[] =>
   store
@@ -119,7 +119,7 @@ describe('a mail when it drops', () => {
     post.refuseNext(1);
     start(before, drop);
     clock.advance(1);
-    await expect.poll(() => errors, { timeout: 10_000 }).toEqual(['the mail about a drop could not be sent']);
+    await expect.poll(() => errors).toEqual(['the mail about a drop could not be sent']);
     before.close();
     const after = mailing(file);
     clock.advance(1);

@@ -63,7 +63,7 @@ describe('buyers', () => {
     const again = await comeToBuy(server, ada.token);
     expect(again.mine[0]?.holds).toEqual([hold]);
     await again.channel.call('changeHold', { holdId: hold.id, quantity: 3 });
-    await expect.poll(() => ada.mine.at(-1)?.holds[0]?.quantity, { timeout: 10_000 }).toBe(3);
+    await expect.poll(() => ada.mine.at(-1)?.holds[0]?.quantity).toBe(3);
 
     const mallory = await comeToBuy();
     expect(mallory.mine[0]).toEqual({ holds: [], waiting: [], wishes: [], mails: [] });
@@ -75,9 +75,9 @@ describe('buyers', () => {
     expect(await refusal(stranger.channel.call('releaseHold', { holdId }))).toBe('forbidden');
 
     await ada.channel.call('wish', { productId, wished: true });
-    await expect.poll(() => again.mine.at(-1)?.wishes, { timeout: 10_000 }).toEqual([productId]);
+    await expect.poll(() => again.mine.at(-1)?.wishes).toEqual([productId]);
     await ada.channel.call('releaseHold', { holdId });
-    await expect.poll(() => again.mine.at(-1)?.holds, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => again.mine.at(-1)?.holds).toEqual([]);
     for (const page of [ada, again, mallory, stranger]) page.close();
   });
 
@@ -204,7 +204,7 @@ describe('a killed server', () => {
     expect(await ben.channel.call('joinWaiting', { variantId, quantity: 2 })).toEqual({ place: 1 });
     await back.channel.call('releaseHold', { holdId: hold.id });
     await expect
-      .poll(() => ben.mine.at(-1)?.holds, { timeout: 10_000 })
+      .poll(() => ben.mine.at(-1)?.holds)
       .toMatchObject([{ productId, origin: 'offered', quantity: 2 }]);
     for (const page of [back, ben]) page.close();
     await after.stop();

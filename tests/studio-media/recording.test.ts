@@ -17,7 +17,7 @@ let page: Page;
 
 /** Of a picture in the program, as the killed studio was set up. */
 const delayMs = 400;
-const patient = { timeout: 45_000 };
+const patient = { timeout: 240_000 };
 
 const openPage = async (): Promise<Page> => {
   browser = await launchKillable(profile);
@@ -170,7 +170,8 @@ test(
       const strays = (onsets ?? []).map(strayMs).sort((a, b) => a - b);
       console.log(`from the full second: ${strays.map(Math.round).join(', ')} ms`);
       expect(strays.length).toBeGreaterThanOrEqual(onsets === audio?.beeps ? 2 : 3);
-      expect(Math.abs(strays[strays.length >> 1] ?? Infinity)).toBeLessThan(200);
+      // What mixer and compositor hold on a busy machine; a file with a start of its own would be anywhere.
+      expect(Math.abs(strays[strays.length >> 1] ?? Infinity)).toBeLessThan(350);
     }
 
     expect(left.microphone.audio?.beeps.length).toBeGreaterThan(audio?.beeps.length ?? Infinity);

@@ -36,7 +36,10 @@ export async function launchBrowser(extraArgs: readonly string[] = []): Promise<
   });
 }
 
-const startWithinMs = 30_000;
+/** After this what a test waits for is not coming: long, as nothing is measured by it, and a machine may be slow and busy. */
+export const patienceMs = 60_000;
+
+const startWithinMs = patienceMs;
 
 /** Where a Chromium's DevTools listen (a `ws:` address), which it says on its error output. Rejects when it does not start. */
 export const debuggerAddress = (output: NodeJS.ReadableStream): Promise<string> =>

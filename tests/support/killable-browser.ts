@@ -7,7 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { chromiumArgs, chromiumBin, debuggerAddress } from './browser.ts';
 
 export interface KillableBrowser {
-  /** A new page; errors on it are thrown. */
+  /** A new page; an error on it is thrown by `kill` or `close`. */
   page(url: string): Promise<Page>;
   /** SIGKILL to the browser and every process of its own. Resolves with the moment, in ms of Unix time. */
   kill(): Promise<number>;
@@ -41,6 +41,7 @@ export const launchKillable = async (
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     process.kill(-child.pid, 'SIGKILL');
   };
+  const errors: Error[] = [];
   let browser: Browser;
   try {
     if (!child.stderr) throw new Error('Chromium’s error output cannot be read.');
@@ -53,9 +54,7 @@ export const launchKillable = async (
     page: async (url) => {
       const page = await browser.contexts()[0]?.newPage();
       if (!page) throw new Error('Chromium has no context.');
-      page.on('pageerror', (error) => {
-        throw error;
-      });
+      page.on('pageerror', (error) => errors.push(error));
       await page.goto(url);
       return page;
     },
@@ -64,12 +63,14 @@ export const launchKillable = async (
       killGroup();
       await exited;
       await browser.close().catch(() => undefined);
+      for (const error of errors.splice(0)) throw error;
       return atMs;
     },
     close: async () => {
       await browser.close().catch(() => undefined);
       killGroup();
       await exited;
+      for (const error of errors.splice(0)) throw error;
     },
   };
 };

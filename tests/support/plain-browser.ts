@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import { chromiumArgs, chromiumBin, debuggerAddress } from './browser.ts';
+import { chromiumArgs, chromiumBin, debuggerAddress, patienceMs } from './browser.ts';
 
 export interface PlainBrowser {
   /** The value of an expression on the first page, after it settled. Rejects with what the page threw. */
@@ -40,7 +40,7 @@ const evaluated = z.object({
     .optional(),
 });
 
-const startWithinMs = 30_000;
+const startWithinMs = patienceMs;
 
 /** Opens the page in the browser's first tab. */
 export async function launchPlain(url: string): Promise<PlainBrowser> {
