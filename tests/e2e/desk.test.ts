@@ -3,12 +3,13 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { connect } from '../support/client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { showId } from '../../sfu-server/protocol/state.ts';
 import {
+  closePeople,
   colourAt,
   difference,
   expectAccessible,
@@ -32,12 +33,17 @@ beforeAll(async () => {
     '--use-fake-ui-for-media-stream',
     '--use-fake-device-for-media-stream=device-count=2,fps=30',
   ]);
+});
+// A server for each test, and for its second try; the next one does not wait for it to end.
+const closing: Promise<void>[] = [];
+beforeEach(async () => {
   server = await startServer();
+  return async () => {
+    closing.push(server.close());
+    await closePeople(browser);
+  };
 });
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
+afterAll(() => Promise.all([browser.close(), ...closing]));
 
 /** Lets the page's list of devices be shortened, as the system would when one is pulled. */
 const plugs = (page: Page) =>
@@ -297,8 +303,7 @@ const encoderScript = `
 `;
 
 it('[WHIP4] takes an encoder’s picture and sound, a newer one in its place, and is told when it leaves or its key is withdrawn', async () => {
-  const own = await startServer();
-  const { context, page, errors } = await openPerson(browser, own.studioUrl);
+  const { context, page, errors } = await openPerson(browser, server.studioUrl);
   await page.getByLabel('Add a source').selectOption({ label: 'Encoder (WHIP)' });
   await row(page, 'Encoder').getByText('no key yet').waitFor();
   await page.getByRole('button', { name: 'Make a key for Encoder' }).click();
@@ -363,5 +368,4 @@ it('[WHIP4] takes an encoder’s picture and sound, a newer one in its place, an
   await encoder.context.close();
   await context.close();
   elsewhere.close();
-  await own.close();
 });

@@ -3,13 +3,14 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { DropId, ProductId } from '../../sfu-server/protocol/shop.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { joinStudio, joinViewer } from '../support/client.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { closePeople } from './studio-steps.ts';
 
 const phone = { width: 390, height: 844 };
 const laptop = { width: 1280, height: 720 };
@@ -116,16 +117,21 @@ const paidTitle = (page: Page) => page.getByRole('heading', { name: 'It’s your
 
 beforeAll(async () => {
   post = await startMailServer();
+  [browser, axe] = await Promise.all([launchBrowser(), readFile(axePath, 'utf8')]);
+});
+// A shop for each test, and for its second try.
+beforeEach(async () => {
   const env = { LIVE_DROP_SMTP_URL: post.url, LIVE_DROP_MAIL_FROM: 'Night Press <shop@example.com>' };
-  [server, browser, axe] = await Promise.all([
-    startServer({ env }),
-    launchBrowser(),
-    readFile(axePath, 'utf8'),
-  ]);
+  server = await startServer({ env });
+  problems.length = 0;
+  post.received.length = 0;
+  return async () => {
+    await closePeople(browser);
+    await server.close();
+  };
 });
 afterAll(async () => {
   await browser.close();
-  await server.close();
   await post.close();
 });
 
@@ -254,11 +260,6 @@ describe('a drop', () => {
     const hood = await productOf('Hood');
     const cap = await productOf('Cap');
     await director.channel.call('featureProduct', { productId: hood });
-    // The desk is about the drop that is on: the one before makes room.
-    const on = director.joined.state.drops.filter(
-      ({ state }) => state.kind !== 'ended' && state.kind !== 'ready',
-    );
-    for (const { id } of on) await director.channel.call('endDrop', { dropId: id });
     director.close();
     const desk = await openPage(server.studioUrl, laptop);
     await desk

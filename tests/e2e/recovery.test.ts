@@ -1,7 +1,7 @@
 // A fan and a studio whose network goes and comes back, in real Chromium, over a way that can be cut: nobody reloads anything.
 // The order of remedies is tests/renderer/ladder.test.ts; how long each outage lasts on a screen is `npm run chaos`.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -66,6 +66,11 @@ beforeAll(async () => {
   });
 });
 
+// Also for the second try of a test that failed in an outage.
+beforeEach(async () => {
+  for (const path of [studioPath, fanPath]) path.mend();
+  await badge('live');
+});
 afterAll(async () => {
   await browser.close();
   await Promise.all([studioPath.close(), fanPath.close()]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -28,11 +28,12 @@ let data: string;
 let server: TestServer;
 let browser: Browser;
 
-beforeAll(async () => {
+// All anew for a second try.
+beforeEach(async () => {
   data = await mkdtemp(join(tmpdir(), 'live-drop-clip-'));
   [server, browser] = await Promise.all([startServer({ data }), launchBrowser(fakeMediaArgs)]);
 });
-afterAll(async () => {
+afterEach(async () => {
   await browser.close();
   await server.close();
   await rm(data, { recursive: true, force: true });

@@ -31,6 +31,11 @@ export const openPerson = async (
   return { context, page, errors };
 };
 
+/** Between tests: what one that failed has left running would be in the way of its second try. */
+export const closePeople = async (browser: Browser): Promise<void> => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+};
+
 /** Opens the studio and turns on the synthetic camera and the system's default microphone. */
 export const openStudio = async (browser: Browser, server: TestServer, viewport: Viewport = laptop) => {
   const person = await openPerson(browser, server.studioUrl, viewport);

@@ -5,6 +5,7 @@ import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
   addProduct,
+  closePeople,
   difference,
   patiently,
   expectAccessible,
@@ -37,7 +38,10 @@ describe('studio', () => {
   const closing: Promise<void>[] = [];
   beforeEach(async () => {
     server = await startServer();
-    return () => void closing.push(server.close());
+    return async () => {
+      closing.push(server.close());
+      await closePeople(browser);
+    };
   });
   afterAll(() => Promise.all([browser.close(), ...closing]));
 

@@ -1,18 +1,25 @@
-// One browser and one built fixture for a test file; a fresh page for each test.
+// One browser and one built fixture for a test file; a fresh page for each test, gone when the test is.
 
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import type { LabServer } from './lab-server.ts';
 import { startLabServer } from './lab-server.ts';
 
-/** Registers the file's set-up and tear-down. The answer opens a page on which `lab` is ready; errors on it are thrown. */
+/** Registers the file's set-up and tear-down. The answer opens a page on which `lab` is ready; an error on it fails the test. */
 export function useLab(browserArgs: readonly string[] = []): () => Promise<Page> {
   let server: LabServer | undefined;
   let browser: Browser | undefined;
+  const errors: Error[] = [];
   beforeAll(async () => {
     server = await startLabServer();
     browser = await launchBrowser(browserArgs);
+  });
+  // What a test that failed has left running would be in the way of its second try.
+  afterEach(async () => {
+    for (const context of browser?.contexts() ?? []) await context.close();
+    const [error] = errors.splice(0);
+    if (error !== undefined) throw error;
   });
   afterAll(async () => {
     await browser?.close();
@@ -21,9 +28,7 @@ export function useLab(browserArgs: readonly string[] = []): () => Promise<Page>
   return async () => {
     if (browser === undefined || server === undefined) throw new Error('The lab is not running.');
     const page = await browser.newPage();
-    page.on('pageerror', (error) => {
-      throw error;
-    });
+    page.on('pageerror', (error) => errors.push(error));
     await page.goto(server.url);
     await page.waitForFunction(() => 'lab' in globalThis);
     return page;
