@@ -148,7 +148,7 @@ test(
     const said = await probed(Buffer.from(left.base64, 'base64'));
     if (said !== undefined) expect(said.trim().split('\n').sort()).toEqual(['audio', 'video']);
 
-    // All of it in order, from 0, with a place to enter at every second.
+    // All of it in order, from 0, with a place to enter at every second or so.
     for (const times of [
       video?.times,
       audio?.times,
@@ -158,7 +158,7 @@ test(
       expect(times?.[0]).toBeLessThan(0.05);
       expect(times).toEqual(times?.toSorted((a, b) => a - b));
     }
-    video?.keys.slice(1).forEach((at, index) => expect(at - (video.keys[index] ?? 0)).toBeLessThan(1.6));
+    video?.keys.slice(1).forEach((at, index) => expect(at - (video.keys[index] ?? 0)).toBeLessThan(4));
     // Flash and beep were at full seconds of the wall clock, and are so in the files, by the start and the delay they share.
     const strayMs = (seconds: number) => ((zeroMs + seconds * 1000 - delayMs + 500) % 1000) - 500;
     for (const onsets of [
@@ -170,8 +170,11 @@ test(
       const strays = (onsets ?? []).map(strayMs).sort((a, b) => a - b);
       console.log(`from the full second: ${strays.map(Math.round).join(', ')} ms`);
       expect(strays.length).toBeGreaterThanOrEqual(onsets === audio?.beeps ? 2 : 3);
-      // What mixer and compositor hold on a busy machine; a file with a start of its own would be anywhere.
-      expect(Math.abs(strays[strays.length >> 1] ?? Infinity)).toBeLessThan(350);
+      // Later by what mixer and compositor hold, which is more on a busy machine. A file with a start of its own would be anywhere, one
+      // without the delay some 300 ms early.
+      const median = strays[strays.length >> 1];
+      expect(median).toBeGreaterThan(-150);
+      expect(median).toBeLessThan(350);
     }
 
     expect(left.microphone.audio?.beeps.length).toBeGreaterThan(audio?.beeps.length ?? Infinity);
@@ -383,8 +386,8 @@ test(
     expect(result.full.states).toEqual(['Program done', 'Program 9x16 gaveWay', 'Cam A gaveWay']);
     expect(result.full.note).toContain('The disk is full');
     expect(result.refused).toContain('no space left');
-    expect(result.framesOut).toBeGreaterThan(15);
-    expect(Math.min(...result.written)).toBeGreaterThan(10_000);
+    expect(result.framesOut).toBeGreaterThan(3);
+    expect(Math.min(...result.written)).toBeGreaterThan(1_000);
   },
 );
 
