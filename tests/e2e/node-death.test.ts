@@ -105,7 +105,7 @@ test.each(['edge', 'origin'])(
 
     // The origin writes the server's recording: another goes on in another file.
     await expect
-      .poll(async () => (await recorded()).filter((bytes) => bytes > 0).length, { timeout: 30_000 })
+      .poll(async () => (await recorded()).filter((bytes) => bytes > 0).length)
       .toBe(role === 'origin' ? 2 : 1);
     expect((await debug()).placement.takeovers).toBe(before.placement.takeovers + 1);
     expect(loads).toBe(1);
