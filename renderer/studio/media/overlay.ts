@@ -8,11 +8,11 @@ import type { OverlayPlan } from './overlay-layout.ts';
 import { planOverlays } from './overlay-layout.ts';
 import type { Box, Pen } from './pen.ts';
 import {
+  cleanCanvas,
   dimOf,
   fillRounded,
   fitText,
   fontOf,
-  openCanvas,
   panelOf,
   toDrawing,
   withAlpha,
@@ -52,7 +52,7 @@ export function drawOverlay(
 
 /** Fills the output for the time before any source has a picture. */
 export function drawSlate(size: Size, slate: Slate, brand: Brand): Drawing {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   const { width, height } = size;
   const unit = Math.min(width, height) / 360;
   pen.fillStyle = '#0c0d10';
@@ -122,7 +122,7 @@ function drawPanel(pen: Pen, box: Box, brand: Brand, unit: number): void {
 const lowerThirdUnits = (words: LowerThird): number => (words.subtitle === '' ? 38 : 57);
 
 function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   const { unit, lowerSide, lowerFoot, lowerWidthPx } = plan;
   const titleFont = fontOf(brand, 700, 21 * unit);
   const subtitleFont = fontOf(brand, 500, 14.5 * unit);
@@ -151,7 +151,7 @@ function drawLowerThird(words: LowerThird, brand: Brand, size: Size, plan: Overl
 }
 
 function drawTitle(words: TitleCard, brand: Brand, size: Size, plan: OverlayPlan): Drawing {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   const { unit, titleSide, titleTop, titleWidthPx } = plan;
   const padding = 14 * unit;
   const bar = Math.round(4 * unit);
@@ -182,7 +182,7 @@ function drawTitle(words: TitleCard, brand: Brand, size: Size, plan: OverlayPlan
 }
 
 function drawPinned(words: PinnedMessage, overlays: Overlays, size: Size, plan: OverlayPlan): Drawing {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   const { brand, lowerThird } = overlays;
   const { unit, lowerSide, lowerFoot, lowerWidthPx } = plan;
   const padding = 12 * unit;
@@ -217,14 +217,14 @@ function drawTicker({ text }: Ticker, brand: Brand, size: Size, plan: OverlayPla
   const { unit, tickerHeightPx } = plan;
   const font = fontOf(brand, 600, 15 * unit);
   const gap = 40 * unit;
-  const measure = openCanvas({ width: 2, height: 2 });
+  const measure = cleanCanvas({ width: 2, height: 2 });
   measure.font = font;
   const line = fitText(measure, text.replace(/\s+/g, ' ').trim(), longestTickerPx - gap - size.width);
   const period = Math.ceil((measure.measureText(line).width + gap) / 2) * 2;
   // Repeated so often that one turn of the band fills the picture.
   const turns = Math.max(1, Math.ceil(size.width / period));
   const width = period * turns;
-  const pen = openCanvas({ width, height: tickerHeightPx });
+  const pen = cleanCanvas({ width, height: tickerHeightPx });
   pen.fillStyle = brand.panel;
   pen.fillRect(0, 0, width, tickerHeightPx);
   pen.fillStyle = brand.accent;
@@ -240,7 +240,7 @@ function drawTicker({ text }: Ticker, brand: Brand, size: Size, plan: OverlayPla
 
 /** As high as its place, and no wider than a third of the picture. */
 function drawLogo(logo: ImageBitmap, size: Size, plan: OverlayPlan): Drawing {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   const { safe, logoCorner, logoHeightPx } = plan;
   const scale = Math.min(logoHeightPx / logo.height, size.width / 3 / logo.width);
   const width = logo.width * scale;

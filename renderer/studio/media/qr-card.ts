@@ -8,11 +8,11 @@ import type { OverlayPlan } from './overlay-layout.ts';
 import type { Box, Pen } from './pen.ts';
 import {
   alertOf,
+  cleanCanvas,
   dimOf,
   fillRounded,
   fitText,
   fontOf,
-  openCanvas,
   panelOf,
   toDrawing,
   wrapText,
@@ -91,7 +91,7 @@ export function drawQrCard(card: QrCard, brand: Brand, size: Size, plan: Overlay
   const modules = codeFor(card.url);
   const modulePx = qrModulePx(modules.length, Math.min(size.width, size.height));
   const side = (modules.length + 2 * quietModules) * modulePx;
-  const sheet: Sheet = { pen: openCanvas(size), card, brand, plan, modules, modulePx, side };
+  const sheet: Sheet = { pen: cleanCanvas(size), card, brand, plan, modules, modulePx, side };
   switch (card.style) {
     case 'card':
       return drawBelow(sheet);
@@ -235,11 +235,14 @@ function drawCode(pen: Pen, modules: Modules, modulePx: number, left: number, to
   pen.fillRect(left, top, side, side);
   pen.fillStyle = '#000000';
   modules.forEach((row, rowIndex) => {
-    row.forEach((dark, columnIndex) => {
-      if (!dark) return;
-      const x = left + (columnIndex + quietModules) * modulePx;
-      pen.fillRect(x, top + (rowIndex + quietModules) * modulePx, modulePx, modulePx);
-    });
+    const y = top + (rowIndex + quietModules) * modulePx;
+    // One stroke for neighbours: half as many as there are dark modules.
+    for (let from = row.indexOf(true); from !== -1;) {
+      const next = row.indexOf(false, from);
+      const to = next === -1 ? row.length : next;
+      pen.fillRect(left + (from + quietModules) * modulePx, y, (to - from) * modulePx, modulePx);
+      from = row.indexOf(true, to);
+    }
   });
 }
 
@@ -254,7 +257,7 @@ const clipModulePx = 2;
  * show's title and what to do. The same drawing at each size, module for module, so that no layer has to scale a code.
  */
 export function drawShopCard(size: Size, card: ShopCard): Uint8ClampedArray {
-  const pen = openCanvas(size);
+  const pen = cleanCanvas(size);
   // Drawn as on the smallest layer: what is in whole pixels there is so on the others.
   const zoom = size.height / 180;
   pen.scale(zoom, zoom);
