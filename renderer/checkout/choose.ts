@@ -2,7 +2,7 @@
 // come in early with a code. What it shows follows the show's state and the server's clock.
 import type { Product, VariantId } from '../../sfu-server/protocol/shop.ts';
 import { countdown, type Offer, type VariantOffer } from '../ui/offer.ts';
-import { formatMoney } from '../ui/format.ts';
+import { formatMoney, formatWhole } from '../ui/format.ts';
 import { mailMeView } from './mail-me.ts';
 import { make, say, stepper, write, type View } from './elements.ts';
 import type { Checkout } from './checkout.ts';
@@ -15,8 +15,8 @@ const variantWords = ({ left, collector }: VariantOffer, nowMs: number): string 
   if (collector.kind === 'soon') return 'In the first minutes only';
   if (left === 0) return 'Sold out';
   if (collector.kind === 'here')
-    return `${left.toLocaleString()} left · only for ${countdown(collector.endsMs, nowMs)}`;
-  return `${left.toLocaleString()} left`;
+    return `${formatWhole(left)} left · only for ${countdown(collector.endsMs, nowMs)}`;
+  return `${formatWhole(left)} left`;
 };
 
 const choosable = ({ collector }: VariantOffer): boolean => collector.kind !== 'gone';
@@ -202,7 +202,7 @@ export const chooseView = (checkout: Checkout, product: () => Product | null): V
       say(
         waits,
         waiting
-          ? `You are number ${waiting.place.toLocaleString()} on the waiting list. When one comes free it is held for you, and this page says so.`
+          ? `You are number ${formatWhole(waiting.place)} on the waiting list. When one comes free it is held for you, and this page says so.`
           : action === 'wait'
             ? 'All are taken. What comes back is offered in order; nothing is charged for waiting.'
             : '',

@@ -6,7 +6,7 @@ import type { CounterOrder } from '../../sfu-server/protocol/order-messages.ts';
 import type { Drop } from '../../sfu-server/protocol/shop.ts';
 import type { Session } from '../session/session.ts';
 import { ConnectionNotice } from '../ui/connection.tsx';
-import { formatCount, formatDuration, formatMoney } from '../ui/format.ts';
+import { formatCount, formatDuration, formatMoney, formatWhole } from '../ui/format.ts';
 import { countdown } from '../ui/offer.ts';
 import { useServerNow, useSession } from '../ui/use-session.ts';
 import { useTwice } from '../ui/use-twice.ts';
@@ -202,7 +202,7 @@ const OneDrop = ({ drop, nowMs, table }: { drop: Drop; nowMs: number; table: Tab
       <p className="crew-drop-name">{drop.name}</p>
       <p className="crew-drop-state">{dropWords(drop, nowMs)}</p>
       <p className="dim">
-        {left.toLocaleString()} left{held > 0 && `, ${held.toLocaleString()} held`}
+        {formatWhole(left)} left{held > 0 && `, ${formatWhole(held)} held`}
       </p>
       <div className="two">{buttons()}</div>
     </div>

@@ -13,7 +13,7 @@ import { featuredProduct, showId, type ShowState } from '../../sfu-server/protoc
 import { mountCheckout } from '../checkout/checkout.ts';
 import { createPurchase } from '../checkout/purchase.ts';
 import { createSession, type SessionState } from '../session/session.ts';
-import { formatCounts, formatMoney, formatStock } from '../ui/format.ts';
+import { formatCounts, formatMoney, formatStock, formatWhole } from '../ui/format.ts';
 import { alsoInDrop, offerOf, saleWords, type Offer } from '../ui/offer.ts';
 import { pictureSources } from '../ui/product-picture.ts';
 
@@ -99,7 +99,7 @@ const contentsOf = (variant: Variant | undefined, state: ShowState): string[] =>
 
 /** What is held may come back: that is not sold out yet. */
 const stockWords = (stock: Stock): string =>
-  stock.left === 0 && stock.held > 0 ? `0 left of ${stock.total.toLocaleString()}` : formatStock(stock);
+  stock.left === 0 && stock.held > 0 ? `0 left of ${formatWhole(stock.total)}` : formatStock(stock);
 
 const linksShown = new Map<string, string>();
 /** Other products, each a link. Their words change with every sale, so the links are made anew only when they do. */

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import type { Drop, DropState, Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import { Button, Select } from '../ui/controls.tsx';
-import { formatCounts, formatDuration, formatMoney, formatStock } from '../ui/format.ts';
+import { formatCounts, formatDuration, formatMoney, formatStock, formatWhole } from '../ui/format.ts';
 import { countdown, offerOf, saleWords } from '../ui/offer.ts';
 import { pictureSources } from '../ui/product-picture.ts';
 import { CataloguePanel } from './catalogue.tsx';
@@ -295,8 +295,8 @@ const DropLine = ({ drop, nowMs }: { drop: Drop; nowMs: number }) => {
         return (
           <li key={item.productId}>
             <p>
-              {product.name}: {item.stock.left.toLocaleString()} left
-              {item.stock.held > 0 && `, ${item.stock.held.toLocaleString()} held`}
+              {product.name}: {formatWhole(item.stock.left)} left
+              {item.stock.held > 0 && `, ${formatWhole(item.stock.held)} held`}
               {offer.drop?.id === drop.id && offer.flashEndsMs !== null && ` · ${saleWords(offer, nowMs)}`}
               {item.collector &&
                 offer.variants

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/messages.ts';
 import type { Order, OrderId, OrderState } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
-import { formatMoney, moneyForField, parseMoney } from '../ui/format.ts';
+import { formatMoney, formatWhole, moneyForField, parseMoney } from '../ui/format.ts';
 import { saveFile } from '../ui/save-file.ts';
 import { useShow, useStudio } from './hooks.ts';
 import type { Answer } from './shop-desk.ts';
@@ -117,7 +117,7 @@ export const OrdersPanel = () => {
         <dl className="till">
           <div>
             <dt>Orders</dt>
-            <dd>{list.totals.orders.toLocaleString()}</dd>
+            <dd>{formatWhole(list.totals.orders)}</dd>
           </div>
           <div>
             <dt>Taken</dt>

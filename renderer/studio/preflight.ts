@@ -1,6 +1,6 @@
 // The pre-flight checklist, the crew's field card: what must be right before a show goes live, each item with a sentence and the
 // one thing to do. Pure. Not its job: looking (preflight-desk.ts), showing or printing (preflight-sheet.tsx).
-import { formatRoom } from '../ui/format.ts';
+import { formatRoom, formatWhole } from '../ui/format.ts';
 import { freshMs, type ConnectionWords } from './connection.ts';
 import { sourceState, type Tone } from './health.ts';
 import type { SourceReport } from './source-report.ts';
@@ -142,7 +142,7 @@ const productsVerdict = ({ products: { count, featured } }: CardFacts): Verdict 
   if (count === 0) return look('There is nothing to sell yet.', 'Add a product under Shop.');
   if (!featured) return look('No product is shown to fans.', 'Choose one under Shop, Products.');
   if (featured.left === 0) return look(`${featured.name} is sold out.`, 'Add stock or show another product.');
-  return fine(`${featured.name}, ${featured.left.toLocaleString()} left.`);
+  return fine(`${featured.name}, ${formatWhole(featured.left)} left.`);
 };
 
 const linkVerdict = ({ link }: CardFacts): Verdict => {

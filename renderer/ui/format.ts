@@ -2,19 +2,31 @@
 // Not its job: choosing what to say (each page) or reading clocks.
 import type { Stock } from '../../sfu-server/protocol/shop.ts';
 
+/** Made once: a new one costs as much as the rest of a card, which is worded anew with every sale and every second. */
+const moneyFormats = new Map<string, Intl.NumberFormat>();
+
+const moneyFormat = (currency: string, locale?: string, leastDigits?: number): Intl.NumberFormat => {
+  const key = `${currency} ${locale} ${leastDigits}`;
+  const made =
+    moneyFormats.get(key) ??
+    new Intl.NumberFormat(locale, {
+      style: 'currency',
+      currency,
+      ...(leastDigits === undefined ? {} : { minimumFractionDigits: leastDigits }),
+    });
+  moneyFormats.set(key, made);
+  return made;
+};
+
 /** Decimal places of a currency: 2 for EUR, 0 for JPY (ISO 4217, as the browser knows it). */
 export const currencyDigits = (currency: string): number =>
-  new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  moneyFormat(currency, 'en').resolvedOptions().maximumFractionDigits ?? 2;
 
 /** Minor units as money: `formatMoney(2000, 'GBP')` is "£20", with the pennies only where there are any. */
 export const formatMoney = (priceMinor: number, currency: string, locale?: string): string => {
   const digits = currencyDigits(currency);
   const amount = priceMinor / 10 ** digits;
-  return new Intl.NumberFormat(locale, {
-    style: 'currency',
-    currency,
-    minimumFractionDigits: Number.isInteger(amount) ? 0 : digits,
-  }).format(amount);
+  return moneyFormat(currency, locale, Number.isInteger(amount) ? 0 : digits).format(amount);
 };
 
 /** What a person types as a price, in minor units; null when it is no amount. Takes "20", "19.90" and "19,90". */
@@ -33,15 +45,19 @@ export const moneyForField = (priceMinor: number, currency: string): string => {
   return (priceMinor / 10 ** digits).toFixed(priceMinor % 10 ** digits === 0 ? 0 : digits);
 };
 
+const wholeNumbers = new Intl.NumberFormat();
+/** A count as the reader's language writes it. */
+export const formatWhole = (count: number): string => wholeNumbers.format(count);
+
 export const formatStock = ({ left, total }: Pick<Stock, 'left' | 'total'>): string =>
-  left === 0 ? 'Sold out' : `${left.toLocaleString()} left of ${total.toLocaleString()}`;
+  left === 0 ? 'Sold out' : `${formatWhole(left)} left of ${formatWhole(total)}`;
 
 /** The whole count, for those who want to know: "50 in all · 3 held · 12 sold". */
 export const formatCounts = ({ total, held, sold }: Pick<Stock, 'total' | 'held' | 'sold'>): string =>
   [
-    `${total.toLocaleString()} in all`,
-    ...(held > 0 ? [`${held.toLocaleString()} held`] : []),
-    ...(sold > 0 ? [`${sold.toLocaleString()} sold`] : []),
+    `${formatWhole(total)} in all`,
+    ...(held > 0 ? [`${formatWhole(held)} held`] : []),
+    ...(sold > 0 ? [`${formatWhole(sold)} sold`] : []),
   ].join(' · ');
 
 const two = (value: number): string => String(value).padStart(2, '0');
@@ -72,4 +88,4 @@ export const formatRate = (kbps: number): string =>
   kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;
 
 export const formatCount = (count: number, one: string, many = `${one}s`): string =>
-  `${count.toLocaleString()} ${count === 1 ? one : many}`;
+  `${formatWhole(count)} ${count === 1 ? one : many}`;

@@ -12,7 +12,7 @@ import {
   type Variant,
 } from '../../sfu-server/protocol/shop.ts';
 import type { ShowState } from '../../sfu-server/protocol/state.ts';
-import { formatDuration } from './format.ts';
+import { formatDuration, formatWhole } from './format.ts';
 
 /** Whether a piece can be held now, and if not, what comes next. */
 export type Sale =
@@ -204,7 +204,7 @@ export const saleWords = ({ sale, flashEndsMs, endsMs, stock, drop }: Offer, now
     case 'paused':
       return 'Paused for a moment';
     case 'soldOut':
-      return stock.held > 0 ? `All held right now · ${stock.held.toLocaleString()} may come back` : '';
+      return stock.held > 0 ? `All held right now · ${formatWhole(stock.held)} may come back` : '';
     case 'notOnSale':
       return drop?.state.kind === 'ended' ? 'This drop is over' : 'Not on sale yet';
     case 'showEnded':

@@ -8,6 +8,7 @@ import type { Product } from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { noticeMs } from '../session/ladder.ts';
 import type { Session } from '../session/session.ts';
+import { formatWhole } from '../ui/format.ts';
 import { alsoInDrop, offerOf } from '../ui/offer.ts';
 import { useLasting, useServerNow, useSession } from '../ui/use-session.ts';
 import type { Playing } from './playing.ts';
@@ -150,7 +151,7 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
         <h1 className="about-title">{show.title}</h1>
         {show.phase.kind !== 'ended' && show.viewers > 0 && (
           <p className="about-viewers">
-            {show.viewers.toLocaleString()} {show.phase.kind === 'live' ? 'watching' : 'waiting'}
+            {formatWhole(show.viewers)} {show.phase.kind === 'live' ? 'watching' : 'waiting'}
           </p>
         )}
       </header>
