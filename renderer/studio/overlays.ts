@@ -7,7 +7,10 @@ import {
   type OverlaySettings,
   type Ticker,
 } from '../../sfu-server/protocol/overlays.ts';
-import type { Scene } from '../../sfu-server/protocol/state.ts';
+import type { Product, Stock } from '../../sfu-server/protocol/shop.ts';
+import type { Scene, ShowState } from '../../sfu-server/protocol/state.ts';
+import { formatMoney, formatStock } from '../ui/format.ts';
+import { offerOf, saleClock, type Offer } from '../ui/offer.ts';
 import type { Overlays, QrCard } from './media/scene.ts';
 
 /** What a director turns on and off by itself. A pinned message comes and goes with its words. */
@@ -27,6 +30,62 @@ export const isShown = (scene: Scene, name: OverlayName): boolean => {
   }
 };
 
+/** The card on the picture is narrow: large numbers leave the total out. */
+const cardStock = (stock: Stock): string =>
+  stock.total < 1_000 ? formatStock(stock) : formatStock(stock).replace(/ of .*$/, '');
+
+const stockWords = (offer: Offer): string => {
+  switch (offer.sale.kind) {
+    case 'before':
+      return 'Starts in';
+    case 'paused':
+      return 'Paused';
+    default:
+      return cardStock(offer.stock);
+  }
+};
+
+/** As it will be offered when one more is gone. */
+const withOneLess = (offer: Offer): Offer => {
+  const stock = { ...offer.stock, left: offer.stock.left - 1 };
+  return { ...offer, stock, sale: stock.left > 0 ? offer.sale : { kind: 'soldOut' } };
+};
+
+export type SaleCards = {
+  qr: QrCard;
+  /** What it will most likely be next: with one less, or with its clock a second on. */
+  qrSoon: QrCard[];
+};
+
+/** The card that sells this product. `origin`: where fans reach the server, no trailing slash. */
+export const saleCards = (facts: {
+  show: ShowState;
+  product: Product;
+  settings: OverlaySettings['qrCard'];
+  origin: string;
+  nowMs: number;
+}): SaleCards => {
+  const { show, product, settings, origin, nowMs } = facts;
+  const money = (priceMinor: number) => formatMoney(priceMinor, product.currency);
+  const cardOf = (offer: Offer, atMs: number): QrCard => ({
+    url: `${origin}/shop/${show.id}/${product.id}`,
+    productName: product.name,
+    priceText: money(offer.priceMinor),
+    insteadOfText: offer.insteadOfMinor === null ? '' : money(offer.insteadOfMinor),
+    stockText: stockWords(offer),
+    clockText: saleClock(offer, atMs),
+    soldOut: offer.stock.left === 0,
+    ...settings,
+  });
+  const offer = offerOf(show, product, nowMs);
+  const qr = cardOf(offer, nowMs);
+  const soonMs = nowMs + 1_000;
+  const later = cardOf(offerOf(show, product, soonMs), soonMs);
+  const qrSoon = offer.sale.kind === 'open' ? [cardOf(withOneLess(offer), nowMs)] : [];
+  if (later.clockText !== qr.clockText) qrSoon.push(later);
+  return { qr, qrSoon };
+};
+
 /** Between two lines of the ticker. */
 const tickerGap = '   •   ';
 
@@ -34,13 +93,14 @@ const tickerGap = '   •   ';
 export const overlaysOf = (facts: {
   scene: Scene;
   settings: OverlaySettings;
-  qr: QrCard | null;
+  sale: SaleCards | null;
   hasLogo: boolean;
 }): Overlays => {
-  const { scene, settings, qr, hasLogo } = facts;
+  const { scene, settings, sale, hasLogo } = facts;
   const { fileId, corner } = settings.logo;
   return {
-    qr,
+    qr: sale?.qr ?? null,
+    qrSoon: sale?.qrSoon ?? [],
     lowerThird: scene.lowerThird,
     title: scene.title,
     logo: scene.logoVisible && hasLogo && fileId !== null ? { logoId: fileId, corner } : null,

@@ -5,7 +5,6 @@
 import type { StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ProgramPicture, SceneId, SourceId } from '../../sfu-server/protocol/production.ts';
-import type { Product, Stock } from '../../sfu-server/protocol/shop.ts';
 import {
   featuredProduct,
   type GuestId,
@@ -13,8 +12,6 @@ import {
   type ShowState,
 } from '../../sfu-server/protocol/state.ts';
 import type { Session } from '../session/session.ts';
-import { formatMoney, formatStock } from '../ui/format.ts';
-import { offerOf, saleClock } from '../ui/offer.ts';
 import type { DeskState, Outcome } from './engine.ts';
 import type { GuestDesk } from './guests.ts';
 import type { Compositor } from './media/compositor.ts';
@@ -22,13 +19,12 @@ import {
   aspectOf,
   createScene,
   type Output,
-  type QrCard,
   type Scene as PictureScene,
   type Slate,
   type Transition,
 } from './media/scene.ts';
 import type { OverlayFiles } from './overlay-files.ts';
-import { overlaysOf } from './overlays.ts';
+import { overlaysOf, saleCards } from './overlays.ts';
 import { castOf, guestSourceId, resolvePicture, transitionOf, type ResolvedPicture } from './picture.ts';
 import { reportPictures, type SourcePicture } from './picture-report.ts';
 import type { PictureSources } from './picture-sources.ts';
@@ -67,10 +63,6 @@ export interface ProgramDesk {
   snapshot(): { onProgram: readonly SourceId[]; cover: Cover; waitingForServer: number };
 }
 
-/** The card on the picture is narrow: large numbers leave the total out. */
-const cardStock = (stock: Stock): string =>
-  stock.total < 1_000 ? formatStock(stock) : formatStock(stock).replace(/ of .*$/, '');
-
 /** That this page locked the standby clip, and not the director, holds over a reload. */
 const coveringKey = 'studio.covering';
 const cut: Transition = { kind: 'cut' };
@@ -100,27 +92,6 @@ export const createProgramDesk = (options: {
   let wishes = 0;
   let composed = '';
 
-  const qrCard = (state: ShowState, product: Product): QrCard => {
-    const nowMs = Date.now() + session.clockOffsetMs();
-    const offer = offerOf(state, product, nowMs);
-    const money = (priceMinor: number) => formatMoney(priceMinor, product.currency);
-    return {
-      url: `${publicOrigin()}/shop/${state.id}/${product.id}`,
-      productName: product.name,
-      priceText: money(offer.priceMinor),
-      insteadOfText: offer.insteadOfMinor === null ? '' : money(offer.insteadOfMinor),
-      stockText:
-        offer.sale.kind === 'before'
-          ? 'Starts in'
-          : offer.sale.kind === 'paused'
-            ? 'Paused'
-            : cardStock(offer.stock),
-      clockText: saleClock(offer, nowMs),
-      soldOut: offer.stock.left === 0,
-      ...production.store.getState().production.overlays.qrCard,
-    };
-  };
-
   /** What is on program. Before the first take that is the first scene, as it is edited. */
   const programPicture = (): ProgramPicture | null => {
     const taken = store.getState().scene.picture;
@@ -147,10 +118,15 @@ export const createProgramDesk = (options: {
   const withOverlays = (state: ShowState, { layers }: ResolvedPicture): PictureScene => {
     const { scene } = store.getState();
     const product = featuredProduct(state);
+    const settings = production.store.getState().production.overlays;
+    const nowMs = Date.now() + session.clockOffsetMs();
     const overlays = overlaysOf({
       scene,
-      settings: production.store.getState().production.overlays,
-      qr: scene.qrVisible && product ? qrCard(state, product) : null,
+      settings,
+      sale:
+        scene.qrVisible && product
+          ? saleCards({ show: state, product, settings: settings.qrCard, origin: publicOrigin(), nowMs })
+          : null,
       hasLogo: files.store.getState().logo.kind === 'ready',
     });
     return createScene(layers, { overlays, slate: slateOf(state) });

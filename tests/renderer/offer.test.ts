@@ -9,6 +9,8 @@ import {
 } from '../../sfu-server/protocol/shop.ts';
 import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { alsoInDrop, dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
+import { defaultOverlays } from '../../sfu-server/protocol/overlays.ts';
+import { saleCards } from '../../renderer/studio/overlays.ts';
 import { currentDrop } from '../../renderer/studio/shop-desk.ts';
 import { counted, emptyShop, oneVariant } from '../support/products.ts';
 
@@ -125,6 +127,26 @@ describe('what is on offer', () => {
     expect(offer.sale.kind).toBe('soldOut');
     expect(saleWords(offer, startMs)).toBe('All held right now · 2 may come back');
     expect(at(dropWith(running, { stock: counted(5, 4) }), startMs).variants[0]?.left).toBe(1);
+  });
+
+  it('the card on the picture knows which cards may be next: the sale of one more, the last, and the next second', () => {
+    const cards = (sold: number, nowMs: number, state: DropState = running) => {
+      const show = showWith([dropWith(state, { stock: counted(5, sold) })]);
+      const settings = defaultOverlays.qrCard;
+      return saleCards({ show, product: tee, settings, origin: 'https://drop.example', nowMs });
+    };
+    const lastMinute = startMs + 2 * minuteMs - 30_000;
+    const now = cards(2, lastMinute);
+    expect(now.qr).toMatchObject({ stockText: '3 left of 5', clockText: '0:30', soldOut: false });
+    expect(now.qrSoon).toEqual([cards(3, lastMinute).qr, cards(2, lastMinute + 1_000).qr]);
+    // While minutes are counted a second changes nothing.
+    expect(cards(2, startMs).qrSoon).toEqual([cards(3, startMs).qr]);
+    expect(cards(4, startMs).qrSoon[0]).toMatchObject({ soldOut: true, clockText: '' });
+    expect(cards(4, startMs).qrSoon[0]).toEqual(cards(5, startMs).qr);
+    // With none left, or before it begins, nothing can be sold next.
+    expect(cards(5, startMs).qrSoon).toEqual([]);
+    const counting: DropState = { kind: 'countdown', startsMs: startMs };
+    expect(cards(2, startMs - 5_000, counting).qrSoon).toEqual([cards(2, startMs - 4_000, counting).qr]);
   });
 
   it('of a drop of several products each offer names the others, at their own price and count, until it is over', () => {

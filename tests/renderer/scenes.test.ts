@@ -467,10 +467,11 @@ describe('overlays', () => {
       pinned: { name: 'Ana', text: 'Is it true to size?' },
       logoVisible: true,
     };
-    const shown = overlaysOf({ scene, settings: { ...settings, brand }, qr: null, hasLogo: true });
+    const shown = overlaysOf({ scene, settings: { ...settings, brand }, sale: null, hasLogo: true });
     expect(shown).toEqual({
       brand,
       qr: null,
+      qrSoon: [],
       lowerThird: null,
       title: scene.title,
       ticker: { text: 'Free returns   •   Two nights only' },
@@ -478,7 +479,7 @@ describe('overlays', () => {
       logo: { logoId, corner: 'bottomLeft' },
     });
     // A logo whose file is on another machine leaves no hole.
-    expect(overlaysOf({ scene, settings, qr: null, hasLogo: false }).logo).toBeNull();
+    expect(overlaysOf({ scene, settings, sale: null, hasLogo: false }).logo).toBeNull();
   });
 
   it('follow an edit while they are on, go without words, and stay off while they are off', () => {

@@ -1,12 +1,13 @@
 // What a scene says: layouts, where layers land, how one scene becomes the next, how overlays come and go. Pure.
 
 import { expect, test } from 'vitest';
-import type { Drawing } from '../../renderer/studio/media/backend.ts';
+import type { Composition, Drawing } from '../../renderer/studio/media/backend.ts';
 import { createOverlay } from '../../renderer/studio/media/mixing.ts';
 import { overlayKey, planOverlays } from '../../renderer/studio/media/overlay-layout.ts';
 import { createOverlayMotion } from '../../renderer/studio/media/overlay-motion.ts';
+import type { Preparation } from '../../renderer/studio/media/preparation.ts';
 import { placeLayer } from '../../renderer/studio/media/placement.ts';
-import type { Layer, Rect, Rotation } from '../../renderer/studio/media/scene.ts';
+import type { Layer, QrCard, Rect, Rotation } from '../../renderer/studio/media/scene.ts';
 import {
   checkOutput,
   createLayer,
@@ -18,6 +19,7 @@ import {
   noOverlays,
   turnScene,
 } from '../../renderer/studio/media/scene.ts';
+import { createStage } from '../../renderer/studio/media/stage.ts';
 import { createStepDownJudge } from '../../renderer/studio/media/step-down.ts';
 import { createSwitcher } from '../../renderer/studio/media/switcher.ts';
 
@@ -270,4 +272,104 @@ test('overlays keep out of the way of the code, and are drawn anew only for what
   expect(overlayKey('title', before)).toBe(overlayKey('title', after));
   expect(overlayKey('qr', before)).not.toBe(overlayKey('qr', after));
   expect(overlayKey('ticker', before)).toBeNull();
+});
+
+test('a card that may be next is drawn after what is wanted, and is in the very next frame when its time has come', async () => {
+  const blank = (): Drawing => {
+    const rgba = new Uint8ClampedArray(16);
+    return { x: 0, y: 0, width: 2, height: 2, rgba, planes: createOverlay(rgba, 2, 2) };
+  };
+  /** By the words of the card; an order waits for its answer. */
+  const ordered: { words: string; answer: (drawing: Drawing) => void; refuse: (error: Error) => void }[] = [];
+  const preparation: Preparation = {
+    draw: (order) =>
+      order.kind === 'slate'
+        ? Promise.resolve(null)
+        : new Promise((answer, refuse) =>
+            ordered.push({ words: order.overlays.qr?.stockText ?? '', answer, refuse }),
+          ),
+    bake: () => Promise.reject(new Error('Nothing is graded here.')),
+    decodeStinger: () => Promise.reject(new Error('There is no stinger here.')),
+    setLut: () => {},
+    setLogo: () => {},
+    close: () => {},
+  };
+  let composed: Composition | undefined;
+  const noFrame = new Error('Frames are made in browsers only.');
+  const faults: string[] = [];
+  const stage = createStage({
+    view: {
+      compose: (composition) => {
+        composed = composition;
+        throw noFrame;
+      },
+      close: () => {},
+    },
+    size: output,
+    preparation,
+    stingers: { lengthMs: () => null, at: () => null },
+    animated: false,
+    onFault: (what) => faults.push(what),
+  });
+  const onPicture = (): Drawing | undefined => {
+    expect(() => stage.compose(0)).toThrow(noFrame);
+    return composed?.overlays[0]?.drawing;
+  };
+  const card = (stockText: string): QrCard => ({
+    url: 'https://drop.example',
+    productName: 'Tee',
+    priceText: '€20',
+    insteadOfText: '',
+    clockText: '',
+    stockText,
+    soldOut: false,
+    style: 'card',
+    corner: 'topRight',
+  });
+  const show = (now: string, soon: readonly string[]) =>
+    stage.show(createScene([], { overlays: { ...noOverlays, qr: card(now), qrSoon: soon.map(card) } }));
+  const words = () => ordered.map((order) => order.words);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  /** The drawing that answers the latest order. */
+  const drawn = async (): Promise<Drawing> => {
+    const drawing = blank();
+    ordered.at(-1)?.answer(drawing);
+    await turn();
+    return drawing;
+  };
+
+  show('5 left', ['4 left', '5 left, 0:09']);
+  expect(words()).toEqual(['5 left']);
+  const five = await drawn();
+  expect(onPicture()).toBe(five);
+  expect(words()).toEqual(['5 left', '4 left']);
+  const four = await drawn();
+  await drawn();
+  expect(words()).toEqual(['5 left', '4 left', '5 left, 0:09']);
+  expect(onPicture()).toBe(five);
+
+  show('4 left', ['3 left']);
+  expect(onPicture()).toBe(four);
+  await turn();
+  // Two at once were not foreseen: the old card stays until the new one is drawn, however late the other comes.
+  expect(words().slice(3)).toEqual(['3 left']);
+  show('2 left', ['1 left']);
+  expect(words().slice(4)).toEqual(['2 left']);
+  ordered[3]?.answer(blank());
+  await turn();
+  expect(onPicture()).toBe(four);
+  ordered[4]?.answer(blank());
+  await turn();
+  expect(onPicture()).not.toBe(four);
+
+  // One that cannot be drawn beforehand is asked for again, and told of, when it is wanted.
+  expect(words().slice(5)).toEqual(['1 left']);
+  ordered[5]?.refuse(new Error('too long'));
+  await turn();
+  expect(faults).toEqual([]);
+  show('1 left', []);
+  expect(words().slice(6)).toEqual(['1 left']);
+  ordered[6]?.refuse(new Error('too long'));
+  await turn();
+  expect(faults).toEqual(['The overlay cannot be drawn']);
 });

@@ -149,6 +149,8 @@ export interface Ticker {
 /** What lies over the sources; null is not shown. */
 export interface Overlays {
   readonly qr: QrCard | null;
+  /** Cards that may well be the next: drawn beforehand, so that the one it is stands in the very next frame. */
+  readonly qrSoon: readonly QrCard[];
   readonly lowerThird: LowerThird | null;
   readonly title: TitleCard | null;
   readonly logo: Logo | null;
@@ -159,6 +161,7 @@ export interface Overlays {
 
 export const noOverlays: Overlays = {
   qr: null,
+  qrSoon: [],
   lowerThird: null,
   title: null,
   logo: null,

@@ -1,5 +1,5 @@
 // One output of the compositor: which scene is on it, what lies over it, and what each frame therefore shows. Asks for
-// drawings when words change and goes on with the old ones until they come.
+// drawings when words change and goes on with the old ones until they come; the card that may be next it has drawn beforehand.
 // Not its job: sources, clocks (compositor.worker.ts), pixels (the backend).
 
 import type { BackendView, Composition, Drawing, PlacedDrawing } from './backend.ts';
@@ -7,7 +7,7 @@ import { overlayKey } from './overlay-layout.ts';
 import type { OverlayKind, OverlayMotion } from './overlay-motion.ts';
 import { createOverlayMotion, overlayKinds } from './overlay-motion.ts';
 import type { Preparation } from './preparation.ts';
-import type { Scene, Size, Transition } from './scene.ts';
+import type { Overlays, Scene, Size, Transition } from './scene.ts';
 import { createScene } from './scene.ts';
 import { createSwitcher } from './switcher.ts';
 
@@ -59,6 +59,9 @@ export function createStage(options: StageOptions): Stage {
   );
   const slots = new Map<OverlayKind, Slot>(overlayKinds.map((kind) => [kind, freshSlot()]));
   const slateSlot = freshSlot();
+  /** Cards that may be the next, by their key; null: they cannot be drawn. */
+  const ahead = new Map<string, Drawing | null>();
+  let isDrawingAhead = false;
   let slate: Drawing | null = null;
   let logoVersion = 0;
   let closed = false;
@@ -66,7 +69,7 @@ export function createStage(options: StageOptions): Stage {
   /** Draws until what is drawn is what is wanted. */
   const refresh = async (
     slot: Slot,
-    draw: () => Promise<Drawing | null>,
+    draw: (key: string) => Drawing | Promise<Drawing | null>,
     use: (drawing: Drawing | null) => void,
   ): Promise<void> => {
     if (slot.isDrawing) return;
@@ -77,7 +80,8 @@ export function createStage(options: StageOptions): Stage {
       let drawing: Drawing | null = null;
       try {
         // Taken off at once; only what has to be drawn is waited for.
-        if (key !== null) drawing = await draw();
+        const made = key === null ? null : draw(key);
+        drawing = made instanceof Promise ? await made : made;
       } catch (error) {
         onFault('The overlay cannot be drawn', error);
       }
@@ -85,6 +89,34 @@ export function createStage(options: StageOptions): Stage {
       if (!closed && (key === null || slot.wantedKey !== null)) use(drawing);
     }
     slot.isDrawing = false;
+  };
+
+  const soon = (): ReadonlyMap<string, Overlays> => {
+    const { overlays } = switcher.scene;
+    return new Map(
+      overlays.qrSoon.flatMap((qr): (readonly [string, Overlays])[] => {
+        const next = { ...overlays, qr, qrSoon: [] };
+        const key = overlayKey('qr', next);
+        return key === null ? [] : [[key, next]];
+      }),
+    );
+  };
+
+  /** One at a time, and after what is wanted now: at most one of them stands before an order that fans wait for. */
+  const drawAhead = async (): Promise<void> => {
+    if (isDrawingAhead) return;
+    isDrawingAhead = true;
+    for (;;) {
+      const next = [...soon()].find(([key]) => !ahead.has(key));
+      if (closed || next === undefined || slots.get('qr')?.isDrawing === true) break;
+      const [key, overlays] = next;
+      // Should it come to be wanted, it is asked for again, and then the failure is told.
+      const drawing = await preparation
+        .draw({ kind: 'overlay', overlay: 'qr', overlays, size })
+        .catch(() => null);
+      ahead.set(key, drawing);
+    }
+    isDrawingAhead = false;
   };
 
   const refreshAll = (): void => {
@@ -95,14 +127,17 @@ export function createStage(options: StageOptions): Stage {
       const motion = motions.get(kind);
       void refresh(
         slot,
-        async () =>
+        (key) =>
+          (kind === 'qr' ? ahead.get(key) : null) ??
           preparation.draw({ kind: 'overlay', overlay: kind, overlays: switcher.scene.overlays, size }),
         (drawing) => {
           if (drawing === null) motion?.hide();
           else motion?.show(drawing);
         },
-      );
+      ).then(kind === 'qr' ? drawAhead : undefined);
     }
+    const stillSoon = soon();
+    for (const key of ahead.keys()) if (!stillSoon.has(key)) ahead.delete(key);
     slateSlot.wantedKey = JSON.stringify([scene.slate, scene.overlays.brand]);
     void refresh(
       slateSlot,
