@@ -219,9 +219,14 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
     'INSERT INTO tallies (show_id, variant_id, drop_id, quantity, price_minor, at_ms) VALUES (?, ?, ?, ?, ?, ?)',
   );
 
+  /** Every hold and every product of a list asks. What a transaction wrote that came to nothing is not kept. */
+  let kept: { row: ShopSettings; rollbacks: number } | undefined;
   const settings = (): ShopSettings => {
+    const rollbacks = store.rollbacks();
+    if (kept?.rollbacks === rollbacks) return kept.row;
     const row = settingsOf.one(show);
     if (!row) throw new Error('a show without settings of its shop');
+    kept = { row, rollbacks };
     return row;
   };
 
@@ -369,6 +374,7 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
           throw new AppError('limit', 'The currency stays: something was already held or sold in it.');
         }
         saveSettings(next.currency, next.money, next.holdMs, next.offerMs, next.vatNote, next.seller, show);
+        kept = undefined;
       }),
 
     featured: (): ProductId | null => featured.one(show)?.id ?? null,

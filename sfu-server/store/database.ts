@@ -87,6 +87,7 @@ export const openStore = (file: string) => {
   if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
   const db = new DatabaseSync(file);
   let writes = 0;
+  let rollbacks = 0;
 
   const attempt = <T>(run: () => T): T => {
     try {
@@ -112,6 +113,7 @@ export const openStore = (file: string) => {
         writes += 1;
         return result;
       } catch (error) {
+        rollbacks += 1;
         if (db.isTransaction) db.exec(nested ? 'ROLLBACK TO part; RELEASE part' : 'ROLLBACK');
         throw error;
       }
@@ -226,6 +228,8 @@ export const openStore = (file: string) => {
     transaction,
     durable,
     gather,
+    /** How many transactions came to nothing: what was read in one of them may not be so. */
+    rollbacks: () => rollbacks,
 
     /** The newest show, which is the one the studio works on. */
     newestShow: () =>

@@ -215,6 +215,15 @@ describe('what was sold', () => {
     const kit = addBundle(stall, 'Kit', { tee: 1 });
     currencyIs('SEK');
     expect(shop.catalogue.known(tee.id).currency).toBe('SEK');
+    const cutOff = new Error('cut off');
+    const comesToNothing = () =>
+      stall.store.transaction(() => {
+        currencyIs('NOK');
+        expect(shop.catalogue.settings().currency).toBe('NOK');
+        throw cutOff;
+      });
+    expect(comesToNothing).toThrow(cutOff);
+    expect(shop.catalogue.settings().currency).toBe('SEK');
     expect(removing(tee)).toMatch(/bundle Kit is made of this/);
     shop.removeProduct(kit.id);
     const drop = addDrop(stall, tee);
