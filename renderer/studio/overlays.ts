@@ -40,7 +40,10 @@ const stockWords = (offer: Offer): string => {
       return 'Starts in';
     case 'paused':
       return 'Paused';
-    default:
+    case 'open':
+    case 'soldOut':
+    case 'notOnSale':
+    case 'showEnded':
       return cardStock(offer.stock);
   }
 };
