@@ -61,6 +61,12 @@ test('[STANDBY3] [STANDBY8] a clip the director imports is rehearsed unseen, sho
   await studio.getByRole('button', { name: 'Clips' }).click();
   const sheet = studio.getByRole('dialog', { name: 'Standby clips' });
   await sheet.getByLabel('Import a clip').setInputFiles(anyVideo);
+  await sheet.getByRole('button', { name: 'Cancel' }).click();
+  await sheet.getByText('Import cancelled.').waitFor();
+  expect(await sheet.getByRole('listitem').allInnerTexts()).toEqual([
+    expect.stringMatching(/^Built-in clip[\s\S]*● In use$/),
+  ]);
+  await sheet.getByLabel('Import a clip').setInputFiles(anyVideo);
   await sheet.getByText('“lo” is ready and in use.').waitFor(slow);
   await sheet.getByText('● In use').waitFor();
   await expectAccessible(studio);
@@ -91,4 +97,19 @@ test('[STANDBY3] [STANDBY8] a clip the director imports is rehearsed unseen, sho
   await studio.getByRole('button', { name: /^Standby locked/ }).waitFor(slow);
   expect(await studio.getByRole('region', { name: 'Standby', exact: true }).innerText()).toContain('lo');
   await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBe(home);
+
+  // Looked at, put aside for the built-in one under the fans' eyes, and removed.
+  await studio.getByRole('button', { name: 'Clips' }).click();
+  await sheet.getByRole('button', { name: 'Preview lo' }).click();
+  await seePictures(studio, '.clip-preview', 5);
+  expect(await sheet.getByRole('button', { name: 'Remove lo' }).count()).toBe(0);
+  await sheet.getByRole('button', { name: 'Use Built-in clip' }).click();
+  await expect.poll(async () => readCode(await pixelsOf(fan, '#program')), patiently).toBeNull();
+  await seePictures(fan, '#program', 5);
+  await sheet.getByRole('button', { name: 'Remove lo' }).click();
+  await sheet.getByRole('button', { name: 'Press again: Remove lo' }).click();
+  await expect
+    .poll(() => sheet.getByRole('listitem').allInnerTexts(), patiently)
+    .toEqual([expect.stringMatching(/^Built-in clip[\s\S]*● In use$/)]);
+  expect(await studio.locator('.clip-preview').count()).toBe(0);
 });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { productId } from '../../sfu-server/protocol/shop.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
+import { joinViewer } from '../support/client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 
@@ -103,6 +104,15 @@ const brightness = (page: Page) =>
     const { data } = context.getImageData(0, 0, 16, 16);
     return data.reduce((sum, value, index) => (index % 4 === 3 ? sum : sum + value), 0) / (16 * 16 * 3);
   });
+
+/** What the server holds for the buyer on this page, by another connection with the page's own token. */
+const heldBy = async (page: Page) => {
+  const buyerToken = await page.evaluate(() => localStorage.getItem('buyer'));
+  const other = await joinViewer(server.origin, server.showId);
+  const { mine } = await other.channel.call('identifyBuyer', { buyerToken });
+  other.close();
+  return mine.holds.map(({ id, stage, deadlineMs }) => ({ id, stage, deadlineMs }));
+};
 
 const productUrl = async (page: Page) => {
   const path = await page.getByRole('link', { name: /Get it/ }).getAttribute('href');
@@ -229,6 +239,15 @@ describe('a show as a fan lives through it', () => {
     await fan.evaluate(() => {
       document.body.dataset['sameDocument'] = 'yes';
     });
+    // In the middle of buying: one is held, the form is half filled in.
+    await fan.getByRole('link', { name: /Get it/ }).click();
+    await fan.getByRole('button', { name: /^Hold one/ }).click();
+    await fan.getByText('Held for you for').waitFor();
+    await fan.getByLabel('E-mail, for the receipt').fill('ada@example.com');
+    const held = await heldBy(fan);
+    expect(held).toHaveLength(1);
+    await fan.getByRole('button', { name: 'Close' }).click();
+
     const port = Number(new URL(server.origin).port);
     const dead = server;
     await dead.stop('SIGKILL');
@@ -243,7 +262,15 @@ describe('a show as a fan lives through it', () => {
     await frames(fan, 10);
     expect(await brightness(fan)).toBeGreaterThan(20);
     expect(await fan.evaluate(() => document.body.dataset['sameDocument'])).toBe('yes');
-    expect(await fan.locator('.stock-words').innerText()).toContain('3 left of 50');
+    expect(await fan.locator('.stock-words').innerText()).toContain('2 left of 50');
+    // The same piece until the same moment, and what was typed; the purchase goes on where it was.
+    expect(await heldBy(fan)).toEqual(held);
+    await fan.getByRole('link', { name: /^Go on: yours for/ }).click();
+    await fan.getByText('Held for you for').waitFor();
+    expect(await fan.getByLabel('E-mail, for the receipt').inputValue()).toBe('ada@example.com');
+    await fan.getByText('At the table', { exact: true }).click();
+    await fan.locator('.main-action:visible').click();
+    await fan.locator('.receipt-title').waitFor();
   });
 
   test('the end is said, and a page opened afterwards says it too', async () => {
