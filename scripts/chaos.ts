@@ -298,6 +298,8 @@ const chaos = async (closers: (() => Promise<unknown>)[]): Promise<Map<FailureNa
     await coHost.page.getByText('ON AIR').first().waitFor();
     return async () => {
       await desk.getByRole('button', { name: 'Take off Ada' }).click();
+      await desk.getByRole('button', { name: 'Remove Ada' }).click();
+      await desk.getByRole('button', { name: 'Remove for good: Ada' }).click();
       await context.close();
     };
   };
