@@ -295,6 +295,52 @@ describe('addresses that lead nowhere', () => {
   });
 });
 
+describe('the crew’s look into the server', () => {
+  const debugUrl = (key: string) => `${server.origin}/debug${key === '' ? '' : `#key=${key}`}`;
+
+  test('is read with the studio key only, which is in no address that is asked for', async () => {
+    const context = await browser.newContext({ viewport: laptop });
+    const page = await context.newPage();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    const answer = await page.goto(debugUrl(server.studioKey));
+    const tree = page.getByRole('region', { name: 'Snapshot' });
+    for (const part of ['shows', 'nodes', 'participants', 'store']) {
+      await tree.locator('summary').filter({ hasText: part }).first().waitFor();
+    }
+    await page.getByText(/^As of /).waitFor();
+    // A browser keeps the fragment to itself.
+    expect(asked.map((url) => url.replace(/#.*/, '')).join(' ')).not.toContain(server.studioKey);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.setViewportSize(phone);
+    expect(await accessibilityProblems(page)).toEqual([]);
+
+    // The snapshot holds words of strangers; were one to become a script, it would not run.
+    expect(answer?.headers()['content-security-policy']).toMatch(/^default-src 'self';/);
+    const ran = await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "it ran"';
+      document.head.append(script);
+      return document.title;
+    });
+    expect(ran).not.toBe('it ran');
+    await context.close();
+  });
+
+  test('says why it shows nothing: another key, or none', async () => {
+    for (const [key, words] of [
+      ['of-another-house', 'The server refuses this key.'],
+      ['', 'This page needs the studio key.'],
+    ] as const) {
+      const page = await openPage(phone, debugUrl(key));
+      await page.getByRole('status').filter({ hasText: words }).waitFor();
+      expect(await page.locator('#tree').innerText()).toBe('');
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.context().close();
+    }
+  });
+});
+
 describe('weight', () => {
   /** Bytes on the wire of all scripts a page has loaded when it has settled, and their text. */
   const scriptBytes = async (url: string, ready: (page: Page) => Promise<unknown>) => {
