@@ -1,9 +1,9 @@
 // One product's part of the form of a drop: how many, at what price, and what only the first minutes have. What is typed becomes an
 // item of a draft here, or a sentence that says what to mend. Name, length and start of the whole drop are drop-form.tsx.
-import type { DropDraft } from '../../sfu-server/protocol/shop-messages.ts';
+import { maxStock, type DropDraft } from '../../sfu-server/protocol/shop-messages.ts';
 import type { DropItem, Product, ProductId } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select } from '../ui/controls.tsx';
-import { moneyForField, parseMoney } from '../ui/format.ts';
+import { moneyForField, moneyHint, parseMoney } from '../ui/format.ts';
 
 const minuteMs = 60_000;
 
@@ -46,15 +46,15 @@ export const fieldsOf = (product: Product, item: DropItem | null): ItemFields =>
 export const itemOf = (fields: ItemFields, product: Product): DropDraft['items'][number] | string => {
   const { currency, name, variants } = product;
   const quantity = fields.quantity.trim() === '' ? null : Number(fields.quantity);
-  if (quantity !== null && !(Number.isInteger(quantity) && quantity > 0))
+  if (quantity !== null && !(Number.isInteger(quantity) && quantity > 0 && quantity <= maxStock))
     return `${name}: write how many the drop has, or leave it empty for all.`;
   const priceMinor = fields.price.trim() === '' ? null : parseMoney(fields.price, currency);
   if (fields.price.trim() !== '' && priceMinor === null)
-    return `${name}: write the price as a number, such as 19.90.`;
+    return `${name}: write the price as ${moneyHint(currency)}.`;
   const flashMinor = fields.flashPrice.trim() === '' ? null : parseMoney(fields.flashPrice, currency);
   const flashMs = minutesOf(fields.flashMinutes);
   if (fields.flashPrice.trim() !== '' && (flashMinor === null || flashMs === null))
-    return `${name}: write the flash price as a number, and for how many minutes.`;
+    return `${name}: write the flash price as ${moneyHint(currency)}, and for how many minutes.`;
   const collector = variants.find(({ id }) => id === fields.collectorId);
   const collectorMs = minutesOf(fields.collectorMinutes);
   if (collector && collectorMs === null)

@@ -1,10 +1,15 @@
 // The form of one product. The first one is a name, a price and a number; all else (variants, bundles, limits) is under "More".
 // Not its job: what the server accepts (protocol/shop-messages.ts), whose sentence is shown as it is.
 import { useState, type SyntheticEvent } from 'react';
-import { maxPictureBytes, type ProductDraft } from '../../sfu-server/protocol/shop-messages.ts';
+import {
+  maxPictureBytes,
+  maxPieces,
+  maxStock,
+  type ProductDraft,
+} from '../../sfu-server/protocol/shop-messages.ts';
 import type { Product, Variant } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
-import { moneyForField, parseMoney } from '../ui/format.ts';
+import { moneyForField, moneyHint, parseMoney } from '../ui/format.ts';
 import { pictureSources } from '../ui/product-picture.ts';
 import { useShow, useStudio } from './hooks.ts';
 
@@ -63,7 +68,10 @@ const rowOf = (variant: Variant, product: Product): Row => ({
   parts: variant.components.map(({ sku, quantity }) => ({ sku, quantity: String(quantity) })),
 });
 
-const whole = (text: string): number | null => (/^\d{1,7}$/.test(text.trim()) ? Number(text.trim()) : null);
+const whole = (text: string, most = maxStock): number | null =>
+  /^\d{1,7}$/.test(text.trim()) && Number(text) <= most ? Number(text) : null;
+/** A number of pieces that one buyer or one bundle can have. */
+const pieces = (text: string): number | null => whole(text, maxPieces) || null;
 
 type Wrong = { field: 'name' | 'price' | 'stock' | 'form'; text: string };
 
@@ -96,16 +104,19 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
   const draft = (): ProductDraft | Wrong => {
     const priceMinor = parseMoney(price, currency);
     if (name.trim() === '') return { field: 'name', text: 'Give it a name.' };
-    if (priceMinor === null) return { field: 'price', text: 'Write the price as a number, such as 19.90.' };
-    if (maxPerBuyer.trim() !== '' && whole(maxPerBuyer) === null)
-      return { field: 'form', text: 'Write the most per buyer as a number, or leave it empty.' };
+    if (priceMinor === null) return { field: 'price', text: `Write the price as ${moneyHint(currency)}.` };
+    if (maxPerBuyer.trim() !== '' && pieces(maxPerBuyer) === null)
+      return {
+        field: 'form',
+        text: `Write the most per buyer as a number from 1 to ${maxPieces}, or leave it empty.`,
+      };
     const basics = {
       id: product?.id ?? null,
       name: name.trim(),
       description,
       priceMinor,
       vatNote,
-      maxPerBuyer: whole(maxPerBuyer),
+      maxPerBuyer: pieces(maxPerBuyer),
       selling,
       pictureUrl,
     };
@@ -118,22 +129,27 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
     if (rows.some((row) => row.price.trim() !== '' && parseMoney(row.price, currency) === null))
       return {
         field: 'form',
-        text: 'Write a variant’s price as a number, or leave it empty for the product’s.',
+        text: `Write a variant’s price as ${moneyHint(currency)}, or leave it empty for the product’s.`,
       };
     if (kind === 'bundle') {
-      if (rows.some(({ parts }) => parts.length === 0 || parts.some((part) => whole(part.quantity) === null)))
-        return { field: 'form', text: 'A bundle needs parts, each with a number.' };
+      if (
+        rows.some(({ parts }) => parts.length === 0 || parts.some((part) => pieces(part.quantity) === null))
+      )
+        return { field: 'form', text: `A bundle needs parts, each with a number from 1 to ${maxPieces}.` };
       return {
         kind,
         ...basics,
         variants: rows.map((row) => ({
           ...ofRow(row),
-          components: row.parts.map((part) => ({ sku: part.sku, quantity: whole(part.quantity) ?? 1 })),
+          components: row.parts.map((part) => ({ sku: part.sku, quantity: pieces(part.quantity) ?? 1 })),
         })),
       };
     }
     if (rows.some((row) => whole(row.stock) === null))
-      return { field: 'stock', text: 'Write how many there are, such as 50.' };
+      return {
+        field: 'stock',
+        text: `Write how many there are, such as 50; ${maxStock.toLocaleString()} at most.`,
+      };
     return {
       kind,
       ...basics,

@@ -1,6 +1,6 @@
 // How numbers become words on every page: money, stock, durations, rates. Pure; the same wording everywhere.
 // Not its job: choosing what to say (each page) or reading clocks.
-import type { Stock } from '../../sfu-server/protocol/shop.ts';
+import { maxPriceMinor, type Stock } from '../../sfu-server/protocol/shop.ts';
 
 /** Made once: a new one costs as much as the rest of a card, which is worded anew with every sale and every second. */
 const moneyFormats = new Map<string, Intl.NumberFormat>();
@@ -36,7 +36,15 @@ export const parseMoney = (text: string, currency: string): number | null => {
   if (!match) return null;
   const [, whole = '0', fraction = ''] = match;
   if (fraction.length > digits) return null;
-  return Number(whole) * 10 ** digits + Number(fraction.padEnd(digits, '0') || '0');
+  const minor = Number(whole) * 10 ** digits + Number(fraction.padEnd(digits, '0') || '0');
+  return minor <= maxPriceMinor ? minor : null;
+};
+
+/** What a price field takes, to go on after "Write the price as": "a number such as 19.90, 1,000,000 at most". */
+export const moneyHint = (currency: string): string => {
+  const digits = currencyDigits(currency);
+  const most = (maxPriceMinor / 10 ** digits).toLocaleString();
+  return `a number such as ${digits === 0 ? '1990' : (19.9).toFixed(digits)}, ${most} at most`;
 };
 
 /** Minor units as the text of a price field: 1990 GBP is "19.90", 2000 JPY is "2000". */

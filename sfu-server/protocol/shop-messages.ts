@@ -27,10 +27,16 @@ const crew = ['studio', 'crew'] as const;
 const buyer = ['viewer'] as const;
 
 const name = z.string().check(z.trim(), z.minLength(1, 'give it a name'), z.maxLength(80));
-const stockTotal = z.int().check(z.minimum(0, 'stock cannot be negative'), z.maximum(1_000_000));
+/** Of one SKU. */
+export const maxStock = 1_000_000;
+const stockTotal = z
+  .int()
+  .check(z.minimum(0, 'stock cannot be negative'), z.maximum(maxStock, `at most ${maxStock} pieces`));
+/** Of one variant, for one buyer or in one bundle. */
+export const maxPieces = 100;
 const pieces = z
   .int('a whole number of pieces')
-  .check(z.minimum(1, 'at least one piece'), z.maximum(100, 'at most 100 at once'));
+  .check(z.minimum(1, 'at least one piece'), z.maximum(maxPieces, `at most ${maxPieces} at once`));
 const pictureUrl = z.nullable(z.string().check(z.regex(/^\/pictures\/[a-z0-9.]{1,100}$/)));
 const sku = z.string().check(z.trim(), z.regex(/^[A-Za-z0-9._-]{1,40}$/, 'letters, digits, . _ - only'));
 const windowMs = z.int().check(z.minimum(1_000), z.maximum(20 * 60_000, 'at most 20 minutes'));
@@ -97,7 +103,7 @@ export const dropDraft = z.object({
     .array(
       z.object({
         productId,
-        quantity: z.nullable(z.int().check(z.minimum(1), z.maximum(1_000_000))),
+        quantity: z.nullable(z.int().check(z.minimum(1), z.maximum(maxStock))),
         priceMinor: z.nullable(priceMinor),
         flash: z.nullable(z.object({ priceMinor, windowMs })),
         collector: z.nullable(z.object({ variantId, windowMs })),

@@ -20,8 +20,14 @@ export const crewId = id.brand('CrewId');
 export type CrewId = z.infer<typeof crewId>;
 
 export const currency = z.string().check(z.regex(/^[A-Z]{3}$/, 'three letters, as in EUR'));
+export const maxPriceMinor = 100_000_000;
 /** Minor units: cents, pence, yen. */
-export const priceMinor = z.int().check(z.minimum(0, 'a price cannot be negative'), z.maximum(100_000_000));
+export const priceMinor = z
+  .int()
+  .check(
+    z.minimum(0, 'a price cannot be negative'),
+    z.maximum(maxPriceMinor, `at most ${maxPriceMinor} minor units`),
+  );
 const count = z.int().check(z.minimum(0));
 
 // --- stock -----------------------------------------------------------------------------------------------------------------

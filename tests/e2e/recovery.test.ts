@@ -124,7 +124,7 @@ test('[RECOVER4] back from the background: nothing is done about a picture that 
 test('the layer follows the bandwidth: a smaller picture where the large one no longer fits, the large one when it does', async () => {
   const height = () => fan.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.videoHeight);
   await expect.poll(height, { timeout: 30_000 }).toBe(360);
-  fanPath.setWeather({ kbps: 350 });
+  fanPath.setWeather({ kbps: 300 });
   await expect.poll(height, { timeout: 60_000 }).toBe(180);
   // It is a picture that moves, not one that was left.
   await seePictures(fan, '#program', 15);

@@ -11,9 +11,11 @@ import {
   formatRunningTime,
   formatStock,
   moneyForField,
+  moneyHint,
   parseMoney,
 } from '../../renderer/ui/format.ts';
 import type { Health } from '../../sfu-server/protocol/messages.ts';
+import { maxPriceMinor } from '../../sfu-server/protocol/shop.ts';
 import { emptyScene, guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from '../support/products.ts';
 
@@ -223,6 +225,11 @@ describe('words for numbers', () => {
       expect(parseMoney(text, 'EUR')).toBeNull();
     }
     expect(parseMoney('19.5', 'JPY')).toBeNull();
+    // The server takes no more; the form says so in words before it is asked.
+    expect(parseMoney('1000000.00', 'EUR')).toBe(maxPriceMinor);
+    expect(parseMoney('1000000.01', 'EUR')).toBeNull();
+    expect(moneyHint('EUR')).toMatch(/^a number such as 19\.90, 1.000.000 at most$/);
+    expect(moneyHint('JPY')).toMatch(/^a number such as 1990, 100.000.000 at most$/);
   });
 
   it('writes money, stock, durations and rates as people say them', () => {
