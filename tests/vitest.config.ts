@@ -19,7 +19,7 @@ const quiet = [
 
 /** Real servers, processes, databases and pages, but no media that runs in real time: two files at once, one per core. */
 const servers = [
-  'tests/sfu-server/{clips,server,shutdown,whip}.test.ts',
+  'tests/sfu-server/{clips,joining,server,shutdown,whip}.test.ts',
   'tests/shop/{drop-mails,order-server,shop-door}.test.ts',
   'tests/scripts/*.test.ts',
   'tests/electron/{desktop,server-process}.test.ts',

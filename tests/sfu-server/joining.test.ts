@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 /** Whoever a test let in has left before the next one counts heads: the studio alone is still in. */
 afterEach(async () => {
-  await vi.waitUntil(async () => (await debug()).shows.current.members === 1, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await debug()).shows.current.members === 1, { timeout: 60_000 });
 });
 afterAll(async () => {
   studio.close();
@@ -97,7 +97,7 @@ describe('joining', () => {
     expect(kindsOf(joined)).toEqual(['audio', 'video']);
     expect(await refusal(page.channel.call('join', wanted))).toBe('forbidden');
     page.close();
-    await expect.poll(() => here('viewer'), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => here('viewer')).toEqual([]);
   });
 });
 
@@ -178,14 +178,14 @@ describe('media of a connection', () => {
 
     ben.drop();
     leaving.close();
-    await expect.poll(() => here('viewer'), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => here('viewer')).toEqual([]);
     // The viewer said goodbye after the guest was lost, whose sound is still with the studio.
     expect(await here('cohost')).toMatchObject([{ producers: ['guest/audio'] }]);
     const back = await joinGuest(server.origin, token);
     const audio = back.joined.state.guests.find(({ id }) => id === guest.id)?.presence;
     expect(audio).toMatchObject({ kind: 'here', audioProducerId: expect.any(String) });
     expect(await here('cohost')).toHaveLength(2);
-    await expect.poll(async () => (await here('cohost')).length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await here('cohost')).length).toBe(1);
     await studio.change(
       (change) =>
         change.kind === 'guest' &&
@@ -217,7 +217,7 @@ describe('joining where not all is as it should be', () => {
         return 'full';
       }
     };
-    await expect.poll(entered, { timeout: 20_000 }).toEqual(['audio', 'video']);
+    await expect.poll(entered).toEqual(['audio', 'video']);
     for (const page of [shop, again]) page.close();
   });
 
@@ -245,7 +245,7 @@ describe('joining where not all is as it should be', () => {
         return 'not yet';
       }
     };
-    await expect.poll(received, { timeout: 20_000 }).toEqual(['audio', 'video']);
+    await expect.poll(received).toEqual(['audio', 'video']);
     fan.close();
   });
 });
