@@ -115,7 +115,7 @@ const openDesk = async (storage: Storage) => {
       if (scene) desk.edit({ kind: 'changeScene', id: scene.id, change: { name } });
     },
     name: () => desk.store.getState().production.scenes[0]?.name,
-    saved: () => vi.waitFor(() => expect(desk.store.getState().saving.kind).toBe('saved'), 10_000),
+    saved: () => vi.waitFor(() => expect(desk.store.getState().saving.kind).toBe('saved'), 60_000),
     /** The machine dies: nothing gets out any more. */
     die: () => {
       session.close();
