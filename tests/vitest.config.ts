@@ -35,7 +35,7 @@ const light = [
 
 /** Pictures in real time on one page, which take most of a core: two files at once. */
 const pictures = [
-  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,hidden-window,recording,source-files,source-health}.test.ts',
+  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,hidden-window,source-files,source-health}.test.ts',
 ];
 
 /** A small studio and a fan, pages without media, or a part of the server, who wait for what they see and measure nothing: two files at once. */
@@ -90,7 +90,7 @@ export default defineConfig({
           name: 'real media',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/bench/**', ...quiet, ...servers, ...light, ...pictures, ...smallShows],
-          // The whole studio with its guests and fans takes both cores: one file at a time.
+          // The whole studio with its guests and fans, or with three encoders, takes both cores: one file at a time.
           fileParallelism: false,
           retry,
           sequence: { groupOrder: 5 },

@@ -70,7 +70,7 @@ test(
   patient,
   async () => {
     const zeroMs = await page.evaluate(async () => {
-      const camera = lab.startCamera({ picture: 'flash' }).track;
+      const camera = lab.startCamera({ picture: 'flash', flashMs: 200 }).track;
       const microphone = lab.startMicrophone({ beep: true }).track;
       const rig = await lab.startRecordingRig({
         picture: camera,
