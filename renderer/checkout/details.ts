@@ -1,7 +1,7 @@
 // The second step, under the clock of the hold: what is held, where it goes, how it is paid, one press. What is typed is kept on the
 // device with every key, and nothing is asked that delivering does not need.
 import type { Fulfilment, Hold, PaymentProvider } from '../../sfu-server/protocol/shop.ts';
-import { formatMoney } from '../ui/format.ts';
+import { formatMoney, formatTime } from '../ui/format.ts';
 import type { Checkout } from './checkout.ts';
 import { keepTyped, readTyped } from './device.ts';
 import { make, newId, say, stepper, write, type View } from './elements.ts';
@@ -56,11 +56,9 @@ const wayWords: Record<PaymentProvider, { name: string; note: string }> = {
   test: { name: 'Test payment', note: 'nothing is charged' },
 };
 
-const time = (ms: number): string =>
-  new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 const day = (ms: number): string => new Date(ms).toLocaleDateString(undefined, { weekday: 'short' });
 export const windowWords = (one: { startsMs: number; endsMs: number }): string =>
-  `${day(one.startsMs)} ${time(one.startsMs)} to ${time(one.endsMs)}`;
+  `${day(one.startsMs)} ${formatTime(one.startsMs)} to ${formatTime(one.endsMs)}`;
 
 const pickupAnyTime = 'pickup:';
 

@@ -1,6 +1,7 @@
-// The connection test as a director understands it: runs both ways one after the other, keeps the last result, and says
-// what was measured, how many fans that means, and the one thing to do. With the server on this computer no packet leaves
-// it: ports and addresses are tried, the line is not. Measuring is session/loop.ts; showing it is connection-panel.tsx.
+// The connection test as a director understands it: runs both ways one after the other, keeps the last result of the main and
+// of the backup line, and says what was measured, how many fans that means, and the one thing to do. With the server on this
+// computer no packet leaves it: ports and addresses are tried, the line is not. Measuring is session/loop.ts; showing it is
+// connection-panel.tsx.
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { LoopEffort, LoopReport, Session, Way } from '../session/session.ts';
@@ -14,6 +15,17 @@ export type ConnectionTest =
   | { kind: 'running'; way: Way }
   | { kind: 'done'; report: ConnectionReport }
   | { kind: 'failed'; text: string };
+
+/** What this computer hangs on: the director says which, no page can tell. */
+export const lines = ['main', 'backup'] as const;
+export type Line = (typeof lines)[number];
+export const lineNames = { main: 'Main line', backup: 'Backup line' } as const satisfies Record<Line, string>;
+
+export type ConnectionTests = {
+  /** The one this computer is on now. */
+  readonly line: Line;
+  readonly tests: Readonly<Record<Line, ConnectionTest>>;
+};
 
 /** One size fans can get: its height and what one of them takes with sound. */
 export type Rung = { height: number; kbps: number };
@@ -138,7 +150,11 @@ export const connectionWords = (facts: ConnectionFacts): ConnectionWords => {
 };
 
 export type ConnectionDesk = {
-  readonly store: StoreApi<ConnectionTest>;
+  readonly store: StoreApi<ConnectionTests>;
+  /** Of the line this computer is on. */
+  test(): ConnectionTest;
+  /** Says which line this computer is on now. Ignored while a test runs. */
+  choose(line: Line): void;
   /** One at a time: a second call waits for the first. Never rejects; what went wrong is in the store. */
   run(effort: LoopEffort): Promise<void>;
   isFresh(): boolean;
@@ -147,10 +163,16 @@ export type ConnectionDesk = {
 };
 
 export const createConnectionDesk = (session: Pick<Session, 'measureLoop' | 'store'>): ConnectionDesk => {
-  const store = createStore<ConnectionTest>(() => ({ kind: 'never' }));
+  const store = createStore<ConnectionTests>(() => ({
+    line: 'main',
+    tests: { main: { kind: 'never' }, backup: { kind: 'never' } },
+  }));
   let running: Promise<void> | null = null;
+  const current = (): ConnectionTest => store.getState().tests[store.getState().line];
+  const enter = (test: ConnectionTest) =>
+    store.setState(({ line, tests }) => ({ tests: { ...tests, [line]: test } }));
   const measure = async (way: Way, effort: LoopEffort): Promise<LoopReport> => {
-    store.setState({ kind: 'running', way }, true);
+    enter({ kind: 'running', way });
     return session.measureLoop(way, effort);
   };
   const test = async (effort: LoopEffort): Promise<void> => {
@@ -159,28 +181,32 @@ export const createConnectionDesk = (session: Pick<Session, 'measureLoop' | 'sto
       const tcp = await measure('tcp', effort);
       const { connection } = session.store.getState();
       const serverIsHere = connection.kind === 'joined' && connection.sameMachine;
-      store.setState({ kind: 'done', report: { atMs: Date.now(), serverIsHere, udp, tcp } }, true);
+      enter({ kind: 'done', report: { atMs: Date.now(), serverIsHere, udp, tcp } });
     } catch (error) {
       // The page's own errors are bugs; what the server or the network says is a result.
       if (!(error instanceof AppError)) reportError(error);
       const text = error instanceof AppError ? error.message : 'The test did not work. Reload the studio.';
-      store.setState({ kind: 'failed', text }, true);
+      enter({ kind: 'failed', text });
     } finally {
       running = null;
     }
   };
   return {
     store,
+    test: current,
+    choose: (line) => {
+      if (running === null) store.setState({ line });
+    },
     run: (effort) => (running ??= test(effort)),
     shutOut: (format) => {
-      const state = store.getState();
+      const state = current();
       if (state.kind !== 'done') return null;
       const { udp, tcp } = state.report;
       if (udp.kind === 'open' && tcp.kind === 'open') return null;
       return connectionWords(factsOf(state.report, format)).fix;
     },
     isFresh: () => {
-      const state = store.getState();
+      const state = current();
       return state.kind === 'done' && Date.now() - state.report.atMs < freshMs;
     },
   };

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import type { ShowParamsInput, ShowResult } from '../../sfu-server/protocol/messages.ts';
 import type { Order, OrderId, OrderState } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, TwiceButton } from '../ui/controls.tsx';
-import { formatMoney, formatWhole, moneyForField, parseMoney } from '../ui/format.ts';
+import { formatMoney, formatTime, formatWhole, moneyForField, parseMoney } from '../ui/format.ts';
 import { saveFile } from '../ui/save-file.ts';
 import { useShow, useStudio } from './hooks.ts';
 import type { Answer } from './shop-desk.ts';
@@ -41,8 +41,6 @@ export const orderWords = (state: OrderState): string => {
   }
 };
 
-const time = (ms: number): string =>
-  new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 const pieces = (order: Order): string =>
   order.lines
     .map(
@@ -153,7 +151,7 @@ export const OrdersPanel = () => {
               <span>{formatMoney(order.totalMinor, order.currency)}</span>
               <span className="order-state">{flag === '' ? orderWords(order.state) : `▲ ${flag}`}</span>
               <span className="hint">
-                {time(order.createdMs)} · {pieces(order)}
+                {formatTime(order.createdMs)} · {pieces(order)}
               </span>
             </button>
           </li>
@@ -318,7 +316,7 @@ const OneOrder = (props: { id: OrderId; onClose: () => void; onChange: () => voi
       <ol className="order-events">
         {detail.events.map(({ atMs, text }) => (
           <li key={`${atMs} ${text}`}>
-            <time>{time(atMs)}</time> {text}
+            <time>{formatTime(atMs)}</time> {text}
           </li>
         ))}
       </ol>

@@ -95,7 +95,7 @@ export const createPreflight = (options: {
   };
 
   const uplink = (): UplinkReport => {
-    const test = connection.store.getState();
+    const test = connection.test();
     if (test.kind !== 'done') return test;
     const words = connectionWords(factsOf(test.report, settings.store.getState()));
     return { kind: 'done', atMs: test.report.atMs, words };

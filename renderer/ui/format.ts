@@ -91,6 +91,10 @@ export const formatRoom = (ms: number): string => {
   return minutes >= 60 ? `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min` : `${minutes} min`;
 };
 
+/** A moment of today as "21:05". */
+export const formatTime = (ms: number): string =>
+  new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+
 /** kbit/s as "850 kb/s" or "1.2 Mb/s". */
 export const formatRate = (kbps: number): string =>
   kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;

@@ -41,6 +41,10 @@ describe('connection test', () => {
     expect(await panel.innerText()).toMatch(/The line to fans was not measured: .* at 360p/);
     // The test's server announces loopback, and says so before a fan finds out.
     await panel.getByText('Only this computer can watch').waitFor();
+    // The backup line is another line: it has a test of its own, and the main one's result stays in sight.
+    await panel.getByRole('combobox', { name: 'This computer is on' }).selectOption('Backup line');
+    await panel.getByText('Put this computer on the backup line').waitFor();
+    await panel.getByText(/^Main line, tested at .*The picture went out and came back/).waitFor();
     await expectAccessible(page);
     await expectNoOverflow(page);
     expect(errors).toEqual([]);

@@ -1,7 +1,13 @@
 // What the director is told about the connection: what was measured, how many fans that means, and the one thing to do.
 import { describe, expect, test } from 'vitest';
-import type { LoopReport } from '../../renderer/session/session.ts';
-import { connectionWords, type ConnectionFacts } from '../../renderer/studio/connection.ts';
+import { createStore } from 'zustand/vanilla';
+import type { LoopReport, SessionState } from '../../renderer/session/session.ts';
+import {
+  connectionWords,
+  createConnectionDesk,
+  type ConnectionFacts,
+} from '../../renderer/studio/connection.ts';
+import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { programSend } from '../../renderer/studio/settings.ts';
 
 const open = (
@@ -70,4 +76,52 @@ describe('the words of the connection test', () => {
     expect(words(open('udp', lossy), open('tcp'), away).fix).toMatch(/^5\.0 % of the packets get lost/);
     expect(words(open('udp', { rttMs: 400 }), open('tcp'), away).fix).toContain('400 ms');
   });
+});
+
+test('the main and the backup line each keep their own result; a test stays with the line it began on', async () => {
+  const store = createStore<SessionState>(() => ({
+    connection: {
+      kind: 'joined',
+      participantId: 'p',
+      guestId: null,
+      codec: 'VP8',
+      publicOrigin: '',
+      sameMachine: false,
+    },
+    show: null,
+    health: null,
+    mixMinusAvailable: false,
+    notice: null,
+    program: { video: null, audio: null },
+    picture: { kind: 'none' },
+    sending: { kind: 'none' },
+  }));
+  let kbps = 5_000;
+  const desk = createConnectionDesk({
+    store,
+    measureLoop: (way) =>
+      kbps === 0
+        ? Promise.reject(new AppError('mediaUnavailable', 'The way is gone.'))
+        : Promise.resolve(open(way, { kbps })),
+  });
+  const rates = () =>
+    Object.values(desk.store.getState().tests).map((each) =>
+      each.kind === 'done' && each.report.udp.kind === 'open' ? each.report.udp.kbps : each.kind,
+    );
+  const first = desk.run('full');
+  desk.choose('backup');
+  await Promise.all([first, desk.run('full')]);
+  expect(desk.store.getState().line).toBe('main');
+  expect(rates()).toEqual([5_000, 'never']);
+  expect(desk.isFresh()).toBe(true);
+
+  desk.choose('backup');
+  expect(desk.isFresh()).toBe(false);
+  kbps = 900;
+  await desk.run('quick');
+  expect(rates()).toEqual([5_000, 900]);
+  kbps = 0;
+  await desk.run('quick');
+  expect(desk.test()).toEqual({ kind: 'failed', text: 'The way is gone.' });
+  expect(rates()).toEqual([5_000, 'failed']);
 });
