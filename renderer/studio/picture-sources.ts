@@ -1,7 +1,8 @@
 // The pictures behind the production's sources: cameras, screens, images, videos, encoders, colours, test cards, and guests as
 // far as their health is concerned. Opens them, gives them to the compositor and the sound of videos and encoders to the
 // mixer, watches them, and says of each how it stands.
-// Not its job: the document (production-desk.ts), what is drawn where (picture.ts), microphones, words for the page.
+// Not its job: the document (production-desk.ts), colour tables (source-luts.ts), what is drawn where (picture.ts), microphones,
+// words for the page.
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
@@ -19,7 +20,6 @@ import {
 import { matchCameras, type UnclearCameras, type WantedCamera } from './camera-match.ts';
 import { failedWord } from './device-words.ts';
 import type { Compositor, SourceStats } from './media/compositor.ts';
-import { parseCube } from './media/cube.ts';
 import type { Output } from './media/scene.ts';
 import type { PictureHealth } from './media/source-health.ts';
 import { drawColour, drawTestCard } from './media/still.ts';
@@ -27,6 +27,7 @@ import { openVideoFile, type VideoFile } from './media/video-file.ts';
 import { mayFail, newSource } from './scenes.ts';
 import type { SoundDesk } from './sound.ts';
 import type { SourceFiles } from './source-files.ts';
+import { createSourceLuts } from './source-luts.ts';
 import { createLossWatch, type LossWatch, type Standing } from './source-loss.ts';
 
 export type FeedState =
@@ -435,31 +436,9 @@ export const createPictureSources = (options: {
     }
   };
 
-  // --- Colour tables -----------------------------------------------------------------------------------------------
+  // --- Following the document -------------------------------------------------------------------------------------
 
-  const luts = new Map<string, 'opening' | 'there' | 'missing'>();
-  const lutOf = ({ look }: Source): string | null => look.colour?.lutId ?? null;
-  const openLut = async (lutId: string) => {
-    const file = await files.get(lutId);
-    if (file) compositor.addLut(lutId, parseCube(await file.text()));
-    luts.set(lutId, file ? 'there' : 'missing');
-  };
-  const followLuts = (sources: readonly Source[]) => {
-    const wanted = new Set(sources.map(lutOf).filter((lutId) => lutId !== null));
-    for (const lutId of luts.keys()) {
-      if (wanted.has(lutId)) continue;
-      luts.delete(lutId);
-      compositor.removeLut(lutId);
-    }
-    for (const lutId of wanted) {
-      if (luts.get(lutId) === 'opening' || luts.get(lutId) === 'there') continue;
-      luts.set(lutId, 'opening');
-      openLut(lutId).catch((error: unknown) => {
-        luts.set(lutId, 'missing');
-        onTrouble(error instanceof AppError ? error.message : `A LUT cannot be read (${String(error)}).`);
-      });
-    }
-  };
+  const luts = createSourceLuts({ compositor, files, onTrouble });
 
   const delay = (id: SourceId, delayMs: number) => {
     compositor.setSourceDelayMs(id, delayMs);
@@ -522,7 +501,7 @@ export const createPictureSources = (options: {
           else if (before.name !== source.name) giveSound(feed, feed.sound);
         }
       }
-      followLuts(sources);
+      luts.follow(sources);
       refreshCameras();
       judge();
     },
@@ -575,11 +554,8 @@ export const createPictureSources = (options: {
     },
     standingOf: (id) => feeds.get(id)?.standing.kind ?? 'absent',
     luts: () => ({
-      wanted: luts.size,
-      missing: [...feeds.values()].flatMap(({ source }) => {
-        const lutId = lutOf(source);
-        return lutId !== null && luts.get(lutId) === 'missing' ? [source.name] : [];
-      }),
+      wanted: luts.wanted,
+      missing: [...feeds.values()].flatMap(({ source }) => (luts.isMissing(source) ? [source.name] : [])),
     }),
     hasPicture: () =>
       [...feeds.values()].some(({ state, health }) => state.kind === 'live' && health.kind !== 'waiting'),

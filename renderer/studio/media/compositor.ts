@@ -15,7 +15,8 @@ import type { PictureHealth } from './source-health.ts';
 import type { StingerReport } from './stinger-store.ts';
 import { checkOutput, createScene } from './scene.ts';
 
-export type { CompositorStats, SourceStats, StepDownReport } from './compositor.worker.ts';
+export type { CompositorStats, StepDownReport } from './compositor.worker.ts';
+export type { SourceStats } from './source-intake.ts';
 
 /** The picture can be held back at most this long: it costs a frame of memory for every frame interval. */
 export const longestVideoDelayMs = 500;

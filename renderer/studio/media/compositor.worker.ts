@@ -1,14 +1,11 @@
-// The compositor's thread: reads frames of every source, keeps the program's clock, and puts frames on the program, the
-// preview and the second output. The primary source's frames are the clock; when they stop, this thread's own timer
-// keeps the program running.
-// Not its job: what a frame shows (stage.ts), pixels (the backends), slow work (preparation.worker.ts), or anything that
+// The compositor's thread: keeps the program's clock, and puts frames on the program, the preview and the second output. The
+// primary source's frames are the clock; when they stop, this thread's own timer keeps the program running.
+// Not its job: reading sources (source-intake.ts), what a frame shows (stage.ts), pixels (the backends), slow work (preparation.worker.ts), or anything that
 // needs the page, which may be busy or hidden.
 
 import type { BackendWish } from './backend-choice.ts';
 import { chooseBackend } from './backend-choice.ts';
 import type { Lut } from './cube.ts';
-import { createFramePace, type FramePace } from './frame-pace.ts';
-import { createFrameDelay, type FrameDelay } from './frame-delay.ts';
 import type { Grader } from './grader.ts';
 import { createGrader } from './grader.ts';
 import type { Backend } from './backend.ts';
@@ -18,7 +15,8 @@ import type { Preparation } from './preparation.ts';
 import { createPreparation } from './preparation.ts';
 import type { Output, Scene, Size, Transition } from './scene.ts';
 import { aspectOf, turnScene } from './scene.ts';
-import { createPictureJudge, type PictureHealth, type PictureJudge } from './source-health.ts';
+import type { PictureHealth } from './source-health.ts';
+import { createSourceIntake, type SourceIntake, type SourceStats, type SourceUse } from './source-intake.ts';
 import type { Stage } from './stage.ts';
 import { createStage } from './stage.ts';
 import type { StepDown, StepDownJudge } from './step-down.ts';
@@ -69,17 +67,6 @@ export interface StepDownReport {
   readonly output: Output;
 }
 
-export interface SourceStats {
-  readonly framesPerSecond: number;
-  /** Null before the first frame. */
-  readonly lastFrameAgeMs: number | null;
-  /** The visible picture, as last seen; 0 before the first frame. */
-  readonly width: number;
-  readonly height: number;
-  readonly format: string;
-  readonly health: PictureHealth;
-}
-
 /** What happened in the last second. */
 export interface CompositorStats {
   readonly backend: string;
@@ -113,29 +100,6 @@ const previewShare = 0.5;
 
 const healthEveryMs = 200;
 
-/** For the first pictures out of a delay to be judged. */
-const fillGraceMs = 200;
-
-interface Source {
-  readonly judge: PictureJudge;
-  judged: PictureHealth['kind'];
-  readonly reader: ReadableStreamDefaultReader<VideoFrame>;
-  /** Null: its pictures are shown as they come. */
-  delay: FrameDelay | null;
-  /** While a longer delay fills up no picture comes out, and none is missed. */
-  fillsUntilMs: number;
-  lastFrameAtMs: number | null;
-  ingestedAtMs: number;
-  frames: number;
-  width: number;
-  height: number;
-  format: string;
-  /** Least seen difference between arrival here and the frame's own timestamp: maps its clock onto ours. */
-  clockOffsetMs: number;
-  /** Which of its frames the program takes. */
-  readonly pace: FramePace;
-}
-
 /** One output: what is on it, where its frames go, and which of the program's frames it takes part in. */
 interface Channel {
   readonly size: Size;
@@ -149,6 +113,7 @@ interface Studio {
   readonly backend: Backend;
   readonly preparation: Preparation;
   readonly grader: Grader;
+  readonly intake: SourceIntake;
   program: Channel;
   preview: Channel;
   /** Null where the director would rather have late frames than fewer. */
@@ -161,22 +126,14 @@ let previewIsOn = false;
 let second: Channel | null = null;
 /** By which everything that leaves here is held back. */
 let programDelayMs = 0;
-const sources = new Map<string, Source>();
-const stills = new Map<string, ImageBitmap>();
-/** By source, whether or not it is open; in milliseconds. */
-const sourceDelays = new Map<string, number>();
-
 let lastOutMs = performance.now();
 let lastTimestampUs = 0;
 let repeatDueMs = 0;
 let frameNumber = 0;
-/** Frames of sources that are being read. */
-let readingFrames = 0;
 let counts = freshCounts();
 
 function freshCounts() {
   return {
-    framesIn: 0,
     framesOut: 0,
     repeats: 0,
     late: 0,
@@ -216,18 +173,16 @@ self.addEventListener('message', ({ data }: MessageEvent<CompositorCommand>) => 
       closeSecond();
       break;
     case 'source':
-      openSource(data.sourceId, data.readable);
+      studio?.intake.open(data.sourceId, data.readable);
       break;
     case 'still':
-      void showStill(data.sourceId, data.picture);
+      void studio?.intake.showStill(data.sourceId, data.picture);
       break;
     case 'remove':
-      closeSource(data.sourceId);
-      closeStill(data.sourceId);
-      studio?.backend.forget(data.sourceId);
+      studio?.intake.remove(data.sourceId);
       break;
     case 'sourceDelay':
-      delaySource(data.sourceId, data.delayMs);
+      studio?.intake.setDelayMs(data.sourceId, data.delayMs);
       break;
     case 'lut':
       studio?.preparation.setLut(data.lutId, data.lut);
@@ -254,9 +209,7 @@ function start({
   writable,
   previewWritable,
 }: Extract<CompositorCommand, { kind: 'start' }>): void {
-  const backend = chooseBackend(wish, output, () => {
-    for (const [sourceId, picture] of stills) void ingestStill(sourceId, picture);
-  });
+  const backend = chooseBackend(wish, output, () => studio?.intake.restoreStills());
   const preparation = createPreparation();
   const grader = createGrader(backend, preparation, (error) =>
     reportFault('A colour cannot be shown', error),
@@ -268,6 +221,7 @@ function start({
     backend,
     preparation,
     grader,
+    intake: createSourceIntake({ backend, useOf, onPicture, onFault: reportFault }),
     program: openChannel(common, output, writable, true, 1),
     preview: openChannel(common, previewSize, previewWritable, false, previewEveryFrames),
     stepDown: stepsDown ? createStepDownJudge() : null,
@@ -389,170 +343,28 @@ const previewScenes = (): readonly Scene[] =>
 const shows = (scenes: readonly Scene[], sourceId: string): boolean =>
   scenes.some(({ layers }) => layers.some((layer) => layer.sourceId === sourceId));
 
-/** Whose frames are the clock: the first source of the program that runs. */
-function primaryId(): string | null {
+/** The clock is the first source of the program that runs. */
+function isClock(sourceId: string): boolean {
   const layers = studio?.program.stage.scene.layers ?? [];
-  return layers.find(({ sourceId }) => sources.has(sourceId))?.sourceId ?? null;
+  return layers.find((layer) => studio?.intake.has(layer.sourceId))?.sourceId === sourceId;
 }
 
-// Sources
-
-/** Opens a source, or takes over an open one in place: its last picture stays until the new track delivers. */
-function openSource(sourceId: string, readable: ReadableStream<VideoFrame>): void {
-  closeStill(sourceId);
-  const before = sources.get(sourceId);
-  const source: Source = {
-    judge: createPictureJudge(),
-    judged: before?.judged ?? 'waiting',
-    reader: readable.getReader(),
-    delay: null,
-    fillsUntilMs: -Infinity,
-    lastFrameAtMs: before?.lastFrameAtMs ?? null,
-    ingestedAtMs: -Infinity,
-    frames: 0,
-    width: before?.width ?? 0,
-    height: before?.height ?? 0,
-    format: before?.format ?? '',
-    clockOffsetMs: Infinity,
-    pace: createFramePace(),
-  };
-  sources.set(sourceId, source);
-  if (before !== undefined) stopReading(before);
-  delaySource(sourceId, sourceDelays.get(sourceId) ?? 0);
-  void readFrames(sourceId, source);
-}
-
-function closeSource(sourceId: string): void {
-  const source = sources.get(sourceId);
-  if (source === undefined) return;
-  sources.delete(sourceId);
-  stopReading(source);
-}
-
-/** A picture that does not move: it has no clock of its own and cannot fall ill. Kept, should the backend be lost. */
-async function showStill(sourceId: string, picture: ImageBitmap): Promise<void> {
-  closeSource(sourceId);
-  closeStill(sourceId);
-  stills.set(sourceId, picture);
-  await ingestStill(sourceId, picture);
-}
-
-async function ingestStill(sourceId: string, picture: ImageBitmap): Promise<void> {
-  const frame = new VideoFrame(picture, { timestamp: 0 });
-  readingFrames++;
-  try {
-    await studio?.backend.ingest(sourceId, frame);
-  } catch (error) {
-    reportFault('An image cannot be shown', error);
-  } finally {
-    frame.close();
-    readingFrames--;
-  }
-}
-
-function closeStill(sourceId: string): void {
-  stills.get(sourceId)?.close();
-  stills.delete(sourceId);
-}
-
-function delaySource(sourceId: string, delayMs: number): void {
-  const beforeMs = sourceDelays.get(sourceId) ?? 0;
-  if (delayMs === 0) sourceDelays.delete(sourceId);
-  else sourceDelays.set(sourceId, delayMs);
-  const source = sources.get(sourceId);
-  if (source === undefined || (delayMs === 0 && source.delay === null)) return;
-  const longerMs = source.delay === null ? delayMs : delayMs - beforeMs;
-  if (longerMs > 0) source.fillsUntilMs = performance.now() + longerMs + fillGraceMs;
-  if (delayMs === 0) {
-    source.delay?.close();
-    source.delay = null;
-  } else if (source.delay === null) {
-    source.delay = createFrameDelay(
-      delayMs,
-      async (frame, mediaMs) => showFrame(sourceId, source, frame, mediaMs),
-      (error) => reportFault(`A picture of ${sourceId} was lost`, error),
-    );
-  } else source.delay.setDelayMs(delayMs);
-}
-
-function stopReading(source: Source): void {
-  source.delay?.close();
-  source.delay = null;
-  source.reader.cancel().catch((error: unknown) => reportFault('A source did not let go', error));
-}
-
-async function readFrames(sourceId: string, source: Source): Promise<void> {
-  for (;;) {
-    let frame: VideoFrame | undefined;
-    try {
-      frame = (await source.reader.read()).value;
-      if (frame === undefined) return;
-      readingFrames++;
-      if (sources.get(sourceId) === source) await takeFrame(sourceId, source, frame);
-    } catch (error) {
-      reportFault(`A picture of ${sourceId} was lost`, error);
-      if (frame === undefined) return;
-    } finally {
-      if (frame !== undefined) {
-        frame.close();
-        readingFrames--;
-      }
-    }
-  }
-}
-
-async function takeFrame(sourceId: string, source: Source, frame: VideoFrame): Promise<void> {
-  const nowMs = performance.now();
-  counts.framesIn++;
-  source.frames++;
-  source.lastFrameAtMs = nowMs;
-  source.width = frame.visibleRect?.width ?? frame.codedWidth;
-  source.height = frame.visibleRect?.height ?? frame.codedHeight;
-  source.format = frame.format ?? 'opaque';
-  const mediaMs = onOurClock(source, frame.timestamp / 1000, nowMs);
-  if (source.delay === null) await showFrame(sourceId, source, frame, mediaMs);
-  else await source.delay.hold(frame, mediaMs);
-}
-
-/** Takes a picture in that is due now, where one is wanted of its source, and makes a program frame if it is the clock. */
-async function showFrame(
-  sourceId: string,
-  source: Source,
-  frame: VideoFrame,
-  mediaMs: number,
-): Promise<void> {
-  if (studio === null || sources.get(sourceId) !== source) return;
-  const { output, backend } = studio;
-  const nowMs = performance.now();
-  const isPrimary = sourceId === primaryId();
+function useOf(sourceId: string): SourceUse {
+  if (studio === null) return { kind: 'spare', everyMs: idleIngestMs };
+  const { output, preview } = studio;
   if (shows(programScenes(), sourceId)) {
-    if (!source.pace.takes(mediaMs, output.fps)) return;
-  } else {
-    const everyMs = shows(previewScenes(), sourceId)
-      ? (studio.preview.everyFrames * 900) / output.fps
-      : idleIngestMs;
-    if (nowMs - source.ingestedAtMs < everyMs) return;
+    return { kind: 'program', fps: output.fps, isClock: isClock(sourceId) };
   }
-  source.ingestedAtMs = nowMs;
-  await backend.ingest(sourceId, frame);
-  const sample = backend.sample(sourceId);
-  if (sample !== null) source.judge.frame(sample, epochMs());
-  counts.workMs += performance.now() - nowMs;
-  if (isPrimary) emit(mediaMs, performance.now() - nowMs);
-}
-
-/**
- * Turns a source's own timestamps into times of this thread's clock. The least delay seen is taken for no delay; it
- * creeps up by 0.1 % so that a source whose clock drifts, or that jumps, is followed.
- */
-function onOurClock(source: Source, timestampMs: number, arrivalMs: number): number {
-  const offset = arrivalMs - timestampMs;
-  const jumped = Math.abs(offset - source.clockOffsetMs) > 500;
-  source.clockOffsetMs = jumped ? offset : Math.min(offset, source.clockOffsetMs + 0.03);
-  return timestampMs + source.clockOffsetMs;
+  const everyMs = shows(previewScenes(), sourceId) ? (preview.everyFrames * 900) / output.fps : idleIngestMs;
+  return { kind: 'spare', everyMs };
 }
 
 // Program
+
+function onPicture(picture: { mediaMs: number; workMs: number; isClock: boolean }): void {
+  counts.workMs += picture.workMs;
+  if (picture.isClock) emit(picture.mediaMs, picture.workMs);
+}
 
 function emit(mediaMs: number, ingestMs: number): void {
   if (studio === null) return;
@@ -599,49 +411,20 @@ function armRepeat(): void {
   );
 }
 
-const epochMs = (): number => performance.timeOrigin + performance.now();
-
-function healthOf(source: Source): PictureHealth {
-  const health = source.judge.health(epochMs());
-  const isFilling = health.kind === 'stopped' && performance.now() < source.fillsUntilMs;
-  return isFilling ? { kind: 'moving' } : health;
-}
-
 function reportHealth(): void {
-  for (const [sourceId, source] of sources) {
-    const health = healthOf(source);
-    if (health.kind === source.judged) continue;
-    source.judged = health.kind;
-    report({ kind: 'health', sourceId, health });
-  }
+  studio?.intake.look((sourceId, health) => report({ kind: 'health', sourceId, health }));
 }
 
 function reportStats(): void {
   if (studio === null) return;
-  const nowMs = performance.now();
-  const bySource: Record<string, SourceStats> = {};
-  for (const [sourceId, source] of sources) {
-    bySource[sourceId] = {
-      framesPerSecond: source.frames,
-      lastFrameAgeMs: source.lastFrameAtMs === null ? null : nowMs - source.lastFrameAtMs,
-      width: source.width,
-      height: source.height,
-      format: source.format,
-      health: healthOf(source),
-    };
-    source.frames = 0;
-  }
   const { workMs, ...rest } = counts;
   const stats: CompositorStats = {
     ...rest,
+    ...studio.intake.takeStats(),
     backend: studio.backend.name,
     dropped: studio.program.outlet.takeDropped(),
     meanWorkMs: workMs / Math.max(1, counts.framesOut),
-    openFrames: [...sources.values()].reduce(
-      (sum, { delay }) => sum + (delay?.heldFrames ?? 0),
-      channels().reduce((sum, { outlet }) => sum + outlet.openFrames, readingFrames),
-    ),
-    sources: bySource,
+    openFrames: channels().reduce((sum, { outlet }) => sum + outlet.openFrames, studio.intake.openFrames),
   };
   report({ kind: 'stats', stats });
   stepDown(stats);

@@ -1,6 +1,6 @@
 // Composes on the CPU: frames become I420 pictures in the program's colours; layers are cut, scaled, graded and turned
 // once per source frame and kept; drawings are blended last.
-// Not its job: when a picture is due, or where frames come from (compositor.worker.ts).
+// Not its job: when a picture is due, or where frames come from (source-intake.ts).
 
 import type { Backend, BackendView, Composition } from './backend.ts';
 import { emptyRgb, gradeKey, groundRgb, mostGrades } from './backend.ts';

@@ -1,6 +1,6 @@
 // Holds one source's pictures back, so that a fast camera meets a slow one, or its sound. It holds copies: a camera has only a
 // few frames of its own, and would stop if it got none of them back.
-// Not its job: the delay of the whole program (outlet.ts), or what becomes of a picture that is due (compositor.worker.ts).
+// Not its job: the delay of the whole program (outlet.ts), or what becomes of a picture that is due (source-intake.ts).
 
 export interface FrameDelay {
   /** Copies a frame, which stays the caller's. Its `mediaMs` comes back with it, later by the delay. */
