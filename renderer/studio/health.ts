@@ -16,6 +16,7 @@ export type HealthLine = { tone: Tone; text: string };
 export type InputReport =
   | { kind: 'off' | 'opening' | 'live' }
   | { kind: 'unplugged'; forMs: number }
+  /** A sentence that names it and says what to do. */
   | { kind: 'failed'; text: string };
 
 /** A source of pictures, as far as the line speaks of it. */
@@ -183,7 +184,7 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
       const text = soundWords(role, sound, facts.nowMs);
       if (text !== null) lines.push({ tone: 'look', text: `${text}${instead}` });
     }
-    if (input.kind === 'failed') lines.push({ tone: 'look', text: `${role}: ${input.text}${instead}` });
+    if (input.kind === 'failed') lines.push({ tone: 'look', text: `${input.text}${instead}` });
     if (input.kind !== 'unplugged') continue;
     const age = formatDuration(input.forMs);
     lines.push({

@@ -253,7 +253,7 @@ const Take = ({ take }: { take: ListedTake }) => {
       {others.length > 0 && (
         <details>
           <summary>
-            {others.length === 1 ? '1 file more' : `${others.length} files more`}, source by source
+            {others.length === 1 ? '1 file more' : `${others.length} files more`} of this take
           </summary>
           <ul className="take-files">
             {others.map((file) => (

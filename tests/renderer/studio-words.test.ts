@@ -138,6 +138,9 @@ describe('health line', () => {
     };
     expect(sound('silent')?.text).toBe('Lav L has been silent for 0:05. Check its switch, battery and plug.');
     expect(sound('silent', 'Lav R')?.text).toContain('Lav R has taken its place.');
+    const text = 'Lav L: no microphone is connected. Plug one in and try again.';
+    const gone = { role: 'Lav L', input: { kind: 'failed', text }, sound: { kind: 'waiting' } } as const;
+    expect(healthLines(facts({ microphones: [gone] }))[0]?.text).toBe(text);
     expect(sound('clipped')?.text).toBe('Lav L is too loud and distorts. Turn it down at the mixer.');
     expect(healthLines(facts({ show: standby({}) }))[0]).toEqual({
       tone: 'wrong',
