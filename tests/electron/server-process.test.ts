@@ -36,8 +36,9 @@ const startServer = (env: Record<string, string> = {}, limits: Partial<ServerLim
         pid: child.pid,
         stdout: child.stdout,
         stderr: child.stderr,
+        // As in Electron, a message to a process that has just ended is lost without a word.
         postMessage: (message) =>
-          void (typeof message === 'object' && message !== null && child.send(message)),
+          void (typeof message === 'object' && message !== null && child.send(message, () => {})),
         kill: () => child.kill(),
         on: (event: string, listener: unknown) =>
           child.on(event, (value: unknown) => {

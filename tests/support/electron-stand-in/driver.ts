@@ -81,7 +81,7 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 /** Politely, then not: the app may hold its window open. */
 const end = async (child: ChildProcess, exited: Promise<unknown>): Promise<void> => {
   child.kill('SIGTERM');
-  const insist = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  const insist = setTimeout(() => child.kill('SIGKILL'), 20_000);
   await exited;
   clearTimeout(insist);
 };
