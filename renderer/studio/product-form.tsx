@@ -2,6 +2,7 @@
 // Not its job: what the server accepts (protocol/shop-messages.ts), whose sentence is shown as it is.
 import { useState, type SyntheticEvent } from 'react';
 import {
+  defaultLinkLifeMs,
   maxPictureBytes,
   maxPieces,
   maxStock,
@@ -27,6 +28,7 @@ export const currencies: readonly Choice[] = [
   'AUD',
 ].map((code) => ({ value: code, text: code }));
 
+const hourMs = 3_600_000;
 const acceptedPictures = 'image/png,image/jpeg,image/webp,image/avif';
 
 const kinds: readonly (Choice & { value: ProductDraft['kind'] })[] = [
@@ -93,6 +95,7 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
   const [vatNote, setVatNote] = useState(product?.vatNote ?? '');
   const [maxPerBuyer, setMaxPerBuyer] = useState(product?.maxPerBuyer?.toString() ?? '');
   const [selling, setSelling] = useState<ProductDraft['selling']>(product?.selling ?? 'open');
+  const [linkHours, setLinkHours] = useState(String((product?.linkLifeMs ?? defaultLinkLifeMs) / hourMs));
   const [wrong, setWrong] = useState<Wrong | null>(null);
   const [busy, setBusy] = useState<'saving' | 'uploading' | null>(null);
   const single = rows.length === 1 && kind !== 'bundle';
@@ -150,11 +153,12 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
         field: 'stock',
         text: `Write how many there are, such as 50; ${maxStock.toLocaleString()} at most.`,
       };
-    return {
-      kind,
-      ...basics,
-      variants: rows.map((row) => ({ ...ofRow(row), stockTotal: whole(row.stock) ?? 0 })),
-    };
+    const variants = rows.map((row) => ({ ...ofRow(row), stockTotal: whole(row.stock) ?? 0 }));
+    if (kind !== 'digital') return { kind, ...basics, variants };
+    const hours = whole(linkHours);
+    if (hours === null || hours < 1 || hours > 720)
+      return { field: 'form', text: 'Write for how many hours buyers can have it, from 1 to 720.' };
+    return { kind, ...basics, linkLifeMs: hours * hourMs, variants };
   };
 
   const store = async (made: ProductDraft): Promise<string | null> => {
@@ -285,6 +289,14 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
           />
           {kind !== 'bundle' && single && (
             <Button onPress={() => setRows([...rows, emptyRow()])}>Add sizes or colours</Button>
+          )}
+          {kind === 'digital' && (
+            <Field
+              label="Hours to download it after paying"
+              value={linkHours}
+              onChange={setLinkHours}
+              inputMode="numeric"
+            />
           )}
           <label className="field">
             <span className="field-label">Description</span>

@@ -26,7 +26,9 @@ const director = ['studio'] as const;
 const crew = ['studio', 'crew'] as const;
 const buyer = ['viewer'] as const;
 
-const name = z.string().check(z.trim(), z.minLength(1, 'give it a name'), z.maxLength(80));
+const name = z
+  .string()
+  .check(z.trim(), z.minLength(1, 'give it a name'), z.maxLength(80, 'at most 80 letters'));
 /** Of one SKU. */
 export const maxStock = 1_000_000;
 const stockTotal = z
@@ -52,7 +54,7 @@ const token = z.string().check(z.minLength(16), z.maxLength(128));
 const variantDraft = {
   /** Null: a new variant. A variant left out is removed from sale. */
   id: z.nullable(variantId),
-  name: z.string().check(z.trim(), z.maxLength(60)),
+  name: z.string().check(z.trim(), z.maxLength(60, 'at most 60 letters')),
   /** Null: the server makes one. */
   sku: z.nullable(sku),
   priceMinor: z.nullable(priceMinor),
@@ -60,13 +62,18 @@ const variantDraft = {
 const stockedVariants = z
   .array(z.object({ ...variantDraft, stockTotal }))
   .check(z.minLength(1, 'a product needs something to sell'), z.maxLength(50, 'at most 50 variants'));
+/** Of a download or code, from the payment on. */
+export const defaultLinkLifeMs = 24 * 3_600_000;
+const linkLifeMs = z
+  .int()
+  .check(z.minimum(3_600_000, 'at least an hour'), z.maximum(720 * 3_600_000, 'at most 30 days'));
 const productBasics = {
   /** Null: a new product. */
   id: z.nullable(productId),
   name,
-  description: z.string().check(z.trim(), z.maxLength(2_000)),
+  description: z.string().check(z.trim(), z.maxLength(2_000, 'at most 2000 letters')),
   priceMinor,
-  vatNote: z.string().check(z.trim(), z.maxLength(120)),
+  vatNote: z.string().check(z.trim(), z.maxLength(120, 'at most 120 letters')),
   maxPerBuyer: z.nullable(pieces),
   selling: z.enum(['open', 'dropsOnly']),
   pictureUrl,
@@ -76,7 +83,13 @@ const productBasics = {
 export const productDraft = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('physical'), ...productBasics, variants: stockedVariants }),
   z.object({ kind: z.literal('printOnDemand'), ...productBasics, variants: stockedVariants }),
-  z.object({ kind: z.literal('digital'), ...productBasics, variants: stockedVariants }),
+  z.object({
+    kind: z.literal('digital'),
+    ...productBasics,
+    /** Left out: as it was, at first a day. */
+    linkLifeMs: z.optional(linkLifeMs),
+    variants: stockedVariants,
+  }),
   z.object({
     kind: z.literal('bundle'),
     ...productBasics,
@@ -86,7 +99,7 @@ export const productDraft = z.discriminatedUnion('kind', [
           ...variantDraft,
           components: z
             .array(z.object({ sku, quantity: pieces }))
-            .check(z.minLength(1, 'a bundle needs components'), z.maxLength(20)),
+            .check(z.minLength(1, 'a bundle needs components'), z.maxLength(20, 'at most 20 components')),
         }),
       )
       .check(z.minLength(1, 'a product needs something to sell'), z.maxLength(50, 'at most 50 variants')),

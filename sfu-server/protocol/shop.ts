@@ -77,6 +77,8 @@ export const product = z.object({
   selling: z.enum(['open', 'dropsOnly']),
   /** Path on this server, or null without a picture. */
   pictureUrl: z.nullable(z.string().check(z.maxLength(256))),
+  /** Of digital goods: how long a buyer can have them after paying. */
+  linkLifeMs: z.optional(z.int()),
   /** At least one. */
   variants: z.array(variant),
   /** Over all variants. */

@@ -31,6 +31,7 @@ const productRow = z.object({
   max_per_buyer: z.nullable(z.int()),
   selling: z.enum(['open', 'dropsOnly']),
   picture_url: z.nullable(z.string()),
+  link_life_ms: z.int(),
 });
 
 const variantRow = z.object({
@@ -134,7 +135,7 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
   );
   const productById = query(
     productRow,
-    `SELECT ${productColumns} FROM products WHERE id = ? AND show_id = ? AND removed_ms IS NULL`,
+    `SELECT ${productColumns}, link_life_ms FROM products WHERE id = ? AND show_id = ? AND removed_ms IS NULL`,
   );
   const insertProduct = command(
     `INSERT INTO products (${productColumns}, show_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -143,6 +144,7 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
     `UPDATE products SET kind = ?, name = ?, description = ?, price_minor = ?, vat_note = ?, max_per_buyer = ?, selling = ?,
        picture_url = ? WHERE id = ?`,
   );
+  const updateLinkLife = command('UPDATE products SET link_life_ms = ? WHERE id = ?');
   const removeProduct = command('UPDATE products SET removed_ms = ? WHERE id = ?');
 
   const variantsOf = query(
@@ -256,6 +258,7 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
       maxPerBuyer: row.max_per_buyer,
       selling: row.selling,
       pictureUrl: row.picture_url,
+      ...(row.kind === 'digital' && { linkLifeMs: row.link_life_ms }),
       variants,
       stock: productStock(variants, parts),
     };
@@ -348,6 +351,7 @@ export const createCatalogue = (store: Store, show: ShowId, now: () => number) =
       ] as const;
       if (before) updateProduct(draft.kind, ...fields, id);
       else insertProduct(id, draft.kind, ...fields, show, now());
+      if (draft.kind === 'digital' && draft.linkLifeMs !== undefined) updateLinkLife(draft.linkLifeMs, id);
       const kept = new Set(draft.variants.map((variant) => variant.id));
       for (const variant of before?.variants ?? []) {
         if (before && !kept.has(variant.id)) dropVariant(before, variant.id);

@@ -5,7 +5,7 @@ import { stringify } from 'csv-stringify/sync';
 import * as z from 'zod/mini';
 import { AppError } from '../protocol/errors.ts';
 import { productDraft, type ProductDraft } from '../protocol/shop-messages.ts';
-import type { Order, Product, ProductId } from '../protocol/shop.ts';
+import { maxPriceMinor, type Order, type Product, type ProductId } from '../protocol/shop.ts';
 import type { Store } from '../store/database.ts';
 import type { Catalogue } from './catalogue.ts';
 
@@ -30,6 +30,13 @@ const columns = [
 type Column = (typeof columns)[number];
 const required = ['product', 'sku', 'price'] as const;
 type Row = { line: number; cell: (name: Column) => string };
+
+/** What the fields of a product are called in a table. */
+const columnOf = new Map<string, Column>([
+  ['name', 'product'],
+  ['stockTotal', 'stock'],
+  ['variants', 'variant'],
+]);
 
 export type ImportReport = {
   products: number;
@@ -127,9 +134,15 @@ const draftFrom = (
     wrong(row, text);
     return 0;
   };
-  const price = (row: Row, name: 'price' | 'variantPrice') =>
-    minorFrom(row.cell(name), currency) ??
-    bad(row, `The ${name} "${row.cell(name)}" is no amount such as ${majorFrom(2500, currency)}.`);
+  const price = (row: Row, name: 'price' | 'variantPrice') => {
+    const typed = row.cell(name);
+    const minor = minorFrom(typed, currency);
+    if (minor === undefined)
+      return bad(row, `The ${name} "${typed}" is no amount such as ${majorFrom(2500, currency)}.`);
+    if (minor > maxPriceMinor)
+      return bad(row, `The ${name} "${typed}" is more than ${majorFrom(maxPriceMinor, currency)}.`);
+    return minor;
+  };
   const kind = first.cell('kind') || before?.kind || 'physical';
   const limit = first.cell('maxPerBuyer');
   const variants = rows.map((row) => {
@@ -178,7 +191,8 @@ const draftFrom = (
         : field === 'selling'
           ? 'open or dropsOnly'
           : issue.message;
-    wrong(at ?? first, `${field}: ${known}.`);
+    const inVariant = issue.path[0] === 'variants' && field === 'name';
+    wrong(at ?? first, `${inVariant ? 'variant' : (columnOf.get(field) ?? field)}: ${known}.`);
   }
   return undefined;
 };
@@ -201,7 +215,8 @@ export const importCatalogue = (
   for (const row of rows) {
     const name = row.cell('product');
     if (name === '') wrong(row, 'The product has no name.');
-    if (skus.has(row.cell('sku'))) wrong(row, `The SKU ${row.cell('sku')} is used twice in this file.`);
+    if (row.cell('sku') !== '' && skus.has(row.cell('sku')))
+      wrong(row, `The SKU ${row.cell('sku')} is used twice in this file.`);
     skus.add(row.cell('sku'));
     byProduct.set(name, [...(byProduct.get(name) ?? []), row]);
   }

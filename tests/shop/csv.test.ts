@@ -69,10 +69,14 @@ describe('catalogue', () => {
         'Box,bundle,,BOX,9,,,NOBODY',
         ',physical,,X,9,,1,',
         'Vinyl,physical,,V,"1,234.50",,1,',
+        'Gold,physical,,GOLD,1000000.01,,1,',
+        'Sand,physical,,SAND,1,,1000001,',
+        `${'Long '.repeat(17)},physical,,LONG,1,,1,`,
+        `Sock,physical,${'left '.repeat(13)},SOCK,1,,1,`,
       ].join('\r\n'),
     );
     expect(products).toBe(0);
-    expect(errors.map(({ row }) => row)).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(errors.map(({ row }) => row)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     expect(errors.map(({ text }) => text)).toEqual([
       'The price "25.001" is no amount such as 25.00.',
       'The SKU is missing.',
@@ -82,6 +86,10 @@ describe('catalogue', () => {
       'No product of this show has the SKU NOBODY. Add that product first, then the bundle.',
       expect.stringContaining('name'),
       'The price "1,234.50" is no amount such as 25.00.',
+      'The price "1000000.01" is more than 1000000.00.',
+      'stock: at most 1000000 pieces.',
+      'product: at most 80 letters.',
+      'variant: at most 60 letters.',
     ]);
     expect(shop.catalogue.all()).toEqual([]);
     expect(() => load('a,b\n1,2')).toThrow('product, sku, price is missing');

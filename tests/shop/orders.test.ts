@@ -1,8 +1,9 @@
 // Orders and money on a real database: what is charged, sold, released and given back, whatever the provider, the network and the
 // process do in between. The real Stripe SDK speaks to the fake; only its clock and the money are not real.
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OrderActor } from '../../sfu-server/protocol/order-messages.ts';
-import { crewId, type OrderId } from '../../sfu-server/protocol/shop.ts';
+import { crewId, productId, type OrderId } from '../../sfu-server/protocol/shop.ts';
 import { refusal } from '../support/client.ts';
 import { ada, bob, cyd, openRig, pickup, table, type Rig } from './order-rig.ts';
 
@@ -430,5 +431,53 @@ describe('delivery', () => {
     const again = (async () => rig.checkout().handOver({ orderId: second, undo: false }, table))();
     await expect(again).rejects.toThrow(/already handed out at .* by the desk/);
     expect(rig.checkout().handOver({ orderId: second, undo: true }, table).state.kind).toBe('paid');
+  });
+
+  it('[GOODS1] a download can be had for 24 hours, also out of a bundle, and anew when the seller says so', async () => {
+    const song = rig.sell({ name: 'Song', kind: 'digital' });
+    rig.sell({ name: 'Tee' });
+    const components = rig.skus().map((sku) => ({ sku, quantity: 1 }));
+    const [set] = rig.saveProduct({
+      kind: 'bundle',
+      id: null,
+      name: 'Song and tee',
+      description: '',
+      priceMinor: 3000,
+      vatNote: '',
+      maxPerBuyer: null,
+      selling: 'open',
+      pictureUrl: null,
+      variants: [{ id: null, name: '', sku: 'SET', priceMinor: null, components }],
+    });
+    if (set === undefined) throw new Error('There is no bundle.');
+    const [row] = rig.rows(`SELECT id FROM products WHERE kind = 'digital'`);
+    const product = productId.parse(row?.['id']);
+    await rig.checkout().addFile(product, 'song.flac', Readable.from([Buffer.from('la la la')]));
+    const dayMs = 24 * 3_600_000;
+    for (const [buyer, variant] of [[ada, song] as const, [bob, set] as const]) {
+      const orderId = rig.order(buyer, variant);
+      await pay(orderId, 'counter');
+      await rig.checkout().confirmCounter({ orderId, tender: 'cash' }, table);
+      const { order, deliveries } = await receipt(orderId);
+      expect(deliveries).toMatchObject([
+        { expiresMs: rig.clock.now() + dayMs, what: { kind: 'file', fileName: 'song.flac' } },
+      ]);
+      const wanted = { orderId, lineId: order.lines[0]?.id ?? '', productId: product };
+      const { token } = rig.checkout().downloadToken(wanted);
+      rig.clock.advance(dayMs - 1);
+      expect(rig.checkout().openDownload(token).bytes).toBe(8);
+      rig.clock.advance(1);
+      expect((await receipt(orderId)).deliveries[0]?.what).toEqual({ kind: 'expired' });
+      expect(() => rig.checkout().openDownload(token)).toThrow('expired');
+      expect(() => rig.checkout().downloadToken(wanted)).toThrow('expired');
+      expect(rig.checkout().renewDelivery(orderId).deliveries[0]?.what.kind).toBe('file');
+      // What was passed on stays over; the buyer gets a link of their own.
+      expect(() => rig.checkout().openDownload(token)).toThrow('expired');
+      expect(rig.checkout().openDownload(rig.checkout().downloadToken(wanted).token).bytes).toBe(8);
+    }
+    const demo = rig.order(cyd, rig.sell({ name: 'Demo', kind: 'digital', linkLifeMs: 2 * 3_600_000 }));
+    await pay(demo, 'counter');
+    await rig.checkout().confirmCounter({ orderId: demo, tender: 'cash' }, table);
+    expect((await receipt(demo)).deliveries[0]?.expiresMs).toBe(rig.clock.now() + 2 * 3_600_000);
   });
 });
