@@ -1,9 +1,9 @@
 // The crew's page, for one thumb: the drop with one tap, orders that wait, the order in hand with two large answers.
-// Everything that cannot be taken back asks for a second press; handing over can be taken back.
+// Everything that cannot be taken back asks for a second press; handing over and a sale counted by hand can be taken back.
 import { useState } from 'react';
 import { useStore } from 'zustand';
 import type { CounterOrder } from '../../sfu-server/protocol/order-messages.ts';
-import type { Drop } from '../../sfu-server/protocol/shop.ts';
+import type { Drop, Product, Variant } from '../../sfu-server/protocol/shop.ts';
 import type { Session } from '../session/session.ts';
 import { ConnectionNotice } from '../ui/connection.tsx';
 import { formatCount, formatDuration, formatMoney, formatWhole } from '../ui/format.ts';
@@ -41,6 +41,7 @@ export const App = ({ session, table }: Parts) => {
           {show && <Drops drops={show.drops} session={session} table={table} />}
           <Scan onCode={(code) => void table.find(code)} onTrouble={(text) => table.say(text)} />
           <Queue table={table} />
+          {show && <SoldByHand products={show.products} table={table} />}
         </>
       )}
     </main>
@@ -261,6 +262,53 @@ const Queue = ({ table }: { table: Table }) => {
         ))}
       </ul>
     </section>
+  );
+};
+
+const variantName = (product: Product, variant: Variant): string =>
+  variant.name === '' ? product.name : `${product.name}, ${variant.name}`;
+
+/** For those who pay without a phone of their own: counted, without an order or a receipt. */
+const SoldByHand = ({ products, table }: { products: readonly Product[]; table: Table }) => {
+  const busy = useStore(table.store, (state) => state.busy);
+  const [last, setLast] = useState<{ product: Product; variant: Variant } | null>(null);
+  const record = async (product: Product, variant: Variant, quantity: 1 | -1) => {
+    const sale = { productId: product.id, variantId: variant.id, quantity };
+    if (await table.press('recordSale', sale)) setLast(quantity > 0 ? { product, variant } : null);
+  };
+  if (products.length === 0) return null;
+  return (
+    <details className="crew-part by-hand">
+      <summary>Sold without a phone</summary>
+      {last && (
+        <p className="by-hand-last" role="status">
+          Counted: 1 × {variantName(last.product, last.variant)}
+          <button type="button" disabled={busy} onClick={() => void record(last.product, last.variant, -1)}>
+            Take it back
+          </button>
+        </p>
+      )}
+      <ul className="by-hand-list">
+        {products.flatMap((product) =>
+          product.variants.map((variant) => (
+            <li key={variant.id}>
+              <span>
+                {variantName(product, variant)}
+                <span className="dim"> {variant.stock.left.toLocaleString()} left</span>
+              </span>
+              <button
+                type="button"
+                aria-label={`Sold one: ${variantName(product, variant)}`}
+                disabled={busy || variant.stock.left === 0}
+                onClick={() => void record(product, variant, 1)}
+              >
+                Sold one
+              </button>
+            </li>
+          )),
+        )}
+      </ul>
+    </details>
   );
 };
 

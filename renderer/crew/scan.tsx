@@ -1,5 +1,5 @@
 // A code into a word: the phone's camera where the page may use it, else typed. The camera is on only while somebody scans.
-import { useEffect, useRef, useState, type SyntheticEvent } from 'react';
+import { useEffect, useEffectEvent, useRef, useState, type SyntheticEvent } from 'react';
 import * as z from 'zod/mini';
 
 const everyMs = 150;
@@ -9,7 +9,7 @@ const readWidth = 640;
 /** Reads one frame: the browser's own reader where there is one (W3C Shape Detection), else ours. */
 type Reader = (video: HTMLVideoElement) => Promise<string | null>;
 
-const found = z.array(z.object({ rawValue: z.string() }));
+const detected = z.array(z.object({ rawValue: z.string() }));
 
 const ownReader = async (): Promise<Reader> => {
   const { decodeQR } = await import('qr/decode.js');
@@ -38,7 +38,7 @@ const makeReader = async (): Promise<Reader> => {
     if (typeof detect !== 'function') return await ownReader();
     return async (video) => {
       if (video.videoWidth === 0) return null;
-      const codes = found.safeParse(await Reflect.apply(detect, detector, [video]));
+      const codes = detected.safeParse(await Reflect.apply(detect, detector, [video]));
       return codes.success ? (codes.data[0]?.rawValue ?? null) : null;
     };
   } catch {
@@ -54,6 +54,9 @@ const CameraView = ({
   onTrouble: (text: string) => void;
 }) => {
   const video = useRef<HTMLVideoElement>(null);
+  // The page is drawn anew with every sale; the camera stays open meanwhile.
+  const found = useEffectEvent(onCode);
+  const failed = useEffectEvent(onTrouble);
   useEffect(() => {
     let stopped = false;
     let stream: MediaStream | null = null;
@@ -71,7 +74,7 @@ const CameraView = ({
       const look = async () => {
         if (stopped) return;
         const code = await read(element);
-        if (code !== null && !stopped) onCode(code);
+        if (code !== null && !stopped) found(code);
         else timer = setTimeout(() => void look(), everyMs);
       };
       void look();
@@ -83,7 +86,7 @@ const CameraView = ({
       close();
       if (!stopped) {
         const refused = error instanceof DOMException && error.name === 'NotAllowedError';
-        onTrouble(
+        failed(
           refused
             ? 'The camera is not allowed for this page. Allow it in the browser, or type the code.'
             : 'No camera can be used here. Type the code instead.',
@@ -95,7 +98,7 @@ const CameraView = ({
       clearTimeout(timer);
       close();
     };
-  }, [onCode, onTrouble]);
+  }, []);
   return (
     <video ref={video} className="scan-picture" muted playsInline aria-label="Camera, looking for a code" />
   );

@@ -147,7 +147,7 @@ export const shopRequests = {
   },
   /** A sale at the table that is only counted; a negative quantity takes one back. `variantId` where there are several. */
   recordSale: {
-    from: director,
+    from: crew,
     params: z.object({
       productId,
       variantId: z.optional(variantId),

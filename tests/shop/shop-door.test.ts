@@ -158,8 +158,8 @@ describe('buyers', () => {
 });
 
 describe('the crew', () => {
-  it('[CREW1] [STATE2] a phone runs the drop by its link until that is withdrawn; fans hear of a drop when it is announced', async () => {
-    const { dropId } = await stall(studio, 'Cap', 5, 'dropsOnly');
+  it('[CREW1] [STATE2] [SHOP4] a phone runs the drop and counts sales by its link until that is withdrawn; fans hear of a drop when it is announced', async () => {
+    const { dropId, productId, variantId } = await stall(studio, 'Cap', 5, 'dropsOnly');
     const fan = await joinViewer(server.origin, server.showId);
     expect(fan.joined.state.drops.some(({ id }) => id === dropId)).toBe(false);
     const { crew, token } = await studio.channel.call('inviteCrew', { name: 'Cleo' });
@@ -176,6 +176,20 @@ describe('the crew', () => {
     expect(await refusal(phone.channel.call('pauseDrop', { dropId }))).toBe('wrongPhase');
     await phone.channel.call('startDrop', { dropId, countdownMs: null });
     await fan.change((change) => change.kind === 'drop' && change.drop.state.kind === 'running');
+
+    const sale = { productId, variantId, quantity: 2 };
+    await phone.channel.call('recordSale', sale);
+    const sold = (pieces: number) =>
+      fan.change(
+        (change) =>
+          change.kind === 'stock' &&
+          change.drops.some((one) => one.dropId === dropId && one.stock.sold === pieces),
+      );
+    await sold(2);
+    await phone.channel.call('recordSale', { ...sale, quantity: -1 });
+    await sold(1);
+    expect(await refusal(phone.channel.call('recordSale', { ...sale, quantity: 5 }))).toBe('limit');
+    expect(await refusal(fan.channel.call('recordSale', sale))).toBe('forbidden');
 
     await studio.channel.call('revokeCrew', { crewId: crew.id });
     expect(await phone.closed).toBe('revoked');
