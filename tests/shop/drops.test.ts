@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DropState } from '../../sfu-server/protocol/shop.ts';
 import {
@@ -39,9 +40,9 @@ describe('the state machine', () => {
   } as const satisfies Record<string, DropAction>;
 
   const nowMs = 1_200;
-  const after = (state: DropState, action: DropAction): string => {
+  const after = (state: DropState, action: DropAction, atMs = nowMs): string => {
     try {
-      return acted(state, action, timed, nowMs).kind;
+      return acted(state, action, timed, atMs).kind;
     } catch (error) {
       if (error instanceof AppError && error.code === 'wrongPhase') return '–';
       throw error;
@@ -107,6 +108,67 @@ describe('the state machine', () => {
       expect(withStockLeft(state, false, 1_050)).toBe(state);
       expect(withStockLeft(state, true, 1_050)).toBe(state);
     }
+  });
+
+  it('[DROP1] [DROP2] over any series of presses, waits and sales it runs for the time it was given, whoever looks when', () => {
+    const event = fc.oneof(
+      fc.record({ waitMs: fc.constantFrom(1, 50, 199) }),
+      fc.record({
+        press: fc.constantFrom(
+          'start' as const,
+          'startIn',
+          'schedule',
+          'cancelStart',
+          'pause',
+          'resume',
+          'extend',
+          'end',
+        ),
+      }),
+      fc.record({ selling: fc.boolean() }),
+    );
+    const counts = ({ kind }: DropState) => kind === 'running' || kind === 'soldOut';
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+        let atMs = 0;
+        let ranMs = 0;
+        let givenMs = timed.lengthMs;
+        // One is looked at all the time, the other only when somebody does something.
+        let watched: DropState = states.ready;
+        let alone: DropState = states.ready;
+        const both = (change: (state: DropState) => DropState) => {
+          alone = advanced(alone, timed, atMs);
+          expect(alone).toEqual(watched);
+          const before = watched;
+          watched = change(watched);
+          alone = change(alone);
+          if (before.kind === 'ended') expect(watched).toBe(before);
+        };
+        for (const one of events) {
+          if ('waitMs' in one) {
+            for (let left = one.waitMs; left > 0; left -= 1) {
+              if (counts(watched)) ranMs += 1;
+              atMs += 1;
+              watched = advanced(watched, timed, atMs);
+            }
+          } else if ('selling' in one) both((state) => withStockLeft(state, one.selling, atMs));
+          else {
+            const action: DropAction =
+              one.press === 'schedule'
+                ? { kind: 'schedule', startsMs: atMs + 150, countdownMs: 100 }
+                : actions[one.press];
+            const taken = after(watched, action, atMs) !== '–';
+            if (taken && one.press === 'extend') givenMs += actions.extend.byMs;
+            both((state) => (taken ? acted(state, action, timed, atMs) : state));
+          }
+          if (watched.kind === 'ended' && watched.by === 'time') expect(ranMs).toBe(givenMs);
+          else expect(ranMs).toBeLessThan(givenMs);
+          if (watched.kind === 'running' || watched.kind === 'soldOut') {
+            expect((watched.endsMs ?? 0) - watched.startedMs - watched.pausedForMs).toBe(givenMs);
+          }
+        }
+      }),
+    );
   });
 });
 

@@ -562,6 +562,33 @@ describe('a rush', () => {
     stall.close();
   });
 
+  it('[HOLD6] [HOLD8] of five hundred at once for a piece and the bundles made of it as many get one as there is', async () => {
+    const stall = openStall();
+    const tee = addProduct(stall, 'Tee', { tee: 50 });
+    addProduct(stall, 'Mug', { mug: 20 });
+    const wanted = [tee, addBundle(stall, 'Kit', { tee: 1, mug: 1 }), addBundle(stall, 'Pair', { tee: 2 })];
+    const drop = addDrop(stall, tee, { quantity: 40 });
+    stall.shop.drops.act(drop, { kind: 'start', countdownMs: null });
+    const rush = await Promise.allSettled(
+      Array.from({ length: 500 }, (_, n) =>
+        stall.shop.holds.holdInRush(buyer(`b${n}`), only(wanted[n % 3] ?? tee).id, 1),
+      ),
+    );
+    // Twelve rounds take four tees each; then one more and a kit, and nothing is left for anybody.
+    expect(rush.slice(0, 38).map(outcome)).toEqual(Array.from({ length: 38 }, () => 'held'));
+    expect(new Set(rush.slice(38).map(outcome))).toEqual(new Set(['soldOut']));
+    expect(stockOf(stall, tee)).toMatchObject({ total: 50, held: 50, sold: 0, left: 0 });
+    for (const one of rush) {
+      if (one.status === 'rejected') continue;
+      // Told twice, as by a callback and an answer.
+      stall.shop.holds.sell(one.value.id);
+      stall.shop.holds.sell(one.value.id);
+    }
+    expect(stockOf(stall, tee)).toMatchObject({ total: 50, held: 0, sold: 50, left: 0 });
+    expect(imbalance(stall.store)).toEqual([]);
+    stall.close();
+  });
+
   it('[HOLD8] of a commit that fails nothing has happened, and the pieces are there for the next', async () => {
     const stall = openStall();
     const tee = addProduct(stall, 'Tee', { tee: 1 });
