@@ -13,7 +13,7 @@ import { useServerNow, useShopDesk, useShow, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
 import { OrdersPanel } from './orders.tsx';
 import { ProductForm } from './product-form.tsx';
-import { currentDrop } from './shop-desk.ts';
+import { currentDrop, tableVariant } from './shop-desk.ts';
 import { ShopSetup } from './shop-setup.tsx';
 import './drop.css';
 
@@ -78,6 +78,10 @@ const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void
   const nowMs = useServerNow(500);
   const { stock } = product;
   const offer = show && offerOf(show, product, nowMs);
+  const atTable = tableVariant(
+    product,
+    useShopDesk((desk) => desk.tableVariantId),
+  );
   const share = stock.total === 0 ? 0 : stock.left / stock.total;
   return (
     <div className="drop-card">
@@ -111,9 +115,21 @@ const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void
       </div>
       <div className="drop-sale" role="group" aria-label="Sales at the table">
         <span>At the table</span>
+        {product.variants.length > 1 && atTable && (
+          <Select
+            label="Which one is sold at the table"
+            labelHidden
+            value={atTable.id}
+            choices={product.variants.map(({ id, name, sku }) => ({
+              value: id,
+              text: name === '' ? sku : name,
+            }))}
+            onChange={shop.chooseTableVariant}
+          />
+        )}
         <Button
           label="−1: take one sale back"
-          disabled={stock.sold === 0}
+          disabled={(atTable ?? product).stock.sold === 0}
           onPress={() => void shop.recordSale(-1)}
         >
           −1
@@ -121,7 +137,7 @@ const ProductCard = ({ product, onEdit }: { product: Product; onEdit: () => void
         <Button
           keyHint={keyHint('sold')}
           title="Record one sale at the table"
-          disabled={stock.left === 0}
+          disabled={(atTable ?? product).stock.left === 0}
           onPress={() => void shop.recordSale(1)}
         >
           +1 sold

@@ -4,7 +4,17 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { ShowParamsInput, ShowRequest, ShowResult } from '../../sfu-server/protocol/messages.ts';
-import type { CrewId, Drop, DropId, DropState, Product, ProductId } from '../../sfu-server/protocol/shop.ts';
+import {
+  variantId,
+  type CrewId,
+  type Drop,
+  type DropId,
+  type DropState,
+  type Product,
+  type ProductId,
+  type Variant,
+  type VariantId,
+} from '../../sfu-server/protocol/shop.ts';
 import { featuredProduct } from '../../sfu-server/protocol/state.ts';
 import type { Session } from '../session/session.ts';
 import { saveFile } from '../ui/save-file.ts';
@@ -24,6 +34,8 @@ export type ShopDeskState = {
   endArmed: boolean;
   /** The drop the director has turned to; null: the one that is furthest on its way. */
   chosenDropId: DropId | null;
+  /** What a sale at the table is of; null, or not of the product shown: its first variant. */
+  tableVariantId: VariantId | null;
   /** Links made since the page opened; a token is shown only once. */
   crewLinks: Readonly<Record<CrewId, string>>;
 };
@@ -50,6 +62,10 @@ export const currentDrop = (drops: readonly Drop[], chosen: DropId | null): Drop
   return best ?? null;
 };
 
+/** What `+1` counts. */
+export const tableVariant = ({ variants }: Product, chosen: VariantId | null): Variant | undefined =>
+  variants.find(({ id }) => id === chosen) ?? variants[0];
+
 /** A second press counts as meant within this time. */
 const armedMs = 4_000;
 const quickCountdownMs = 10_000;
@@ -73,6 +89,7 @@ export const createShopDesk = (options: {
   const store: StoreApi<ShopDeskState> = createStore(() => ({
     endArmed: false,
     chosenDropId: null,
+    tableVariantId: null,
     crewLinks: {},
   }));
   const show = () => session.store.getState().show;
@@ -199,10 +216,12 @@ export const createShopDesk = (options: {
       }
     },
 
+    chooseTableVariant: (id: string) => store.setState({ tableVariantId: variantId.parse(id) }),
+    /** Of the product shown to fans. */
     recordSale: async (quantity: number) => {
       const state = show();
       const product = state && featuredProduct(state);
-      const [variant] = product?.variants ?? [];
+      const variant = product && tableVariant(product, store.getState().tableVariantId);
       if (product && variant) {
         await press('recordSale', { productId: product.id, variantId: variant.id, quantity });
       }

@@ -11,7 +11,8 @@ import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/st
 import { alsoInDrop, dropOf, offerOf, saleClock, saleWords } from '../../renderer/ui/offer.ts';
 import { defaultOverlays } from '../../sfu-server/protocol/overlays.ts';
 import { saleCards } from '../../renderer/studio/overlays.ts';
-import { currentDrop } from '../../renderer/studio/shop-desk.ts';
+import { currentDrop, tableVariant } from '../../renderer/studio/shop-desk.ts';
+import { isThinLine, pictureSources } from '../../renderer/ui/product-picture.ts';
 import { counted, emptyShop, oneVariant } from '../support/products.ts';
 
 const minuteMs = 60_000;
@@ -205,5 +206,35 @@ describe('the drop the desk means', () => {
     expect(currentDrop([early, on, late], late.id)?.id).toBe('late');
     expect(currentDrop([named('late', over, 2), early], late.id)?.id).toBe('early');
     expect(currentDrop([], late.id)).toBeNull();
+  });
+});
+
+describe('a sale at the table', () => {
+  it('is of the variant the director chose, until another product is shown', () => {
+    expect(tableVariant(tee, null)?.id).toBe(plain.variants[0]?.id);
+    expect(tableVariant(tee, signed)?.id).toBe(signed);
+    expect(tableVariant(plain, signed)?.id).toBe(plain.variants[0]?.id);
+  });
+});
+
+describe('a product’s picture', () => {
+  it('comes in the sizes that fit, none of the large ones over a thin line, and as it is from an earlier version', () => {
+    const widths = (thin: boolean) =>
+      pictureSources('/pictures/ab', thin)
+        .srcset.split(', ')
+        .map((one) => one.split(' ')[1]);
+    expect([widths(false), widths(true)]).toEqual([
+      ['320w', '640w', '1280w'],
+      ['320w', '640w'],
+    ]);
+    expect(pictureSources('/pictures/ab.png')).toEqual({ src: '/pictures/ab.png', srcset: '' });
+    const lines = [{}, { connection: { effectiveType: '4g', saveData: false } }].map(isThinLine);
+    const thin = [{ connection: { effectiveType: '3g' } }, { connection: { saveData: true } }].map(
+      isThinLine,
+    );
+    expect([lines, thin]).toEqual([
+      [false, false],
+      [true, true],
+    ]);
   });
 });
