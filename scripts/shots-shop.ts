@@ -1,5 +1,6 @@
 // Pictures of the shop in its main states: desk, product page, checkout, receipt, crew's phone. Part of shots.ts, whose show is live.
 import type { Browser, Page } from 'playwright-core';
+import { joinStudio } from '../tests/support/client.ts';
 
 export type ShopShots = {
   browser: Browser;
@@ -8,13 +9,15 @@ export type ShopShots = {
   /** A fan's page on a phone, with the product's card. */
   viewer: Page;
   origin: string;
+  studioKey: string;
   shoot: (page: Page, name: string, size: 'phone' | 'laptop' | 'small') => Promise<string>;
 };
 
 const desk = (studio: Page, name: string) => studio.getByRole('button', { name, exact: true });
 
 /** Runs a drop with a flash price, buys one piece at the table and one on the page, and leaves all pages closed but the two given. */
-export const takeShop = async ({ browser, studio, viewer, origin, shoot }: ShopShots): Promise<void> => {
+export const takeShop = async (shots: ShopShots): Promise<void> => {
+  const { browser, studio, viewer, origin, studioKey, shoot } = shots;
   const href = await viewer.locator('a[href*="/shop/"]').first().getAttribute('href');
   const buyer = async (): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
@@ -73,6 +76,7 @@ export const takeShop = async ({ browser, studio, viewer, origin, shoot }: ShopS
   const crew = await crewContext.newPage();
   await crew.goto(crewLink);
   await crew.locator('.queue-row').nth(1).waitFor();
+  await shoot(crew, 'crew', 'laptop');
   await shoot(crew, 'crew', 'phone');
   await crew.locator('.queue-row').first().click();
   await shoot(crew, 'crew-order', 'phone');
@@ -83,6 +87,30 @@ export const takeShop = async ({ browser, studio, viewer, origin, shoot }: ShopS
   await desk(studio, 'Products').click();
   await shoot(studio, 'desk-products', 'small');
   await desk(studio, 'Drop').click();
+
+  // Something that is not on sale yet: a wish, and a mail when it drops.
+  const director = await joinStudio(origin, studioKey);
+  const { productId } = await director.channel.call('saveProduct', {
+    draft: {
+      kind: 'physical',
+      id: null,
+      name: 'Night hood, heavy cotton, printed on both sides',
+      description: 'Printed tonight.',
+      priceMinor: 5_900,
+      vatNote: '',
+      maxPerBuyer: null,
+      selling: 'dropsOnly',
+      pictureUrl: null,
+      variants: [{ id: null, name: '', sku: null, priceMinor: null, stockTotal: 20 }],
+    },
+  });
+  director.close();
+  const waiting = await buyer();
+  await waiting.getByRole('button', { name: 'wish list' }).click();
+  await waiting.goto(new URL(productId, waiting.url()).href);
+  await waiting.getByLabel('Or by e-mail').waitFor();
+  for (const size of ['phone', 'laptop'] as const) await shoot(waiting, 'shop-mail-and-wishes', size);
+  await waiting.context().close();
 
   await viewer.locator('.product-button').click();
   await viewer.locator('.buy-sheet .main-action').waitFor();

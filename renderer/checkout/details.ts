@@ -20,7 +20,8 @@ const field = (
   input.value = readTyped().get(name) ?? '';
   input.addEventListener('input', () => keepTyped(name, input.value));
   const wrong = make('p', { id: `${id}-wrong`, class: 'checkout-wrong', hidden: true });
-  const root = make('div', { class: 'checkout-field' }, make('label', { for: id }, label), input, wrong);
+  const caption = make('label', { for: id }, label);
+  const root = make('div', { class: 'checkout-field' }, caption, input, wrong);
   /** Empty words: it is right. */
   const judge = (words: string): boolean => {
     say(wrong, words);
@@ -32,7 +33,7 @@ const field = (
   };
   // Judged again at the next press, not at every key.
   input.addEventListener('input', () => judge(''));
-  return { root, input, judge };
+  return { root, input, judge, call: (words: string) => write(caption, words) };
 };
 
 const choice = (group: string, value: string, words: string, note: string, onchange: () => void) => {
@@ -329,6 +330,8 @@ export const detailsView = (checkout: Checkout): View => {
       const one = lane();
       address.hidden = !one;
       name.root.hidden = chosenPlace() === 'download';
+      // Only a parcel needs one: an address for the receipt is enough to buy.
+      name.call(one ? 'Name' : 'Name, if you like');
       listWays();
       const way = ways.find(({ input }) => input.checked)?.way;
       const currency = held()[0]?.currency ?? 'EUR';
