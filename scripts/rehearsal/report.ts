@@ -21,7 +21,7 @@ export const rehearsalReport = z.strictObject({
   avOffsetMs: z.number(),
   /** The text read from a viewer's picture. */
   qrDecoded: z.string(),
-  /** A sale to the new number on every card and in every picture. */
+  /** A sale to the new number on every card and in every picture, one of which waits for its sound: the middle of five sales. */
   stockLagMs: ms,
   viewers: z.int(),
   framesDroppedPct: z.number().min(0).max(100),
