@@ -113,13 +113,10 @@ describe('media nodes', () => {
 /** A node for each part, and the spare joined to both of the others. */
 const whole = async (of: TestServer) => {
   await expect
-    .poll(
-      async () => {
-        const { nodes, placement } = await debugOf(of);
-        return [nodes.map(({ role }) => role).toSorted(), placement.pipes.filter(({ open }) => open).length];
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      const { nodes, placement } = await debugOf(of);
+      return [nodes.map(({ role }) => role).toSorted(), placement.pipes.filter(({ open }) => open).length];
+    })
     .toEqual([['edge', 'origin', 'spare'], 3]);
   return debugOf(of);
 };
@@ -158,7 +155,7 @@ describe('an origin whose thread is gone', () => {
       nodes.find(({ role }) => role === wanted)?.detail.workerPid;
     expect(pidOf(after, 'origin')).toBe(pidOf(before, 'spare'));
     expect(pidOf(after, 'edge')).toBe(pidOf(before, 'edge'));
-    await expect.poll(() => server?.workerPids(), { timeout: 20_000 }).not.toContain(pidOf(before, 'origin'));
+    await expect.poll(() => server?.workerPids()).not.toContain(pidOf(before, 'origin'));
     expect(resets).toEqual([]);
     viewer.close();
   });
