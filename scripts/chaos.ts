@@ -124,13 +124,13 @@ const supervise = async () => {
     },
     /** Resolves when every part is played and the spare is joined to the others; with the ports for media. */
     whole: async (): Promise<number[]> => {
-      for (;;) {
+      for (const untilMs = Date.now() + giveUpMs; Date.now() < untilMs; await observe(200)) {
         const { nodes, placement } = await debug();
         const roles = new Set(nodes.map(({ role }) => role));
         if (roles.size === 3 && placement.pipes.length === 3 && placement.pipes.every(({ open }) => open))
           return nodes.map(({ detail }) => detail.rtcPort);
-        await observe(200);
       }
+      throw new Error('The media nodes are not all back and joined.');
     },
     close: async () => {
       await current.stop();
