@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as z from 'zod';
 import type { DropId, ProductId } from '../../sfu-server/protocol/shop.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
-import { joinStudio, joinViewer } from '../support/client.ts';
+import { joinStudio, joinViewer, refusal } from '../support/client.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { closePeople } from './studio-steps.ts';
@@ -21,7 +21,7 @@ const pieces = 8;
 const offerMs = 30_000;
 /** Nobody here may run out of time because the machine is slow. */
 const holdMs = 3_600_000;
-const collectorMs = 25_000;
+const collectorMs = 40_000;
 
 let server: TestServer;
 let browser: Browser;
@@ -98,6 +98,63 @@ const setUp = async (): Promise<{ productId: ProductId; dropId: DropId; crewToke
   return { productId, dropId, crewToken: token };
 };
 
+/** Every page hears of it: of something new about the shop. */
+const renameSeller = async (seller: string): Promise<void> => {
+  const director = await joinStudio(server.origin, server.studioKey);
+  const settings = { ...director.joined.state.shop, seller };
+  await director.channel.call('saveShopSettings', { settings });
+  director.close();
+};
+
+/** Gives the phone a camera that sees nothing, until it is held before a picture. */
+const giveCamera = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [1280, 720];
+    const pen = canvas.getContext('2d');
+    let seen: HTMLImageElement | null = null;
+    addEventListener('hold-before', (event) => {
+      if (event instanceof CustomEvent && event.detail instanceof HTMLImageElement) seen = event.detail;
+    });
+    setInterval(() => {
+      pen?.fillRect(0, 0, canvas.width, canvas.height);
+      if (seen) pen?.drawImage(seen, 440, 160, 400, 400);
+    }, 100);
+    let opened = 0;
+    navigator.mediaDevices.getUserMedia = () => {
+      document.body.dataset['cameraOpened'] = String((opened += 1));
+      return Promise.resolve(canvas.captureStream(10));
+    };
+  });
+const holdBefore = (page: Page, png: Buffer): Promise<void> =>
+  page.evaluate(
+    async (address) => {
+      const picture = new Image();
+      picture.src = address;
+      await picture.decode();
+      dispatchEvent(new CustomEvent('hold-before', { detail: picture }));
+    },
+    `data:image/png;base64,${png.toString('base64')}`,
+  );
+
+/** When the page first says this of a variant, by its clock. */
+const variantSays = (page: Page, words: string): Promise<number> =>
+  page.evaluate(
+    (wanted) =>
+      new Promise<number>((resolve) => {
+        const look = () => {
+          const said = [...document.querySelectorAll('.variant-words')].map((one) => one.textContent);
+          if (!said.includes(wanted)) return;
+          watching.disconnect();
+          resolve(Date.now());
+        };
+        const watching = new MutationObserver(look);
+        watching.observe(document.body, { subtree: true, childList: true, characterData: true });
+        look();
+      }),
+    words,
+  );
+
 const main = (page: Page) => page.locator('.main-action:visible');
 
 /** As fast as a page can; who comes when nothing is left has no such button any more. */
@@ -171,7 +228,9 @@ describe('a drop', () => {
     expect(holding).toHaveLength(pieces - 1);
     const [atTable, refunded, ...rest] = holding;
     const [absent, next] = without;
-    if (!atTable || !refunded || !absent || !next) throw new Error('Not enough fans.');
+    const onlooker = without.at(-1);
+    if (!atTable || !refunded || !absent || !next || !onlooker) throw new Error('Not enough fans.');
+    const goneMs = variantSays(onlooker, 'Gone: first minutes only');
 
     // Two wait in line, in this order.
     await absent.getByRole('button', { name: 'Join the waiting list' }).click();
@@ -201,20 +260,44 @@ describe('a drop', () => {
     await Promise.all(rest.map((page, index) => pay(page, `fan${index}@example.com`, 'Test payment')));
     await Promise.all([first, ...rest].map((page) => paidTitle(page).waitFor()));
     expect(await accessibilityProblems(first)).toEqual([]);
+    const firstCode = await first.locator('.pickup-code').innerText();
+    const [saved] = await Promise.all([
+      first.waitForEvent('download'),
+      first.getByRole('button', { name: 'Save the receipt as text' }).click(),
+    ]);
+    expect(await readFile(await saved.path(), 'utf8')).toContain(`Order ${firstCode}`);
 
-    // At the table: money, then the piece, by the code on the fan's phone.
+    // At the table: money by the code that is read out, then the piece by the one on the fan's screen. The camera stays open while
+    // there is news.
     const code = await atTable.locator('.pickup-code').innerText();
     const crew = await openPage(`${server.origin}/crew#t=${crewToken}`, phone);
     await crew.getByLabel('Or type the code').fill(code.toLowerCase());
     await crew.getByRole('button', { name: 'Find' }).click();
     await crew.getByRole('button', { name: 'Got cash' }).click();
+    await crew.getByRole('button', { name: 'Handed out' }).waitFor();
+    await crew.getByRole('button', { name: 'Next one' }).click();
+    await giveCamera(crew);
+    await crew.getByRole('button', { name: 'Scan a code' }).click();
+    await crew.locator('body[data-camera-opened="1"]').waitFor();
+    await renameSeller('Night Press, at the gate');
+    await holdBefore(crew, await atTable.locator('.receipt-qr').screenshot());
     await crew.getByRole('button', { name: 'Handed out' }).click();
     await crew.getByRole('button', { name: /^Undo/ }).waitFor();
+    expect(await crew.locator('body').getAttribute('data-camera-opened')).toBe('1');
     expect(await accessibilityProblems(crew)).toEqual([]);
     await atTable.getByRole('heading', { name: 'Done' }).waitFor();
 
-    // The collector variant goes by the server's clock, on every page. (The first minutes here are seconds.)
-    await without.at(-1)?.getByText('Gone: first minutes only').waitFor();
+    // The collector variant goes by the server's clock, on every page, and cannot be had any more. (The first minutes here are
+    // seconds; a page's own clock may be off by half a round trip.)
+    const seenMs = await goneMs;
+    const late = await joinViewer(server.origin, server.showId);
+    const drop = late.joined.state.drops.at(-1)?.state;
+    const signed = late.joined.state.products[0]?.variants.find(({ name }) => name === 'Signed');
+    if ((drop?.kind !== 'soldOut' && drop?.kind !== 'running') || !signed) throw new Error('Nothing is on.');
+    expect(seenMs - drop.startedMs).toBeGreaterThan(collectorMs / 2);
+    await late.channel.call('identifyBuyer', { buyerToken: null });
+    expect(await refusal(late.channel.call('hold', { variantId: signed.id, quantity: 1 }))).toBe('notOnSale');
+    late.close();
 
     // The fan who walked away is told what happened; the piece goes to the second in line.
     await next.getByText('One came free: held for you for').waitFor();
