@@ -331,12 +331,11 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     }
   };
 
-  /** Told when there is something to come back to. */
+  /** Told when there is something to come back to; where there is already, before anything else is done about the failure. */
   const whenServed = (tell: () => void) => {
-    placement
-      .ready(servedAs(joined().member.role))
-      .then(tell)
-      .catch(unlessGone('a page could not be told of what it has lost'));
+    const who = servedAs(joined().member.role);
+    if (placement.serves(who)) return tell();
+    placement.ready(who).then(tell).catch(unlessGone('a page could not be told of what it has lost'));
   };
 
   /** All that was opened there is gone. */

@@ -235,9 +235,9 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
     fillParts();
     if (wasSpare) return;
     takeovers += 1;
+    for (const edge of starved) listener?.feedLost(edge);
     listener?.nodeLost(node);
     if (!wasOrigin) return;
-    for (const edge of starved) listener?.feedLost(edge);
     listener?.studioMedia('absent');
     listener?.program({ source: 'none', reason: 'nodeRestarted' });
   };
@@ -284,6 +284,8 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
     return best ?? (hasServed && edges.size === 0 ? origin : undefined);
   };
 
+  const serves = (who: Served): boolean => (who === 'crew' ? origin : origin && viewersNode()) !== undefined;
+
   const order = async (call: (end: NodeEnd) => Promise<unknown>) => {
     // Without an origin, or when it ends meanwhile, the order is kept in `wanted` and carried out by the next.
     if (!origin) return;
@@ -302,10 +304,10 @@ export const createPlacement = ({ edges: wantedEdges, clip, clock, log }: Placem
     },
     /** Takes a node in. What it will be is decided here, when it is up. */
     add,
+    serves,
     /** Resolves when these can be served: `crew` by the origin, `viewer` by a node that carries the program. */
     ready: async (who: Served): Promise<void> => {
-      const served = () => (who === 'crew' ? origin : origin && viewersNode()) !== undefined;
-      while (!served()) {
+      while (!serves(who)) {
         await new Promise<void>((resolve) => {
           const wake = () => {
             waiting.delete(wake);
