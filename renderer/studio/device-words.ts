@@ -57,6 +57,17 @@ export const failedWord = {
   unknown: 'cannot open',
 } as const;
 
+/**
+ * How a source goes without being told to, in the word that stands after its name: a cable, somebody who ended the sharing, an
+ * encoder that sends no more. `fix`: what is to be done; `returns`: what brings it back, in the log.
+ */
+export const goneWords = {
+  unplugged: { fix: 'Plug it back in: it returns by itself.', returns: 'It returns when plugged in.' },
+  ended: { fix: 'Share it again under Sources.', returns: 'It returns when shared again.' },
+  left: { fix: 'It returns by itself when it sends again.', returns: 'It returns when it sends again.' },
+} as const satisfies Record<string, { fix: string; returns: string }>;
+export type Gone = keyof typeof goneWords;
+
 /** What is wrong with a picture, the same wherever it is said: by itself, and after a source's name. */
 export const pictureTrouble = {
   stopped: { word: 'no pictures', now: 'sends no pictures', since: 'has sent no pictures' },

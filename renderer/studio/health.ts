@@ -2,7 +2,7 @@
 // Not its job: measuring anything, or drawing the line.
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { featuredProduct, type ShowState, type SwitchReason } from '../../sfu-server/protocol/state.ts';
-import { pictureTrouble } from './device-words.ts';
+import { goneWords, pictureTrouble, type Gone } from './device-words.ts';
 import type { PictureHealth, SoundHealth } from './media/source-health.ts';
 import type { CompositorStats } from './media/compositor.ts';
 import { formatDuration, formatRate, formatRoom, formatRunningTime } from '../ui/format.ts';
@@ -15,7 +15,7 @@ export type HealthLine = { tone: Tone; text: string };
 /** One input, as far as the line speaks of it. */
 export type InputReport =
   | { kind: 'off' | 'opening' | 'live' }
-  | { kind: 'unplugged'; forMs: number }
+  | { kind: 'gone'; how: Gone; forMs: number }
   /** A sentence that names it and says what to do. */
   | { kind: 'failed'; text: string };
 
@@ -138,8 +138,8 @@ const insteadWords = ({ onProgram, instead }: PictureReport, clipFor: string | n
 const pictureWords = (report: PictureReport, { nowMs, clipFor }: HealthFacts): string | null => {
   const { name, input, picture } = report;
   const instead = insteadWords(report, clipFor);
-  if (input.kind === 'unplugged') {
-    return `${name} unplugged ${formatDuration(input.forMs)} ago${instead}. Plug it back in: it returns by itself.`;
+  if (input.kind === 'gone') {
+    return `${name} ${input.how} ${formatDuration(input.forMs)} ago${instead}. ${goneWords[input.how].fix}`;
   }
   if (input.kind === 'failed') return input.text;
   if (input.kind !== 'live') return null;
@@ -185,11 +185,11 @@ const inputLines = (facts: HealthFacts): HealthLine[] => {
       if (text !== null) lines.push({ tone: 'look', text: `${text}${instead}` });
     }
     if (input.kind === 'failed') lines.push({ tone: 'look', text: `${input.text}${instead}` });
-    if (input.kind !== 'unplugged') continue;
+    if (input.kind !== 'gone') continue;
     const age = formatDuration(input.forMs);
     lines.push({
       tone: live && spokenForBy === undefined ? 'wrong' : 'look',
-      text: `${role} unplugged ${age} ago. It returns when replugged.${instead}`,
+      text: `${role} ${input.how} ${age} ago. ${goneWords[input.how].returns}${instead}`,
     });
   }
   return lines;
@@ -268,8 +268,8 @@ export const sourceState = (source: SourceReport): { tone: Tone | 'off'; text: s
       return { tone: 'off', text: 'off' };
     case 'opening':
       return { tone: 'off', text: 'opening' };
-    case 'unplugged':
-      return { tone: 'look', text: `unplugged ${formatDuration(input.forMs)} ago` };
+    case 'gone':
+      return { tone: 'look', text: `${input.how} ${formatDuration(input.forMs)} ago` };
     case 'failed':
       return { tone: 'look', text: 'cannot open' };
     case 'live':

@@ -3,7 +3,7 @@
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import type { SessionState } from '../session/session.ts';
 import type { DeskState } from './engine.ts';
-import type { LogFacts, SourceFacts } from './log.ts';
+import type { LogFacts, SourceCondition, SourceFacts } from './log.ts';
 import type { RecordingState } from './recording/desk.ts';
 import type { SourceReport } from './source-report.ts';
 
@@ -50,11 +50,17 @@ const recordingFacts = ({ phase, note }: RecordingState): LogFacts['recording'] 
   note: note && note.tone !== 'done' ? { tone: note.tone, text: note.text } : null,
 });
 
+const conditionOf = (input: SourceReport['input'], media: SourceReport['media']): SourceCondition => {
+  if (input.kind === 'gone') return input.how;
+  if (input.kind !== 'live') return input.kind;
+  return media === 'well' ? 'live' : media;
+};
+
 const sourceFacts = ({ id, name, medium, input, media, instead }: SourceReport): SourceFacts => ({
   id,
   name,
   medium,
-  condition: input.kind === 'live' ? (media === 'well' ? 'live' : media) : input.kind,
+  condition: conditionOf(input, media),
   instead,
   failure: input.kind === 'failed' ? input.text : null,
 });

@@ -5,14 +5,14 @@ import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { DropState } from '../../sfu-server/protocol/shop.ts';
 import type { OnAirSource, ShowPhase, SwitchReason } from '../../sfu-server/protocol/state.ts';
-import { pictureTrouble } from './device-words.ts';
+import { goneWords, pictureTrouble, type Gone } from './device-words.ts';
 import { standbyBecause, type Tone } from './health.ts';
 
 export type SourceCondition =
   | 'off'
   | 'opening'
   | 'live'
-  | 'unplugged'
+  | Gone
   | 'failed'
   // Pictures.
   | 'stopped'
@@ -127,6 +127,8 @@ const programWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {
 
 const pictureWords: Partial<Record<SourceCondition, string>> = {
   unplugged: 'unplugged',
+  ended: 'ended',
+  left: 'left',
   stopped: pictureTrouble.stopped.now,
   frozen: pictureTrouble.frozen.now,
   black: pictureTrouble.black.now,
@@ -135,6 +137,8 @@ const soundTrouble: Partial<Record<SourceCondition, string>> = {
   unplugged: 'unplugged',
   silent: 'has gone silent',
 };
+
+const isGone = (condition: SourceCondition): condition is Gone => condition in goneWords;
 
 const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[] => {
   const was = before?.condition ?? 'off';
@@ -150,7 +154,7 @@ const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[]
   }
   if (problem !== undefined) {
     const held = medium === 'picture' ? 'Holding its last picture.' : 'The other microphones go on.';
-    const returns = condition === 'unplugged' ? ' It returns when plugged in.' : '';
+    const returns = isGone(condition) ? ` ${goneWords[condition].returns}` : '';
     return [line('wrong', `${name} ${problem}. ${instead !== null ? shown : held}${returns}`)];
   }
   if (condition === 'live') {

@@ -1,8 +1,9 @@
 // The sources of pictures as health line, log and field card speak of them: by the director's names, with what is shown in
 // their place. Pure.
 // Not its job: the words (health.ts), or knowing any of it (picture-sources.ts, picture.ts).
-import type { Production } from '../../sfu-server/protocol/production.ts';
+import type { Production, SourceOrigin } from '../../sfu-server/protocol/production.ts';
 import type { Cover } from './program-desk.ts';
+import type { Gone } from './device-words.ts';
 import type { InputReport, PictureReport } from './health.ts';
 import { compositorIdOf, type Cast } from './picture.ts';
 import type { PictureFeed, PictureSourcesState } from './picture-sources.ts';
@@ -14,7 +15,11 @@ export type SourcePicture = PictureReport & {
   stats: PictureFeed['stats'];
 };
 
-const inputOf = (feed: PictureFeed | null, nowMs: number): InputReport => {
+/** How a source of this kind goes by itself. */
+export const howGone = ({ kind }: SourceOrigin): Gone =>
+  kind === 'screen' ? 'ended' : kind === 'encoder' ? 'left' : 'unplugged';
+
+const inputOf = (origin: SourceOrigin, feed: PictureFeed | null, nowMs: number): InputReport => {
   const state = feed?.state;
   switch (state?.kind) {
     case undefined:
@@ -24,7 +29,7 @@ const inputOf = (feed: PictureFeed | null, nowMs: number): InputReport => {
     case 'live':
       return { kind: state.kind };
     case 'unplugged':
-      return { kind: 'unplugged', forMs: nowMs - state.sinceMs };
+      return { kind: 'gone', how: howGone(origin), forMs: nowMs - state.sinceMs };
     case 'failed':
       return { kind: 'failed', text: state.sentence };
   }
@@ -54,7 +59,7 @@ export const reportPictures = (desk: {
     return {
       id,
       name,
-      input: inputOf(feed, nowMs),
+      input: inputOf(origin, feed, nowMs),
       picture: isWell ? { kind: 'moving' } : health,
       onProgram: onProgram.includes(id),
       instead: by === undefined ? null : (names.get(by) ?? null),

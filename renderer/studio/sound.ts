@@ -527,7 +527,7 @@ export const createSoundDesk = (options: {
         case 'live':
           return { kind: slot.kind };
         case 'unplugged':
-          return { kind: 'unplugged', forMs: Date.now() - slot.sinceMs };
+          return { kind: 'gone', how: 'unplugged', forMs: Date.now() - slot.sinceMs };
         case 'failed':
           return { kind: 'failed', text: slot.problem.sentence };
       }

@@ -11,6 +11,7 @@ import { EncoderState } from './encoder-settings.tsx';
 import { FileChoice } from './file-choice.tsx';
 import { useDesk, useNow, usePictures, useProduction, useShow, useStudio } from './hooks.ts';
 import { castOf, compositorIdOf } from './picture.ts';
+import { howGone } from './picture-report.ts';
 import type { PictureFeed } from './picture-sources.ts';
 import { newSourceId } from './production-desk.ts';
 import { Remap } from './remap.tsx';
@@ -228,8 +229,6 @@ const ColourChoice = ({ source, hex }: { source: Source; hex: string }) => {
 
 // --- How it is -----------------------------------------------------------------------------------------------------------
 
-const goneWords: Partial<Record<SourceOrigin['kind'], string>> = { screen: 'ended', encoder: 'left' };
-
 /** One word or two for a source, as the row says it. */
 const feedWords = (
   source: Source,
@@ -247,7 +246,7 @@ const feedWords = (
       return { tone: 'look', text: state.word };
     case 'unplugged': {
       const ago = `${formatDuration(nowMs - state.sinceMs)} ago`;
-      return { tone: 'look', text: `${goneWords[source.origin.kind] ?? 'unplugged'} ${ago}` };
+      return { tone: 'look', text: `${howGone(source.origin)} ${ago}` };
     }
     case 'live':
       break;

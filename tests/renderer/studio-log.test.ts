@@ -61,6 +61,13 @@ describe('log', () => {
     const unplugged = withCamB({ condition: 'unplugged', instead: 'Cam A' });
     expect(said(facts(), unplugged)).toEqual(['Cam B unplugged. Showing Cam A. It returns when plugged in.']);
     expect(said(unplugged, facts())).toEqual(['Cam B is back in its place.']);
+    // Nobody can plug in an encoder or a share.
+    expect(said(facts(), withCamB({ condition: 'left' }))).toEqual([
+      'Cam B left. Holding its last picture. It returns when it sends again.',
+    ]);
+    expect(said(facts(), withCamB({ condition: 'ended', instead: 'Cam A' }))).toEqual([
+      'Cam B ended. Showing Cam A. It returns when shared again.',
+    ]);
     // Held for a moment first, then replaced.
     const held = withCamB({ condition: 'stopped' });
     expect(said(facts(), held)).toEqual(['Cam B sends no pictures. Holding its last picture.']);
@@ -235,7 +242,7 @@ describe('field card', () => {
   });
 
   it('names what is not ready and what to do about it', () => {
-    const unplugged = source('Cam A', 'picture', { input: { kind: 'unplugged', forMs: 8_000 } });
+    const unplugged = source('Cam A', 'picture', { input: { kind: 'gone', how: 'unplugged', forMs: 8_000 } });
     expect(item('cameras', { sources: [unplugged] })).toEqual(['wrong', 'Cam A: unplugged 0:08 ago.']);
     expect(item('cameras', { sources: [source('Cam A', 'picture', { framesPerSecond: 12 })] })?.[0]).toBe(
       'look',

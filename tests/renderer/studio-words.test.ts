@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bannerFor } from '../../renderer/cohost/banner.ts';
+import type { Gone } from '../../renderer/studio/device-words.ts';
 import { healthFigures, healthLines, type HealthFacts } from '../../renderer/studio/health.ts';
 import {
   currencyDigits,
@@ -104,8 +105,10 @@ describe('health line', () => {
   });
 
   it('says what went wrong, since when, what the studio did and what comes next', () => {
+    const went = (how: Gone, change: Parameters<typeof camA>[1], clipFor: string | null = null) =>
+      healthLines(facts({ pictures: [camA({ kind: 'gone', how, forMs: 8_000 }, change)], clipFor }))[0];
     const pulled = (change: Parameters<typeof camA>[1], clipFor: string | null = null) =>
-      healthLines(facts({ pictures: [camA({ kind: 'unplugged', forMs: 8_000 }, change)], clipFor }))[0];
+      went('unplugged', change, clipFor);
     expect(pulled({})).toEqual({
       tone: 'wrong',
       text: 'Cam A unplugged 0:08 ago, holding its last picture. Plug it back in: it returns by itself.',
@@ -116,6 +119,10 @@ describe('health line', () => {
     });
     expect(pulled({}, 'Cam A')?.text).toMatch(/^Cam A unplugged 0:08 ago, fans see the standby clip\./);
     expect(pulled({ onProgram: false })?.text).toMatch(/^Cam A unplugged 0:08 ago\. Plug/);
+    expect(went('left', {})?.text).toMatch(
+      /^Cam A left 0:08 ago.*It returns by itself when it sends again\.$/,
+    );
+    expect(went('ended', {})?.text).toMatch(/^Cam A ended 0:08 ago.*Share it again under Sources\.$/);
     const picture = (kind: 'stopped' | 'frozen' | 'black') =>
       healthLines(
         facts({ pictures: [camA({ kind: 'live' }, { picture: { kind, sinceMs: nowMs - 3_000 } })] }),
@@ -167,7 +174,7 @@ describe('health line', () => {
     const tones = healthLines(
       facts({
         show: standby({ lock: 'standby', reason: 'directorLock' }),
-        pictures: [camA({ kind: 'unplugged', forMs: 1_000 })],
+        pictures: [camA({ kind: 'gone', how: 'unplugged', forMs: 1_000 })],
         health: { ...health, rttMs: 400 },
       }),
     ).map(({ tone }) => tone);
