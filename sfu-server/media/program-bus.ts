@@ -64,8 +64,11 @@ const senderReportMs = 500;
  * would take that second. So none is asked for that soon after one was asked for, nor after one came.
  */
 const keyFrameIntervalMs = 330;
-/** The same key frame begins on all layers within this. */
-const oneKeyFrameMs = 100;
+/**
+ * The same key frame begins on all layers within this, also where the sender is short of breath; the next comes later. Taken for
+ * another, a layer's would be the answer to somebody who asked after theirs had gone by: they would wait for a second.
+ */
+const oneKeyFrameMs = 250;
 /** Sound and picture captured together never arrive further apart than this; beyond it a clock is wrong. */
 const maxSkewMs = 150;
 /** A sound card or mixer that stalled leaves its timestamps behind for good, and reports must say so; more than this is nonsense. */
