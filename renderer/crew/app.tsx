@@ -294,7 +294,7 @@ const SoldByHand = ({ products, table }: { products: readonly Product[]; table: 
             <li key={variant.id}>
               <span>
                 {variantName(product, variant)}
-                <span className="dim"> {variant.stock.left.toLocaleString()} left</span>
+                <span className="dim"> {formatWhole(variant.stock.left)} left</span>
               </span>
               <button
                 type="button"

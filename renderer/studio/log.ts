@@ -126,15 +126,11 @@ const programWords = (before: LogFacts | null, { show }: LogFacts): Words[] => {
 };
 
 const pictureWords: Partial<Record<SourceCondition, string>> = {
-  unplugged: 'unplugged',
-  ended: 'ended',
-  left: 'left',
   stopped: pictureTrouble.stopped.now,
   frozen: pictureTrouble.frozen.now,
   black: pictureTrouble.black.now,
 };
 const soundTrouble: Partial<Record<SourceCondition, string>> = {
-  unplugged: 'unplugged',
   silent: 'has gone silent',
 };
 
@@ -145,7 +141,7 @@ const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[]
   const { name, medium, condition, instead } = now;
   const trouble = medium === 'picture' ? pictureWords : soundTrouble;
   const shown = medium === 'picture' ? `Showing ${instead}.` : `${instead} takes over.`;
-  const problem = trouble[condition];
+  const problem = isGone(condition) ? condition : trouble[condition];
   if (condition === was) {
     // The stand-in came, changed or went a moment later.
     if (instead === (before?.instead ?? null)) return [];

@@ -10,7 +10,7 @@ import {
 } from '../../sfu-server/protocol/shop-messages.ts';
 import type { Product, Variant } from '../../sfu-server/protocol/shop.ts';
 import { Button, Field, Select, type Choice } from '../ui/controls.tsx';
-import { moneyForField, moneyHint, parseMoney } from '../ui/format.ts';
+import { formatWhole, moneyForField, moneyHint, parseMoney } from '../ui/format.ts';
 import { pictureSources } from '../ui/product-picture.ts';
 import { useShow, useStudio } from './hooks.ts';
 
@@ -151,7 +151,7 @@ export const ProductForm = ({ product, onDone }: { product: Product | null; onDo
     if (rows.some((row) => whole(row.stock) === null))
       return {
         field: 'stock',
-        text: `Write how many there are, such as 50; ${maxStock.toLocaleString()} at most.`,
+        text: `Write how many there are, such as 50; ${formatWhole(maxStock)} at most.`,
       };
     const variants = rows.map((row) => ({ ...ofRow(row), stockTotal: whole(row.stock) ?? 0 }));
     if (kind !== 'digital') return { kind, ...basics, variants };

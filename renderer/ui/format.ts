@@ -43,7 +43,7 @@ export const parseMoney = (text: string, currency: string): number | null => {
 /** What a price field takes, to go on after "Write the price as": "a number such as 19.90, 1,000,000 at most". */
 export const moneyHint = (currency: string): string => {
   const digits = currencyDigits(currency);
-  const most = (maxPriceMinor / 10 ** digits).toLocaleString();
+  const most = formatWhole(maxPriceMinor / 10 ** digits);
   return `a number such as ${digits === 0 ? '1990' : (19.9).toFixed(digits)}, ${most} at most`;
 };
 

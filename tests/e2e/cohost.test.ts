@@ -1,14 +1,13 @@
 // A co-host by link: joins, is put on the picture, hears everyone but themselves, comes back after a reload, is shown
 // the door. Two real Chromium windows against the real server.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { describe, expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
+import { fakeMediaArgs } from '../support/browser.ts';
+import type { TestServer } from '../support/server.ts';
 import {
-  closePeople,
   colourAt,
   patiently,
-  expectAccessible,
   expectNoOverflow,
   goLive,
   laptop,
@@ -17,6 +16,7 @@ import {
   phone,
   pixelsOf,
   seePictures,
+  useServerPerTry,
 } from './studio-steps.ts';
 
 const program = '[aria-label="Program: the picture fans get"]';
@@ -146,19 +146,9 @@ const hears = async (page: Page, toneHz: number): Promise<void> => {
 describe('co-host', () => {
   let browser: Browser;
   let server: TestServer;
-  beforeAll(async () => {
-    browser = await launchBrowser(fakeMediaArgs);
+  useServerPerTry(fakeMediaArgs, (openBrowser, started) => {
+    [browser, server] = [openBrowser, started];
   });
-  // A server for each test, and for its second try; the next one does not wait for it to end.
-  const closing: Promise<void>[] = [];
-  beforeEach(async () => {
-    server = await startServer();
-    return async () => {
-      closing.push(server.close());
-      await closePeople(browser);
-    };
-  });
-  afterAll(() => Promise.all([browser.close(), ...closing]));
 
   it('joins by link, is put on air and taken off, comes back after a reload, and loses the link when removed', async () => {
     const { context, page: studio, errors } = await openStudio(browser, server);

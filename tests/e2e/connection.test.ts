@@ -1,9 +1,10 @@
 // The studio's connection test in a real Chromium against the real server: real media there and back on each way.
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
 import { fakeMediaArgs, launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
-import { expectAccessible, expectNoOverflow, goLive, openPerson, turnOn } from './studio-steps.ts';
+import { expectNoOverflow, goLive, openPerson, turnOn } from './studio-steps.ts';
 
 /** Nobody listens on the discard port of this machine. */
 const shutPort = 9;

@@ -3,16 +3,14 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { launchBrowser } from '../support/browser.ts';
+import { expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
 import { connect } from '../support/client.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import type { TestServer } from '../support/server.ts';
 import { showId } from '../../sfu-server/protocol/state.ts';
 import {
-  closePeople,
   colourAt,
   difference,
-  expectAccessible,
   expectNoOverflow,
   goLive,
   openPerson,
@@ -20,6 +18,7 @@ import {
   pixelsOf,
   seePictures,
   turnOn,
+  useServerPerTry,
 } from './studio-steps.ts';
 
 const preview = '[aria-label="Preview: the scene that is next"]';
@@ -28,22 +27,12 @@ const onAir = '[aria-label="Program: the picture fans get"]';
 
 let browser: Browser;
 let server: TestServer;
-beforeAll(async () => {
-  browser = await launchBrowser([
-    '--use-fake-ui-for-media-stream',
-    '--use-fake-device-for-media-stream=device-count=2,fps=30',
-  ]);
-});
-// A server for each test, and for its second try; the next one does not wait for it to end.
-const closing: Promise<void>[] = [];
-beforeEach(async () => {
-  server = await startServer();
-  return async () => {
-    closing.push(server.close());
-    await closePeople(browser);
-  };
-});
-afterAll(() => Promise.all([browser.close(), ...closing]));
+useServerPerTry(
+  ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=device-count=2,fps=30'],
+  (openBrowser, started) => {
+    [browser, server] = [openBrowser, started];
+  },
+);
 
 /** Lets the page's list of devices be shortened, as the system would when one is pulled. */
 const plugs = (page: Page) =>

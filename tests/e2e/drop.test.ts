@@ -1,11 +1,10 @@
 // A whole drop as people live through it, in real browsers: a director at the desk, twenty fans on the product page, somebody at the
 // table with a phone. Eight pieces; one is paid at the table, one refunded and held for who waits first, who walks away: it goes to the next.
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import * as z from 'zod';
 import type { DropId, ProductId } from '../../sfu-server/protocol/shop.ts';
+import { expectAccessible } from '../support/accessible.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { joinStudio, joinViewer, refusal } from '../support/client.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
@@ -14,7 +13,6 @@ import { closePeople } from './studio-steps.ts';
 
 const phone = { width: 390, height: 844 };
 const laptop = { width: 1280, height: 720 };
-const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const fans = 20;
 const pieces = 8;
 /** The shortest a shop may set: one fan from the waiting list walks away. */
@@ -26,7 +24,6 @@ const collectorMs = 40_000;
 let server: TestServer;
 let browser: Browser;
 let post: MailServer;
-let axe = '';
 const problems: string[] = [];
 
 const openPage = async (url: string, viewport: typeof phone): Promise<Page> => {
@@ -36,15 +33,6 @@ const openPage = async (url: string, viewport: typeof phone): Promise<Page> => {
   page.on('pageerror', (error) => problems.push(`${url}: ${error.message}`));
   await page.goto(url);
   return page;
-};
-
-const accessibilityProblems = async (page: Page): Promise<string[]> => {
-  await page.evaluate(axe);
-  const found: unknown = await page.evaluate(
-    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
-       .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ': ' + target)))`,
-  );
-  return z.array(z.string()).parse(found);
 };
 
 /** Product, drop and crew link, as the director made them before the doors opened. */
@@ -174,7 +162,7 @@ const paidTitle = (page: Page) => page.getByRole('heading', { name: 'It’s your
 
 beforeAll(async () => {
   post = await startMailServer();
-  [browser, axe] = await Promise.all([launchBrowser(), readFile(axePath, 'utf8')]);
+  browser = await launchBrowser();
 });
 // A shop for each test, and for its second try.
 beforeEach(async () => {
@@ -205,7 +193,7 @@ describe('a drop', () => {
     await Promise.all(
       crowd.map((page) => page.getByRole('button', { name: 'Tell me when it drops' }).waitFor()),
     );
-    expect(await accessibilityProblems(first)).toEqual([]);
+    await expectAccessible(first);
 
     // One key at the desk opens every page. The collector variant is there, for a while.
     await desk.getByText('Midnight').first().waitFor();
@@ -213,7 +201,7 @@ describe('a drop', () => {
     await first.getByText('Signed').click();
     await first.getByRole('button', { name: 'Hold one for £45' }).click();
     await first.getByText('Held for you for').waitFor();
-    expect(await accessibilityProblems(first)).toEqual([]);
+    await expectAccessible(first);
 
     // Everybody at once: seven pieces are left for nineteen.
     const others = crowd.slice(1);
@@ -259,7 +247,7 @@ describe('a drop', () => {
     await pay(atTable, 'table@example.com', 'At the table');
     await Promise.all(rest.map((page, index) => pay(page, `fan${index}@example.com`, 'Test payment')));
     await Promise.all([first, ...rest].map((page) => paidTitle(page).waitFor()));
-    expect(await accessibilityProblems(first)).toEqual([]);
+    await expectAccessible(first);
     const firstCode = await first.locator('.pickup-code').innerText();
     const [saved] = await Promise.all([
       first.waitForEvent('download'),
@@ -284,7 +272,7 @@ describe('a drop', () => {
     await crew.getByRole('button', { name: 'Handed out' }).click();
     await crew.getByRole('button', { name: /^Undo/ }).waitFor();
     expect(await crew.locator('body').getAttribute('data-camera-opened')).toBe('1');
-    expect(await accessibilityProblems(crew)).toEqual([]);
+    await expectAccessible(crew);
     await atTable.getByRole('heading', { name: 'Done' }).waitFor();
 
     // The collector variant goes by the server's clock, on every page, and cannot be had any more. (The first minutes here are
@@ -358,7 +346,7 @@ describe('a drop', () => {
     await desk.getByText('Cap: write how many the drop has').waitFor();
     await capPart.getByLabel('How many').fill('4');
     await capPart.getByLabel('Drop price').fill('12');
-    expect(await accessibilityProblems(desk)).toEqual([]);
+    await expectAccessible(desk);
     await desk.getByRole('button', { name: 'Make the drop' }).click();
     await desk.getByText('Late pair').first().waitFor();
 
@@ -374,7 +362,7 @@ describe('a drop', () => {
       .getByRole('navigation', { name: 'Your wish list' })
       .getByRole('link', { name: /^Hood/ })
       .waitFor();
-    expect(await accessibilityProblems(asker)).toEqual([]);
+    await expectAccessible(asker);
     await asker.context().close();
     await desk.getByRole('button', { name: 'Start the drop' }).click();
     expect(await post.mailTo('ada@example.com')).toContain('It has begun');
@@ -382,11 +370,11 @@ describe('a drop', () => {
     await fan.getByRole('link', { name: /^Cap.*12 · 4 left of 4/ }).waitFor();
     await desk.getByRole('button', { name: 'Show Cap on the card' }).click();
     await fan.getByRole('link', { name: /^Hood.*30 · 9 left of 9/ }).waitFor();
-    expect(await accessibilityProblems(fan)).toEqual([]);
+    await expectAccessible(fan);
     await fan.goto(`${server.origin}/shop/${server.showId}/${hood}`);
     await fan.getByRole('link', { name: /^Cap.*12 · 4 left of 4/ }).click();
     await fan.getByRole('button', { name: /^Hold one for .12$/ }).waitFor();
-    expect(await accessibilityProblems(fan)).toEqual([]);
+    await expectAccessible(fan);
     await desk.context().close();
     await fan.context().close();
   });

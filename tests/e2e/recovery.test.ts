@@ -3,12 +3,13 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as z from 'zod';
+import { expectAccessible } from '../support/accessible.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 import type { SyntheticStudioPage } from '../support/synthetic-studio/page.ts';
 import { openWeakPath, type WeakPath } from '../support/weak-path.ts';
-import { expectAccessible, seePictures } from './studio-steps.ts';
+import { seePictures } from './studio-steps.ts';
 
 declare const syntheticStudio: SyntheticStudioPage;
 

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { expectAccessible } from '../support/accessible.ts';
 import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
-  expectAccessible,
   goLive,
   openPerson,
   openStudio,

@@ -1,12 +1,10 @@
 // What the tests of studio and co-host do again and again, said once: open a page as a person would, look at pictures,
 // listen, check accessibility. Everything works from outside the pages; they know nothing of being tested.
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { decodeQR } from 'qr/decode.js';
-import { expect } from 'vitest';
-import { patienceMs } from '../support/browser.ts';
-import type { TestServer } from '../support/server.ts';
+import { afterAll, beforeEach, expect } from 'vitest';
+import { launchBrowser, patienceMs } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 
 export type Viewport = { width: number; height: number };
 export const laptop: Viewport = { width: 1280, height: 720 };
@@ -34,6 +32,29 @@ export const openPerson = async (
 /** Between tests: what one that failed has left running would be in the way of its second try. */
 export const closePeople = async (browser: Browser): Promise<void> => {
   await Promise.all(browser.contexts().map((context) => context.close()));
+};
+
+/**
+ * Registers the hooks of a file: one browser, and for each test and each of its tries a server of its own, for whose end the next one
+ * does not wait. `onReady` is told of both before a test begins.
+ */
+export const useServerPerTry = (
+  browserArgs: readonly string[],
+  onReady: (browser: Browser, server: TestServer) => void,
+): void => {
+  let browser: Browser | undefined;
+  const closing: Promise<void>[] = [];
+  beforeEach(async () => {
+    browser ??= await launchBrowser(browserArgs);
+    const people = browser;
+    const server = await startServer();
+    onReady(people, server);
+    return async () => {
+      closing.push(server.close());
+      await closePeople(people);
+    };
+  });
+  afterAll(() => Promise.all([browser?.close(), ...closing]));
 };
 
 /** Opens the studio and turns on the synthetic camera and the system's default microphone. */
@@ -140,19 +161,6 @@ export const difference = (a: Pixels, b: Pixels): number => {
 export const colourAt = ({ width, height, data }: Pixels, x: number, y: number) => {
   const at = (Math.floor(y * height) * width + Math.floor(x * width)) * 4;
   return { red: data[at] ?? 0, green: data[at + 1] ?? 0, blue: data[at + 2] ?? 0 };
-};
-
-const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** WCAG 2.2 A and AA by axe: nothing to say. */
-export const expectAccessible = async (page: Page): Promise<void> => {
-  // Evaluated by the debugger, which the content security policy does not concern.
-  await page.evaluate(await axeSource);
-  const violations: unknown = await page.evaluate(
-    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
-      .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target.join(' ')).join(', ')))`,
-  );
-  expect(violations).toEqual([]);
 };
 
 /** Nothing sticks out sideways. */

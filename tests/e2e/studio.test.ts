@@ -1,14 +1,13 @@
 // The studio page in a real Chromium, against the real server, with Chromium's synthetic camera and microphone.
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fakeMediaArgs, launchBrowser } from '../support/browser.ts';
+import { describe, expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
+import { fakeMediaArgs } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
   addProduct,
-  closePeople,
   difference,
   patiently,
-  expectAccessible,
   expectNoOverflow,
   goLive,
   microphoneLives,
@@ -18,6 +17,7 @@ import {
   readCode,
   seePictures,
   turnOn,
+  useServerPerTry,
 } from './studio-steps.ts';
 
 const preview = '[aria-label="Preview: the scene that is next"]';
@@ -31,19 +31,9 @@ const smallPicture = Buffer.from(
 describe('studio', () => {
   let browser: Browser;
   let server: TestServer;
-  beforeAll(async () => {
-    browser = await launchBrowser(fakeMediaArgs);
+  useServerPerTry(fakeMediaArgs, (openBrowser, started) => {
+    [browser, server] = [openBrowser, started];
   });
-  // Each test has a server of its own; the next one does not wait for it to end.
-  const closing: Promise<void>[] = [];
-  beforeEach(async () => {
-    server = await startServer();
-    return async () => {
-      closing.push(server.close());
-      await closePeople(browser);
-    };
-  });
-  afterAll(() => Promise.all([browser.close(), ...closing]));
 
   it('goes from a fresh machine to a live show that fans see, can scan and that ends on the second press', async () => {
     const { context, page, errors } = await openPerson(browser, server.studioUrl);

@@ -1,9 +1,10 @@
 // What the pages of studio and co-host say when there is no camera, no permission or no key. No media flows here.
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
-import { expectAccessible, expectNoOverflow, openPerson, phone } from './studio-steps.ts';
+import { expectNoOverflow, openPerson, phone } from './studio-steps.ts';
 
 let server: TestServer;
 /** Nobody answers its question for the camera, which counts as a no. */

@@ -1,7 +1,7 @@
 // What the director is told about the connection: what was measured, how many fans that means, and the one thing to do.
 import { describe, expect, test } from 'vitest';
 import { createStore } from 'zustand/vanilla';
-import type { LoopReport, SessionState } from '../../renderer/session/session.ts';
+import type { LoopReport } from '../../renderer/session/session.ts';
 import {
   connectionWords,
   createConnectionDesk,
@@ -9,6 +9,7 @@ import {
 } from '../../renderer/studio/connection.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import { programSend } from '../../renderer/studio/settings.ts';
+import { joinedSession } from '../support/page-states.ts';
 
 const open = (
   way: 'udp' | 'tcp',
@@ -79,23 +80,7 @@ describe('the words of the connection test', () => {
 });
 
 test('the main and the backup line each keep their own result; a test stays with the line it began on', async () => {
-  const store = createStore<SessionState>(() => ({
-    connection: {
-      kind: 'joined',
-      participantId: 'p',
-      guestId: null,
-      codec: 'VP8',
-      publicOrigin: '',
-      sameMachine: false,
-    },
-    show: null,
-    health: null,
-    mixMinusAvailable: false,
-    notice: null,
-    program: { video: null, audio: null },
-    picture: { kind: 'none' },
-    sending: { kind: 'none' },
-  }));
+  const store = createStore(() => joinedSession());
   let kbps = 5_000;
   const desk = createConnectionDesk({
     store,

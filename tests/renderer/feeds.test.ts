@@ -4,30 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { createStore } from 'zustand/vanilla';
 import { createFeeds } from '../../renderer/session/feeds.ts';
 import type { MediaHost } from '../../renderer/session/media-part.ts';
-import type { SessionState } from '../../renderer/session/session.ts';
 import { AppError, type ErrorCode } from '../../sfu-server/protocol/errors.ts';
+import { joinedSession } from '../support/page-states.ts';
 import { fakeClock, settled } from '../support/wires.ts';
 
 /** A co-host's page whose mix is there, and whose requests for it are refused as told. */
 const page = (refusals: (asked: number) => ErrorCode | null) => {
   const clock = fakeClock();
-  const store = createStore<SessionState>(() => ({
-    connection: {
-      kind: 'joined',
-      participantId: 'p',
-      guestId: null,
-      codec: 'VP8',
-      publicOrigin: '',
-      sameMachine: true,
-    },
-    show: null,
-    health: null,
-    mixMinusAvailable: true,
-    notice: null,
-    program: { video: null, audio: null },
-    picture: { kind: 'none' },
-    sending: { kind: 'none' },
-  }));
+  const store = createStore(() => joinedSession({ mixMinusAvailable: true }));
   const host: MediaHost = {
     clock,
     store,

@@ -5,9 +5,7 @@ import { createStore } from 'zustand/vanilla';
 import { delayBudgetMs, type Rung } from '../../renderer/session/ladder.ts';
 import type { PlaybackSample } from '../../renderer/session/playback.ts';
 import { createProgramWatch } from '../../renderer/session/program-watch.ts';
-import type { SessionState } from '../../renderer/session/session.ts';
-import { emptyScene, showId } from '../../sfu-server/protocol/state.ts';
-import { emptyShop } from '../support/products.ts';
+import { joinedSession, liveShow } from '../support/page-states.ts';
 import { fakeClock, settled } from '../support/wires.ts';
 
 const fps = 30;
@@ -16,34 +14,7 @@ const lookMs = 50;
 /** A fan's page at a live show: a picture every 33 ms, each so late on its screen, until it stops. */
 const page = () => {
   const clock = fakeClock();
-  const store = createStore<SessionState>(() => ({
-    connection: {
-      kind: 'joined',
-      participantId: 'p',
-      guestId: null,
-      codec: 'VP8',
-      publicOrigin: '',
-      sameMachine: false,
-    },
-    show: {
-      seq: 1,
-      id: showId.parse('s'),
-      title: 'Drop',
-      phase: { kind: 'live', sinceMs: 0 },
-      program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-      ...emptyShop,
-      viewers: 1,
-      studio: 'absent',
-      scene: emptyScene,
-      guests: [],
-    },
-    health: null,
-    mixMinusAvailable: false,
-    notice: null,
-    program: { video: null, audio: null },
-    picture: { kind: 'none' },
-    sending: { kind: 'none' },
-  }));
+  const store = createStore(() => joinedSession({ show: liveShow }));
   let lateMs = 100;
   let path: 'works' | 'dead' = 'works';
   let frames = 0;

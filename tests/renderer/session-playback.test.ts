@@ -12,8 +12,8 @@ import {
 import { layerBitrates } from '../../renderer/session/media-part.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
-import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
-import { emptyShop } from '../support/products.ts';
+import type { ShowState } from '../../sfu-server/protocol/state.ts';
+import { joined, liveShow } from '../support/page-states.ts';
 
 describe('the layer asked for', () => {
   test.each([
@@ -190,25 +190,10 @@ describe('picture and sound', () => {
 describe('what a fan is told', () => {
   type Known = Pick<SessionState, 'connection' | 'show' | 'picture'>;
   const show = (phase: ShowState['phase'], source: ShowState['program']['source'] = 'studio'): ShowState => ({
-    seq: 1,
-    id: showId.parse('s'),
-    title: 'Drop',
+    ...liveShow,
     phase,
-    program: { source, reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-    ...emptyShop,
-    viewers: 1,
-    studio: 'absent',
-    scene: emptyScene,
-    guests: [],
+    program: { ...liveShow.program, source },
   });
-  const joined: Known['connection'] = {
-    kind: 'joined',
-    participantId: 'p',
-    guestId: null,
-    codec: 'VP8',
-    publicOrigin: '',
-    sameMachine: false,
-  };
   const lostNow: Known['connection'] = { kind: 'reconnecting', sinceMs: 0, attempt: 3 };
   const refused: Known['connection'] = { kind: 'refused', code: 'noShow', text: 'No such show.' };
   const live = show({ kind: 'live', sinceMs: 0 });

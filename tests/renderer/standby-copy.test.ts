@@ -5,30 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createStore } from 'zustand/vanilla';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { copyDueAtMs, keepStandbyCopy, type StandbyCopyOptions } from '../../renderer/viewer/standby-copy.ts';
-import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
-import { emptyShop } from '../support/products.ts';
+import { joined, joinedSession, liveShow } from '../support/page-states.ts';
 import { fakeClock, settled } from '../support/wires.ts';
 
-const live: ShowState = {
-  seq: 1,
-  id: showId.parse('s'),
-  title: 'Drop',
-  phase: { kind: 'live', sinceMs: 0 },
-  program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-  ...emptyShop,
-  viewers: 1,
-  studio: 'absent',
-  scene: emptyScene,
-  guests: [],
-};
-const joined: SessionState['connection'] = {
-  kind: 'joined',
-  participantId: 'p',
-  guestId: null,
-  codec: 'VP8',
-  publicOrigin: '',
-  sameMachine: false,
-};
 const away = (sinceMs: number): SessionState['connection'] => ({ kind: 'reconnecting', sinceMs, attempt: 1 });
 const stalled = (sinceMs: number, but: { owesSinceMs?: number; leftAtMs?: number } = {}) =>
   ({ kind: 'stalled', sinceMs, trying: null, owesSinceMs: null, leftAtMs: null, ...but }) as const;
@@ -59,8 +38,8 @@ test.each<[string, Pick<SessionState, 'connection' | 'picture'>, number | null]>
     null,
   ],
 ])('[RECOVER7] when it is due: %s', (_, known, dueAtMs) => {
-  expect(copyDueAtMs({ ...known, show: live })).toBe(dueAtMs);
-  expect(copyDueAtMs({ ...known, show: { ...live, phase: { kind: 'setup' } } })).toBeNull();
+  expect(copyDueAtMs({ ...known, show: liveShow })).toBe(dueAtMs);
+  expect(copyDueAtMs({ ...known, show: { ...liveShow, phase: { kind: 'setup' } } })).toBeNull();
 });
 
 let server: Server;
@@ -83,16 +62,7 @@ afterAll(() => void server.close());
 /** A fan's page at a live show whose picture is not there yet. `link`: what the browser says of the way. */
 const page = (clip: string, link?: unknown) => {
   const clock = fakeClock();
-  const session = createStore<SessionState>(() => ({
-    connection: joined,
-    show: live,
-    health: null,
-    mixMinusAvailable: false,
-    notice: null,
-    program: { video: null, audio: null },
-    picture: { kind: 'none' },
-    sending: { kind: 'none' },
-  }));
+  const session = createStore(() => joinedSession({ show: liveShow }));
   const playing = createStore(() => ({ sound: 'on' as const }));
   const element: StandbyCopyOptions['video'] & { paused: boolean } = {
     src: '',
