@@ -142,11 +142,15 @@ const pictureWords = (report: PictureReport, { nowMs, clipFor }: HealthFacts): s
     return `${name} ${input.how} ${formatDuration(input.forMs)} ago${instead}. ${goneWords[input.how].fix}`;
   }
   if (input.kind === 'failed') return input.text;
-  if (input.kind !== 'live') return null;
+  const comingBack =
+    report.onProgram && report.instead !== null
+      ? `${name} is coming back: showing ${report.instead} until it is steady.`
+      : null;
+  if (input.kind !== 'live') return input.kind === 'opening' ? comingBack : null;
   switch (picture.kind) {
     case 'waiting':
     case 'moving':
-      return null;
+      return comingBack;
     case 'stopped':
       return `${name} ${pictureTrouble.stopped.since} for ${formatDuration(nowMs - picture.sinceMs)}${instead}. Check its cable or choose it again.`;
     case 'frozen':

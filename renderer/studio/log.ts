@@ -142,11 +142,12 @@ const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[]
   const trouble = medium === 'picture' ? pictureWords : soundTrouble;
   const shown = medium === 'picture' ? `Showing ${instead}.` : `${instead} takes over.`;
   const problem = isGone(condition) ? condition : trouble[condition];
+  const back = medium === 'picture' ? `${name} is back in its place.` : `${name} is heard again.`;
   if (condition === was) {
     // The stand-in came, changed or went a moment later.
     if (instead === (before?.instead ?? null)) return [];
     if (instead !== null) return [line('look', `${name} ${problem ?? 'is missing'}. ${shown}`)];
-    return [];
+    return condition === 'live' && medium === 'picture' ? [line('fine', back)] : [];
   }
   if (problem !== undefined) {
     const held = medium === 'picture' ? 'Holding its last picture.' : 'The other microphones go on.';
@@ -155,8 +156,9 @@ const sourceWords = (before: SourceFacts | undefined, now: SourceFacts): Words[]
   }
   if (condition === 'live') {
     if (was === 'off' || was === 'opening') return [line('fine', `${name} is on.`)];
-    if (was === 'clipped') return [];
-    return [line('fine', medium === 'picture' ? `${name} is back in its place.` : `${name} is heard again.`)];
+    // It has a picture, and gets its place once that is steady.
+    if (was === 'clipped' || (medium === 'picture' && instead !== null)) return [];
+    return [line('fine', back)];
   }
   if (condition === 'clipped')
     return [line('look', `${name} is too loud and distorts. Turn it down at the mixer.`)];

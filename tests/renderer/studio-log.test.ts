@@ -61,6 +61,10 @@ describe('log', () => {
     const unplugged = withCamB({ condition: 'unplugged', instead: 'Cam A' });
     expect(said(facts(), unplugged)).toEqual(['Cam B unplugged. Showing Cam A. It returns when plugged in.']);
     expect(said(unplugged, facts())).toEqual(['Cam B is back in its place.']);
+    // It has its picture again, and its place a moment later.
+    const steadying = withCamB({ instead: 'Cam A' });
+    expect(said(unplugged, steadying)).toEqual([]);
+    expect(said(steadying, facts())).toEqual(['Cam B is back in its place.']);
     // Nobody can plug in an encoder or a share.
     expect(said(facts(), withCamB({ condition: 'left' }))).toEqual([
       'Cam B left. Holding its last picture. It returns when it sends again.',

@@ -117,6 +117,12 @@ describe('health line', () => {
       tone: 'look',
       text: 'Cam A unplugged 0:08 ago, showing Cam B. Plug it back in: it returns by itself.',
     });
+    for (const kind of ['opening', 'live'] as const) {
+      expect(healthLines(facts({ pictures: [camA({ kind }, { instead: 'Cam B' })] }))[0]).toEqual({
+        tone: 'look',
+        text: 'Cam A is coming back: showing Cam B until it is steady.',
+      });
+    }
     expect(pulled({}, 'Cam A')?.text).toMatch(/^Cam A unplugged 0:08 ago, fans see the standby clip\./);
     expect(pulled({ onProgram: false })?.text).toMatch(/^Cam A unplugged 0:08 ago\. Plug/);
     expect(went('left', {})?.text).toMatch(
