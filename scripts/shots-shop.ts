@@ -1,6 +1,7 @@
 // Pictures of the shop in its main states: desk, product page, checkout, receipt, crew's phone. Part of shots.ts, whose show is live.
 import type { Browser, Page } from 'playwright-core';
-import { joinStudio } from '../tests/support/client.ts';
+import { showId } from '../sfu-server/protocol/state.ts';
+import { joinViewer } from '../tests/support/client.ts';
 
 export type ShopShots = {
   browser: Browser;
@@ -9,7 +10,6 @@ export type ShopShots = {
   /** A fan's page on a phone, with the product's card. */
   viewer: Page;
   origin: string;
-  studioKey: string;
   shoot: (page: Page, name: string, size: 'phone' | 'laptop' | 'small') => Promise<string>;
 };
 
@@ -17,7 +17,7 @@ const desk = (studio: Page, name: string) => studio.getByRole('button', { name, 
 
 /** Runs a drop with a flash price, buys one piece at the table and one on the page, and leaves all pages closed but the two given. */
 export const takeShop = async (shots: ShopShots): Promise<void> => {
-  const { browser, studio, viewer, origin, studioKey, shoot } = shots;
+  const { browser, studio, viewer, origin, shoot } = shots;
   const href = await viewer.locator('a[href*="/shop/"]').first().getAttribute('href');
   const buyer = async (): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
@@ -78,6 +78,13 @@ export const takeShop = async (shots: ShopShots): Promise<void> => {
   await crew.locator('.queue-row').nth(1).waitFor();
   await shoot(crew, 'crew', 'laptop');
   await shoot(crew, 'crew', 'phone');
+  await crew.getByText('Sold without a phone').click();
+  await crew
+    .getByRole('button', { name: /^Sold one: / })
+    .first()
+    .click();
+  await crew.getByText(/^Counted: 1/).waitFor();
+  await shoot(crew, 'crew-by-hand', 'phone');
   await crew.locator('.queue-row').first().click();
   await shoot(crew, 'crew-order', 'phone');
 
@@ -88,23 +95,27 @@ export const takeShop = async (shots: ShopShots): Promise<void> => {
   await shoot(studio, 'desk-products', 'small');
   await desk(studio, 'Drop').click();
 
-  // Something that is not on sale yet: a wish, and a mail when it drops.
-  const director = await joinStudio(origin, studioKey);
-  const { productId } = await director.channel.call('saveProduct', {
-    draft: {
-      kind: 'physical',
-      id: null,
-      name: 'Night hood, heavy cotton, printed on both sides',
-      description: 'Printed tonight.',
-      priceMinor: 5_900,
-      vatNote: '',
-      maxPerBuyer: null,
-      selling: 'dropsOnly',
-      pictureUrl: null,
-      variants: [{ id: null, name: '', sku: null, priceMinor: null, stockTotal: 20 }],
-    },
-  });
-  director.close();
+  // A file to download; then something that is not on sale yet: a wish, and a mail when it drops.
+  await desk(studio, 'Products').click();
+  await studio.getByRole('button', { name: 'New product' }).click();
+  await studio.getByText('More: sizes and colours, bundle, limits').click();
+  await studio.getByLabel('Kind').selectOption('digital');
+  await studio.getByLabel('Hours to download it after paying').scrollIntoViewIfNeeded();
+  await shoot(studio, 'desk-product-digital', 'small');
+  await studio.getByLabel('Kind').selectOption('physical');
+  const name = 'Night hood, heavy cotton, printed on both sides';
+  await studio.getByLabel('Name', { exact: true }).fill(name);
+  await studio.getByLabel('Price', { exact: true }).fill('59');
+  await studio.getByLabel('How many').fill('20');
+  await studio.getByLabel('On sale').selectOption('dropsOnly');
+  await studio.getByRole('button', { name: 'Add product' }).click();
+  await studio.getByText(name).first().waitFor();
+  await desk(studio, 'Drop').click();
+  const [, show] = new URL(first.url()).pathname.split('/').filter((part) => part !== '');
+  const visitor = await joinViewer(origin, showId.parse(show));
+  const productId = visitor.joined.state.products.find((product) => product.name === name)?.id;
+  visitor.close();
+  if (productId === undefined) throw new Error('The product was not made.');
   const waiting = await buyer();
   await waiting.getByRole('button', { name: 'wish list' }).click();
   await waiting.goto(new URL(productId, waiting.url()).href);

@@ -246,7 +246,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await shoot(studio, 'studio-standby', 'laptop');
   await studio.keyboard.press('Shift+S');
 
-  await takeShop({ browser, studio, viewer, origin: server.origin, studioKey: server.studioKey, shoot });
+  await takeShop({ browser, studio, viewer, origin: server.origin, shoot });
 
   const debug = await open(crew, `${server.origin}/debug#key=${server.studioKey}`);
   await debug.getByText('origin').first().waitFor();
