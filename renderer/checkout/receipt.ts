@@ -87,7 +87,7 @@ export const receiptView = (checkout: Checkout): View => {
   const { purchase } = checkout;
   const title = make('h2', { class: 'receipt-title', tabindex: -1 });
   const text = make('p', { class: 'receipt-text', role: 'status' });
-  const codeBox = make('div', { class: 'receipt-code' });
+  const codeBox = make('div', { class: 'receipt-code', hidden: true });
   const code = make('p', { class: 'pickup-code' });
   const payLink = make('a', { class: 'button primary main-action', rel: 'noopener' }, 'Go to the payment');
   if (checkout.leaving === 'newTab') payLink.target = '_blank';
@@ -187,6 +187,7 @@ export const receiptView = (checkout: Checkout): View => {
   };
 
   let drawn = '';
+  let shownCode: Receipt['order']['id'] | null = null;
   const draw = (receipt: Receipt) => {
     const key = JSON.stringify(receipt);
     if (key === drawn) return;
@@ -195,8 +196,13 @@ export const receiptView = (checkout: Checkout): View => {
     const words = wordsFor(receipt);
     write(title, words.title);
     write(text, words.text);
-    codeBox.hidden = !showsCode(receipt);
-    codeBox.replaceChildren(...(showsCode(receipt) ? [qrImage(order.id), code] : []));
+    const coded = showsCode(receipt) ? order.id : null;
+    if (coded !== shownCode) {
+      // Otherwise left alone: a camera may be looking at it.
+      codeBox.hidden = coded === null;
+      codeBox.replaceChildren(...(coded === null ? [] : [qrImage(coded), code]));
+      shownCode = coded;
+    }
     write(code, order.pickupCode);
     lines.replaceChildren(
       ...order.lines.map((line) =>
