@@ -16,21 +16,13 @@ export type PlaybackSample = {
   processingSeconds: number;
   /** What all samples of sound so far have waited in the jitter buffer, together, and how many there were. */
   soundWaitedSeconds: number;
-  /** The same as the network alone would have it: without what was asked for with `jitterBufferTarget`. Null: not told. */
-  soundNeededSeconds: number | null;
   soundSamples: number;
-  /** By the times of capture that sound and picture now played claim (sender reports); negative: sound is early. */
-  soundLateMs: number | null;
   rttMs: number | null;
 };
 
 const numberIn = (stat: object, name: string): number => {
   const value: unknown = Reflect.get(stat, name);
   return typeof value === 'number' ? value : 0;
-};
-const numberOrNullIn = (stat: object, name: string): number | null => {
-  const value: unknown = Reflect.get(stat, name);
-  return typeof value === 'number' ? value : null;
 };
 const textIn = (stat: object, name: string): string => {
   const value: unknown = Reflect.get(stat, name);
@@ -54,12 +46,9 @@ export const readSample = (
     freezes: 0,
     processingSeconds: 0,
     soundWaitedSeconds: 0,
-    soundNeededSeconds: null,
     soundSamples: 0,
-    soundLateMs: null,
     rttMs: null,
   };
-  const capturedMs: { picture: number | null; sound: number | null } = { picture: null, sound: null };
   report.forEach((stat: unknown) => {
     if (typeof stat !== 'object' || stat === null) return;
     const type = textIn(stat, 'type');
@@ -72,12 +61,9 @@ export const readSample = (
         sample.height = numberIn(stat, 'frameHeight');
         sample.freezes = numberIn(stat, 'freezeCount');
         sample.processingSeconds = numberIn(stat, 'totalProcessingDelay');
-        capturedMs.picture = numberOrNullIn(stat, 'estimatedPlayoutTimestamp');
       } else if (track === tracks.audio) {
         sample.audioBytes = numberIn(stat, 'bytesReceived');
         sample.soundWaitedSeconds = numberIn(stat, 'jitterBufferDelay');
-        sample.soundNeededSeconds = numberOrNullIn(stat, 'jitterBufferMinimumDelay');
-        capturedMs.sound = numberOrNullIn(stat, 'estimatedPlayoutTimestamp');
         sample.soundSamples = numberIn(stat, 'jitterBufferEmittedCount');
       }
     } else if (type === 'transport') {
@@ -87,8 +73,6 @@ export const readSample = (
       if (seconds > 0) sample.rttMs = Math.round(seconds * 1000);
     }
   });
-  const { picture, sound } = capturedMs;
-  if (picture !== null && sound !== null) sample.soundLateMs = picture - sound;
   return sample;
 };
 
@@ -96,13 +80,6 @@ export const readSample = (
 export const soundBufferedMs = (before: PlaybackSample, now: PlaybackSample): number | null => {
   const samples = now.soundSamples - before.soundSamples;
   return samples > 0 ? ((now.soundWaitedSeconds - before.soundWaitedSeconds) * 1000) / samples : null;
-};
-
-/** How long it would have waited there for the network's sake; null when none was played, or where that is not told. */
-export const soundNeededMs = (before: PlaybackSample, now: PlaybackSample): number | null => {
-  const samples = now.soundSamples - before.soundSamples;
-  if (samples <= 0 || now.soundNeededSeconds === null) return null;
-  return ((now.soundNeededSeconds - (before.soundNeededSeconds ?? 0)) * 1000) / samples;
 };
 
 /** Of a send transport: what the server has said of it so far (RTCP), and what has been sent. */

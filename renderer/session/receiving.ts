@@ -275,8 +275,8 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     onHeight: applyLayer,
   });
   const lipSync = createLipSync({
-    receiver: (kind) => {
-      const receiver = program.find((consumer) => consumer.kind === kind)?.rtpReceiver;
+    receiver: () => {
+      const receiver = program.find((consumer) => consumer.kind === 'video')?.rtpReceiver;
       return receiver && 'jitterBufferTarget' in receiver ? receiver : undefined;
     },
   });

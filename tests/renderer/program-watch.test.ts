@@ -5,7 +5,7 @@ import { createStore } from 'zustand/vanilla';
 import { delayBudgetMs, type Rung } from '../../renderer/session/ladder.ts';
 import type { PlaybackSample } from '../../renderer/session/playback.ts';
 import { createProgramWatch } from '../../renderer/session/program-watch.ts';
-import { blankSample, joinedSession, liveShow } from '../support/page-states.ts';
+import { joinedSession, liveShow } from '../support/page-states.ts';
 import { fakeClock, settled } from '../support/wires.ts';
 
 const fps = 30;
@@ -22,14 +22,17 @@ const page = () => {
   let owesForMs = 0;
   const tried: Rung[] = [];
   const sample = (): PlaybackSample => ({
-    ...blankSample,
     atMs: clock.now(),
     pathBytes: frames * 1_000,
     videoBytes: frames * 1_000,
+    audioBytes: 0,
     framesDecoded: Math.floor(frames),
     width: 640,
     height: 360,
+    freezes: 0,
     processingSeconds: lateSeconds,
+    soundWaitedSeconds: 0,
+    soundSamples: 0,
     rttMs: 0,
   });
   const watch = createProgramWatch({

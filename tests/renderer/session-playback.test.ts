@@ -1,20 +1,11 @@
 // What a page concludes from statistics and state, as pure functions: layers, rates, status words.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  createLipSync,
-  heldBackMs,
-  longestSoundMs,
-  moreThanSoundMs,
-  soundHeldMs,
-  soundStepMs,
-  toleratedMs,
-} from '../../renderer/session/lip-sync.ts';
+import { createLipSync, heldBackMs, moreThanSoundMs } from '../../renderer/session/lip-sync.ts';
 import {
   layerFor,
   readSample,
   soundBufferedMs,
-  soundNeededMs,
   statsBetween,
   type PlaybackSample,
 } from '../../renderer/session/playback.ts';
@@ -22,7 +13,7 @@ import { layerBitrates } from '../../renderer/session/media-part.ts';
 import type { SessionState } from '../../renderer/session/session.ts';
 import { statusOf, wordsFor, type Status } from '../../renderer/viewer/status.ts';
 import type { ShowState } from '../../sfu-server/protocol/state.ts';
-import { blankSample, joined, liveShow } from '../support/page-states.ts';
+import { joined, liveShow } from '../support/page-states.ts';
 
 describe('the layer asked for', () => {
   test.each([
@@ -53,9 +44,18 @@ describe('the layer asked for', () => {
 
 describe('statistics', () => {
   const sample = (changes: Partial<PlaybackSample>): PlaybackSample => ({
-    ...blankSample,
+    atMs: 0,
+    pathBytes: 0,
+    videoBytes: 0,
+    audioBytes: 0,
+    framesDecoded: 0,
     width: 640,
     height: 360,
+    freezes: 0,
+    processingSeconds: 0,
+    soundWaitedSeconds: 0,
+    soundSamples: 0,
+    rttMs: null,
     ...changes,
   });
 
@@ -133,101 +133,43 @@ describe('picture and sound', () => {
     expect([heldBackMs(100, 0), heldBackMs(105, held), heldBackMs(900, 80)]).toEqual([held, held, 300]);
   });
 
-  /** A fan whose browser is asked every so often; both receivers can be replaced, as by new consumers. */
-  const listener = () => {
+  test('it is held back from when sound is on until it is off, also over a new consumer', () => {
+    const blank = {
+      pathBytes: 0,
+      videoBytes: 0,
+      audioBytes: 0,
+      framesDecoded: 0,
+      width: 0,
+      height: 0,
+      freezes: 0,
+      processingSeconds: 0,
+      rttMs: null,
+    };
     let atMs = 0;
     let played = 0;
     let waitedSeconds = 0;
-    let neededSeconds = 0;
-    const receivers = { audio: { jitterBufferTarget: 0 }, video: { jitterBufferTarget: 0 } };
-    const lips = createLipSync({ receiver: (kind) => receivers[kind] });
-    return {
-      lips,
-      receivers,
-      /** `buffered`: null while none is sent; `needed`: of it, for the network's sake. */
-      look: (
-        afterMs: number,
-        buffered: number | null,
-        needed = buffered,
-        soundLateMs: number | null = null,
-      ) => {
-        atMs += afterMs;
-        const samples = buffered === null ? 0 : afterMs * 48;
-        played += samples;
-        waitedSeconds += (samples * (buffered ?? 0)) / 1000;
-        neededSeconds += (samples * (needed ?? 0)) / 1000;
-        lips.sampled({
-          ...blankSample,
-          atMs,
-          soundSamples: played,
-          soundWaitedSeconds: waitedSeconds,
-          soundNeededSeconds: neededSeconds,
-          soundLateMs,
-        });
-        return receivers.video.jitterBufferTarget;
-      },
+    let receiver: { jitterBufferTarget: number | null } = { jitterBufferTarget: 0 };
+    const lips = createLipSync({ receiver: () => receiver });
+    const look = (afterMs: number, bufferedMs: number | null) => {
+      atMs += afterMs;
+      const samples = bufferedMs === null ? 0 : afterMs * 48;
+      played += samples;
+      waitedSeconds += (samples * (bufferedMs ?? 0)) / 1000;
+      lips.sampled({ ...blank, atMs, soundSamples: played, soundWaitedSeconds: waitedSeconds });
+      return receiver.jitterBufferTarget;
     };
-  };
-
-  test('it is held back from when sound is on until it is off, also over a new consumer', () => {
-    const { lips, receivers, look } = listener();
     // Muted, nothing is sent; the first look after the click tells already.
     expect([look(1_000, null), look(1_000, null)]).toEqual([0, 0]);
     lips.follow('on');
     expect(look(1_000, 100)).toBe(100 + moreThanSoundMs);
     // During an outage the program is looked at far more often: too little sound for a judgement.
     expect([look(50, 250), look(50, 250)]).toEqual([100 + moreThanSoundMs, 100 + moreThanSoundMs]);
-    receivers.video = { jitterBufferTarget: 0 };
+    receiver = { jitterBufferTarget: 0 };
     lips.consumersChanged();
-    expect(receivers.video.jitterBufferTarget).toBe(100 + moreThanSoundMs);
+    expect(receiver.jitterBufferTarget).toBe(100 + moreThanSoundMs);
     lips.follow('off');
     expect([look(1_000, 100), look(1_000, 100)]).toEqual([0, 0]);
     lips.close();
-  });
-
-  test('where the picture still comes later, sound waits for it in small steps, and the picture not for that sound', () => {
-    const { lips, receivers, look } = listener();
-    const heldMs = () => lips.snapshot().soundHeldMs;
-    lips.follow('on');
-    // A browser whose picture takes 50 ms longer than it was asked to.
-    const second = () => look(1_000, 60 + heldMs(), 60, heldMs() - 50);
-    for (let n = 0; n < 5; n += 1) second();
-    expect(heldMs()).toBe(0); // One look says nothing yet, nor do four.
-    second();
-    expect(heldMs()).toBe(soundStepMs);
-    for (let n = 0; n < 20; n += 1) second();
-    expect(50 - heldMs()).toBeLessThanOrEqual(toleratedMs);
-    expect(receivers.audio.jitterBufferTarget).toBe(60 + heldMs());
-    expect(receivers.video.jitterBufferTarget).toBe(60 + moreThanSoundMs);
-    // One report that came late changes nothing.
-    const settled = heldMs();
-    look(1_000, 60 + settled, 60, -400);
-    for (let n = 0; n < 3; n += 1) second();
-    expect(heldMs()).toBe(settled);
-    // The machine is quick again: as far back, and what is off asks for nothing.
-    for (let n = 0; n < 40; n += 1) look(1_000, 60 + heldMs(), 60, heldMs() + 20);
-    expect([heldMs(), receivers.audio.jitterBufferTarget]).toEqual([0, 0]);
-    for (let n = 0; n < 10; n += 1) second();
-    expect(heldMs()).toBeGreaterThan(0);
-    lips.follow('off');
-    expect([heldMs(), receivers.audio.jitterBufferTarget]).toEqual([0, 0]);
-    lips.close();
-  });
-
-  test('sound is never held for longer than its limit, and by no more than a step at a time', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: -1_000, max: 1_000 }),
-        fc.integer({ min: 0, max: longestSoundMs }),
-        (late, now) => {
-          const held = soundHeldMs(late, now);
-          expect(held).toBeGreaterThanOrEqual(0);
-          expect(held).toBeLessThanOrEqual(longestSoundMs);
-          expect(Math.abs(held - now)).toBeLessThanOrEqual(soundStepMs);
-          expect(Math.sign(held - now) * late).toBeLessThanOrEqual(0);
-        },
-      ),
-    );
   });
 
   test('what sound waits is counted per sample of it', () => {
@@ -236,16 +178,12 @@ describe('picture and sound', () => {
         type: 'inbound-rtp',
         trackIdentifier: 'a',
         jitterBufferDelay: soundWaitedSeconds,
-        jitterBufferMinimumDelay: soundWaitedSeconds / 2,
         jitterBufferEmittedCount: soundSamples,
       };
       return readSample(new Map([['a', stat]]), { video: 'v', audio: 'a' }, 0);
     };
     expect(soundBufferedMs(at(48_000, 4_800), at(96_000, 7_200))).toBe(50);
     expect(soundBufferedMs(at(48_000, 4_800), at(48_000, 4_800))).toBeNull();
-    expect(soundNeededMs(at(48_000, 4_800), at(96_000, 7_200))).toBe(25);
-    // A browser that does not tell.
-    expect(soundNeededMs(at(0, 0), { ...at(48_000, 4_800), soundNeededSeconds: null })).toBeNull();
   });
 });
 

@@ -1,6 +1,5 @@
 // What a page knows once it has joined, for tests of what follows from it. A page that really joins is made by the server under
 // test.
-import type { PlaybackSample } from '../../renderer/session/playback.ts';
 import type { Connection, SessionState } from '../../renderer/session/session.ts';
 import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from './products.ts';
@@ -40,21 +39,3 @@ export const joinedSession = (change: Partial<SessionState> = {}): SessionState 
   sending: { kind: 'none' },
   ...change,
 });
-
-/** A moment of the program of which nothing has come yet. */
-export const blankSample: PlaybackSample = {
-  atMs: 0,
-  pathBytes: 0,
-  videoBytes: 0,
-  audioBytes: 0,
-  framesDecoded: 0,
-  width: 0,
-  height: 0,
-  freezes: 0,
-  processingSeconds: 0,
-  soundWaitedSeconds: 0,
-  soundNeededSeconds: null,
-  soundSamples: 0,
-  soundLateMs: null,
-  rttMs: null,
-};
