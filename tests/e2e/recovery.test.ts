@@ -69,7 +69,11 @@ beforeAll(async () => {
 
 // Also for the second try of a test that failed in an outage.
 beforeEach(async () => {
-  for (const path of [studioPath, fanPath]) path.mend();
+  for (const path of [studioPath, fanPath]) {
+    path.mend();
+    path.setWeather({});
+  }
+  await studio.show('calm');
   await badge('live');
 });
 afterAll(async () => {
@@ -126,7 +130,9 @@ test('[RECOVER4] back from the background: nothing is done about a picture that 
 test('the layer follows the bandwidth: a smaller picture where the large one no longer fits, the large one when it does', async () => {
   const height = () => fan.evaluate(() => document.querySelector<HTMLVideoElement>('#program')?.videoHeight);
   await expect.poll(height).toBe(360);
-  fanPath.setWeather({ kbps: 300 });
+  // The layers then take about 800 and 220 kbit/s.
+  await studio.show('busy');
+  fanPath.setWeather({ kbps: 400 });
   await expect.poll(height).toBe(180);
   // It is a picture that moves, not one that was left.
   await seePictures(fan, '#program', 15);

@@ -41,6 +41,8 @@ export type SyntheticStudio = {
   page: Page;
   /** A request as the studio; its result as it came. */
   call<N extends ShowRequest>(name: N, params: ShowParamsInput<N>): Promise<unknown>;
+  /** A busy picture takes all the bandwidth it may; it is calm unless told. */
+  show(picture: 'calm' | 'busy'): Promise<void>;
   /** Puts the show on air once the server has picture and sound. */
   goLive(): Promise<void>;
   close(): Promise<void>;
@@ -85,6 +87,7 @@ export const openSyntheticStudio = async (
         name,
         JSON.stringify(params),
       ] as const),
+    show: (picture) => page.evaluate((wanted) => syntheticStudio.open?.source.show(wanted), picture),
     goLive: () =>
       page.evaluate(async () => {
         if (!syntheticStudio.open) throw new Error('The studio is not open.');

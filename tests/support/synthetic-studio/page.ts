@@ -26,6 +26,17 @@ const draw = (context: CanvasRenderingContext2D, width: number, height: number) 
   context.fillRect(((now / 8) % (width + 80)) - 80, height * 0.62, 80, height * 0.2);
 };
 
+/** What no encoder can foresee: the picture then takes all the bandwidth it may. */
+const drawGrain = (context: CanvasRenderingContext2D, width: number, height: number) => {
+  const grain = width / 64;
+  for (let y = height / 2; y < height; y += grain) {
+    for (let x = 0; x < width; x += grain) {
+      context.fillStyle = `hsl(${Math.floor(Math.random() * 360)} 60% 50%)`;
+      context.fillRect(x, y, grain, grain);
+    }
+  }
+};
+
 /** A drawn picture and a tone, until closed. */
 const openSource = (width: number, height: number) => {
   const canvas = document.createElement('canvas');
@@ -33,7 +44,11 @@ const openSource = (width: number, height: number) => {
   canvas.height = height;
   const context = canvas.getContext('2d');
   if (!context) throw new Error('This browser cannot draw.');
-  const drawing = setInterval(() => draw(context, width, height), 1000 / 30);
+  let picture: 'calm' | 'busy' = 'calm';
+  const drawing = setInterval(() => {
+    draw(context, width, height);
+    if (picture === 'busy') drawGrain(context, width, height);
+  }, 1000 / 30);
   draw(context, width, height);
   const audioContext = new AudioContext();
   const destination = audioContext.createMediaStreamDestination();
@@ -47,6 +62,9 @@ const openSource = (width: number, height: number) => {
   return {
     video,
     audio,
+    show: (wanted: typeof picture) => {
+      picture = wanted;
+    },
     close: () => {
       clearInterval(drawing);
       void audioContext.close();
