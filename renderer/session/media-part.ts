@@ -7,6 +7,7 @@ import type {
   ConsumeTarget,
   Joined,
   ProducerUse,
+  Receiving,
   ShowParamsInput,
   ShowRequest,
   ShowResult,
@@ -101,7 +102,8 @@ export interface MediaPart {
   /** Learns what the server's routers can do; resolves with what this browser can receive of it. */
   prepare(offered: RtpCapabilities): Promise<RtpCapabilities>;
   joined(joined: Joined): void;
-  reset(what: { receive: boolean; send: boolean }): void;
+  /** `receiving`: the new path, where the server has opened it already. */
+  reset(what: { receive: boolean; send: boolean; receiving: Receiving | null }): void;
   consumerClosed(consumerId: string): void;
   mixMinusChanged(): void;
   publish(track: MediaStreamTrack, use: ProducerUse, options?: PublishOptions): Promise<Publication>;

@@ -45,8 +45,9 @@ export const createMedia = (host: MediaHost): MediaPart => {
       receiving.open(joined.media);
       sending.open();
     },
-    reset: ({ receive, send }) => {
-      if (receive) receiving.reopen();
+    reset: ({ receive, send, receiving: opened }) => {
+      if (opened) receiving.replace(opened);
+      else if (receive) receiving.reopen();
       if (send) sending.open();
     },
     consumerClosed: (consumerId) => receiving.consumerClosed(consumerId),

@@ -297,6 +297,15 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       if (receiving) adopt(receiving, 'alive').catch(onlyExpected);
     },
     reopen: () => reopen(),
+    /** The path before is gone, and the server has opened this one in its place. */
+    replace: (opened: Receiving) => {
+      cancelRetry();
+      recoveries += 1;
+      adopt(opened, 'gone').catch((error: unknown) => {
+        onlyExpected(error);
+        reopen();
+      });
+    },
     jump: watch.jump,
     consumerClosed: (consumerId: string) => {
       if (!program.some(({ id }) => id === consumerId)) return feeds.consumerClosed(consumerId);

@@ -283,6 +283,18 @@ export class MediaNode {
       };
       return { consumers: await Promise.all(sources.map(offer)) };
     },
+    openReceive: async ({ participantId, ...what }) => {
+      const transport = await this.handlers.openTransport({ participantId });
+      try {
+        return {
+          transport,
+          ...(await this.handlers.consume({ transportId: transport.id, producerIds: [], ...what })),
+        };
+      } catch (error) {
+        this.#transports.get(transport.id)?.close();
+        throw error;
+      }
+    },
     closeConsumer: ({ consumerId }) => {
       this.#consumers.get(consumerId)?.close();
       return {};

@@ -68,6 +68,8 @@ export const ingestHealth = z.object({
 });
 export type IngestHealth = z.infer<typeof ingestHealth>;
 
+const program = z.enum(['none', 'video', 'both']);
+
 export const nodeContract = {
   name: 'media-node',
   version: 1,
@@ -99,12 +101,18 @@ export const nodeContract = {
       params: z.object({
         transportId: id,
         producerIds: z.array(id).check(z.maxLength(16)),
-        program: z.enum(['none', 'video', 'both']),
+        program,
         /** Sound begins paused: nothing is sent, and no viewer holds the picture back for it, until `pauseConsumer`. */
         silent: z.optional(z.boolean()),
         rtpCapabilities,
       }),
       result: z.object({ consumers: z.array(consumerOffer) }),
+    },
+    /** Both at once, for who only watches: a transport with the program on it. Where that cannot be had, no transport is left. */
+    openReceive: {
+      from: ['control'],
+      params: z.object({ participantId: id, program, silent: z.optional(z.boolean()), rtpCapabilities }),
+      result: z.object({ transport: transportOffer, consumers: z.array(consumerOffer) }),
     },
     closeConsumer: { from: ['control'], params: z.object({ consumerId: id }), result: nothing },
     pauseConsumer: {

@@ -182,8 +182,8 @@ export const showContract = {
     /** First word of the server: what its routers can do, so that `join` needs no round trip of its own for it. */
     capabilities: z.object({ rtpCapabilities }),
     state: z.object({ seq: z.int(), change: stateChange }),
-    /** The media node behind these transports is gone: open new ones. */
-    mediaReset: z.object({ receive: z.boolean(), send: z.boolean() }),
+    /** The media node behind these transports is gone: open new ones. A viewer is given theirs with it, unless it could not be had. */
+    mediaReset: z.object({ receive: z.boolean(), send: z.boolean(), receiving: z.nullable(receiving) }),
     consumerClosed: z.object({ consumerId: id }),
     /** To a co-host: their mix-minus is there (consume it) or gone. */
     mixMinus: z.object({ available: z.boolean() }),

@@ -121,13 +121,22 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
 
   // --- media -----------------------------------------------------------------------------------------------------------
 
-  const openTransport = async (node: LiveNode, role: Role) => {
+  const checkTransports = () => {
     if (transports.size >= maxTransports) throw new AppError('limit', 'Too many connections from one page.');
+  };
+  const keepTransport = (transportId: string, node: LiveNode) => {
+    transports.set(transportId, node);
+    if (media !== 'released') return;
+    closeTransport(transportId); // The page has gone meanwhile.
+    throw new AppError('mediaUnavailable');
+  };
+  const openTransport = async (node: LiveNode, role: Role) => {
+    checkTransports();
     const offer = await node.end.call('openTransport', {
       participantId: joined().member.id,
       maxIncomingBitrate: maxIncomingBitrate[role] || undefined,
     });
-    transports.set(offer.id, node);
+    keepTransport(offer.id, node);
     return offer;
   };
 
@@ -165,21 +174,27 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     return answer.consumers;
   };
 
-  /** Viewers on the least loaded edge, the crew on the origin, where guests and mix-minus are. */
+  /** What this page can receive, as it last said. */
+  let receivable: RtpCapabilities | null = null;
+
+  /** Viewers on the least loaded edge, the crew on the origin, where guests and mix-minus are. Of two at once, the later counts. */
   const openReceive = async (role: Role, rtpCapabilities: RtpCapabilities): Promise<Receiving> => {
+    receivable = rtpCapabilities;
     closeReceive();
+    checkTransports();
     const place = role === 'viewer' ? placement.place() : { node: placement.origin(), release: () => {} };
     try {
-      const transport = await openTransport(place.node, role);
-      receive = { transportId: transport.id, ...place };
-      return {
-        transport,
-        consumers: await consumeOn(
-          receive,
-          { producerIds: [], program: programFor(role), silent: role === 'viewer' },
-          rtpCapabilities,
-        ),
-      };
+      const opened = await place.node.end.call('openReceive', {
+        participantId: joined().member.id,
+        program: programFor(role),
+        silent: role === 'viewer',
+        rtpCapabilities,
+      });
+      keepTransport(opened.transport.id, place.node);
+      closeReceive();
+      receive = { transportId: opened.transport.id, ...place };
+      for (const consumer of opened.consumers) consumers.set(consumer.id, place.node);
+      return opened;
     } catch (error) {
       place.release();
       throw error;
@@ -325,7 +340,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       if (!(error instanceof AppError)) throw error;
       placement
         .ready(servedAs(role))
-        .then(() => channel.emit('mediaReset', { receive: true, send: false }))
+        .then(() => resetMedia({ receive: true, send: false }))
         .catch(unlessGone('a late joiner could not be told'));
       return null;
     }
@@ -336,6 +351,19 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     const who = servedAs(joined().member.role);
     if (placement.serves(who)) return tell();
     placement.ready(who).then(tell).catch(unlessGone('a page could not be told of what it has lost'));
+  };
+
+  /** A viewer is given a new path with the news: to ask for it would take them a round trip more under a picture that stands. */
+  const resetMedia = async (lost: { receive: boolean; send: boolean }): Promise<void> => {
+    const { role } = joined().member;
+    const receiving =
+      lost.receive && role === 'viewer' && receivable !== null
+        ? await openReceive(role, receivable).catch((error: unknown) => {
+            if (!(error instanceof AppError)) throw error;
+            return null; // They ask, again and again.
+          })
+        : null;
+    channel.emit('mediaReset', { ...lost, receiving });
   };
 
   /** All that was opened there is gone. */
@@ -352,8 +380,10 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       sending = true;
     }
     for (const [producerId, sent] of producers) if (sent.node === node) forgetProducer(producerId);
-    if (receiving || sending)
-      whenServed(() => channel.emit('mediaReset', { receive: receiving, send: sending }));
+    if (receiving || sending) {
+      const tell = () => resetMedia({ receive: receiving, send: sending });
+      whenServed(() => void tell().catch(unlessGone('a page could not be told of what it has lost')));
+    }
   };
 
   /** The program is gone and its transport stands: a page that consumes anew on it is spared a new connection. */

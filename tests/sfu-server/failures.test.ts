@@ -96,12 +96,19 @@ describe('media nodes', () => {
     const { nodes } = await debugOf(server);
     const node = (role: string) => nodes.find((each) => each.role === role)?.detail;
     expect(portOf(viewer.joined.media)).toBe(node('edge')?.rtcPort);
-    const reset = new Promise((resolve) => void viewer.channel.on('mediaReset', resolve));
+    const reset = new Promise<{ receiving: Receiving | null }>(
+      (resolve) => void viewer.channel.on('mediaReset', resolve),
+    );
     process.kill(node('edge')?.workerPid ?? 0, 'SIGKILL');
-    expect(await reset).toEqual({ receive: true, send: false });
+    const told = await reset;
+    expect(told).toMatchObject({ receive: true, send: false });
+    expect(portOf(told.receiving)).toBe(node('origin')?.rtcPort);
+    expect(told.receiving?.consumers.map(({ kind }) => kind)).toEqual(['video', 'audio']);
+    // Who asks all the same gets another, and the one before is done with.
+    const before = told.receiving?.transport.id ?? '';
     const again = await viewer.channel.call('openReceive', { rtpCapabilities: viewer.capabilities });
     expect(portOf(again)).toBe(node('origin')?.rtcPort);
-    expect(again.consumers.map(({ kind }) => kind)).toEqual(['video', 'audio']);
+    expect(await refusal(viewer.channel.call('restartIce', { transportId: before }))).toBe('notFound');
     // The edge comes back, and those who come from now on are served by it.
     await expect
       .poll(async () => (server ? (await debugOf(server)).nodes.map(({ role }) => role) : []))

@@ -235,7 +235,7 @@ describe('joining where not all is as it should be', () => {
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     const joined = await joining;
     expect([joined.media, joined.state.title]).toEqual([null, 'Alley']);
-    expect(await reset).toEqual({ receive: true, send: false });
+    expect(await reset).toMatchObject({ receive: true, send: false });
     // It may have been told of the one node before the other was known to be gone.
     const received = async () => {
       try {
