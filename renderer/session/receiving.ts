@@ -175,6 +175,8 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     const old = program;
     setProgram(consumers);
     dropConsumers(old);
+    // Their first key frame came while the page was still making room for them; the browser would miss it for 200 ms before it asks.
+    askKeyframe();
   };
 
   const restartIce = async () => {
