@@ -175,8 +175,6 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     const old = program;
     setProgram(consumers);
     dropConsumers(old);
-    // Their first key frame came while the page was still making room for them; the browser would miss it for 200 ms before it asks.
-    askKeyframe();
   };
 
   const restartIce = async () => {
@@ -314,10 +312,14 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       // Picture and sound go together: the first word of it is enough. They are closed, as ever, when there are others.
       if (forsaken === program) return;
       forsaken = program;
-      reconsume().catch((error: unknown) => {
-        onlyExpected(error);
-        reopen();
-      });
+      // The first key frame came while the page was still making room for it; the browser would miss it for 200 ms before it asks.
+      // Not so where a thin line is what stopped the picture: it carries one key frame at a time.
+      reconsume()
+        .then(askKeyframe)
+        .catch((error: unknown) => {
+          onlyExpected(error);
+          reopen();
+        });
     },
     /** The show's guests or encoders have changed. */
     refreshFeeds: () => void feeds.refresh(),
