@@ -215,6 +215,12 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       });
   };
 
+  /** Of a path that was to be mended, and could not be. */
+  const elseReopen = (error: unknown) => {
+    onlyExpected(error);
+    reopen();
+  };
+
   const carryOut = (rung: Rung) => {
     switch (rung) {
       case 'keyframe':
@@ -301,10 +307,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
     replace: (opened: Receiving) => {
       cancelRetry();
       recoveries += 1;
-      adopt(opened, 'gone').catch((error: unknown) => {
-        onlyExpected(error);
-        reopen();
-      });
+      adopt(opened, 'gone').catch(elseReopen);
     },
     jump: watch.jump,
     consumerClosed: (consumerId: string) => {
@@ -314,12 +317,7 @@ export const createReceiving = (host: MediaHost, device: () => Device) => {
       forsaken = program;
       // The first key frame came while the page was still making room for it; the browser would miss it for 200 ms before it asks.
       // Not so where a thin line is what stopped the picture: it carries one key frame at a time.
-      reconsume()
-        .then(askKeyframe)
-        .catch((error: unknown) => {
-          onlyExpected(error);
-          reopen();
-        });
+      reconsume().then(askKeyframe).catch(elseReopen);
     },
     /** The show's guests or encoders have changed. */
     refreshFeeds: () => void feeds.refresh(),

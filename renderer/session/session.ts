@@ -184,7 +184,8 @@ const refusals: Partial<Record<CloseReason, string>> = {
   flood: 'This page sent too much at once and was disconnected. Reload the page.',
 };
 
-const initial: SessionState = {
+/** Before anything has come. */
+export const initialSession: SessionState = {
   connection: { kind: 'connecting' },
   show: null,
   health: null,
@@ -201,7 +202,7 @@ export const createSession = (options: SessionOptions): Session => {
   const open = options.open ?? openSocket;
   const random = options.random ?? Math.random;
   const origin = (options.location ?? location).origin;
-  const store = createStore<SessionState>(() => initial);
+  const store = createStore<SessionState>(() => initialSession);
   let channel: ClientEnd<ShowContract> | null = null;
   let resumeToken: string | undefined;
   let offsetMs = 0;

@@ -347,10 +347,10 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   };
 
   /** Told when there is something to come back to; where there is already, before anything else is done about the failure. */
-  const whenServed = (tell: () => void) => {
+  const whenServed = (tell: () => Promise<void> | void) => {
     const who = servedAs(joined().member.role);
-    if (placement.serves(who)) return tell();
-    placement.ready(who).then(tell).catch(unlessGone('a page could not be told of what it has lost'));
+    const told = placement.serves(who) ? Promise.resolve(tell()) : placement.ready(who).then(tell);
+    told.catch(unlessGone('a page could not be told of what it has lost'));
   };
 
   /** A viewer is given a new path with the news: to ask for it would take them a round trip more under a picture that stands. */
@@ -380,10 +380,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
       sending = true;
     }
     for (const [producerId, sent] of producers) if (sent.node === node) forgetProducer(producerId);
-    if (receiving || sending) {
-      const tell = () => resetMedia({ receive: receiving, send: sending });
-      whenServed(() => void tell().catch(unlessGone('a page could not be told of what it has lost')));
-    }
+    if (receiving || sending) whenServed(() => resetMedia({ receive: receiving, send: sending }));
   };
 
   /** The program is gone and its transport stands: a page that consumes anew on it is spared a new connection. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import { expectAccessible } from '../support/accessible.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
+import { nightTee } from '../support/products.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 import type { SyntheticStudioPage } from '../support/synthetic-studio/page.ts';
@@ -46,13 +47,7 @@ beforeAll(async () => {
   [server, browser] = await Promise.all([startServer(), launchBrowser()]);
   [studioPath, fanPath] = await Promise.all([openWeakPath(server.origin), openWeakPath(server.origin)]);
   studio = await openSyntheticStudio(browser, server, studioPath);
-  await studio.call('setProduct', {
-    name: 'Night tee',
-    priceMinor: 2500,
-    currency: 'GBP',
-    stockTotal: 50,
-    pictureUrl: null,
-  });
+  await studio.call('setProduct', nightTee);
   await studio.goLive();
   const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
   await fanPath.install(context);

@@ -9,6 +9,7 @@ import { productId } from '../../sfu-server/protocol/shop.ts';
 import * as z from 'zod';
 import { chromiumArgs, chromiumBin, launchBrowser } from '../support/browser.ts';
 import { joinStudio } from '../support/client.ts';
+import { nightTee } from '../support/products.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio } from '../support/synthetic-studio/index.ts';
 
@@ -78,13 +79,7 @@ afterEach(async () => {
 
 test('[SHOW5] [SHOW2] the server is killed: live again on its own, studio and fans come back; the laptop dies: another takes over', async () => {
   const studio = await openLaptop();
-  await studio.call('setProduct', {
-    name: 'Night tee',
-    priceMinor: 2500,
-    currency: 'GBP',
-    stockTotal: 50,
-    pictureUrl: null,
-  });
+  await studio.call('setProduct', nightTee);
   await studio.goLive();
   fan = await (await fans.newContext({ viewport: { width: 640, height: 900 } })).newPage();
   fan.on('load', () => (loads += 1));

@@ -6,6 +6,7 @@ import { productId } from '../../sfu-server/protocol/shop.ts';
 import { expectAccessible } from '../support/accessible.ts';
 import { launchBrowser, patienceMs } from '../support/browser.ts';
 import { joinViewer } from '../support/client.ts';
+import { nightTee } from '../support/products.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openSyntheticStudio, type SyntheticStudio } from '../support/synthetic-studio/index.ts';
 import { closePeople } from './studio-steps.ts';
@@ -110,13 +111,7 @@ const productUrl = async (page: Page) => {
 /** The studio's show has a product and goes on air. */
 const goOnAir = async () => {
   await studio.call('setTitle', { title: 'Night market drop' });
-  await studio.call('setProduct', {
-    name: 'Night tee',
-    priceMinor: 2500,
-    currency: 'GBP',
-    stockTotal: 50,
-    pictureUrl: null,
-  });
+  await studio.call('setProduct', nightTee);
   await studio.goLive();
 };
 

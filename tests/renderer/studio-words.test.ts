@@ -17,25 +17,17 @@ import {
 } from '../../renderer/ui/format.ts';
 import type { Health } from '../../sfu-server/protocol/messages.ts';
 import { maxPriceMinor } from '../../sfu-server/protocol/shop.ts';
-import { emptyScene, guestId, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
-import { emptyShop } from '../support/products.ts';
+import { emptyScene, guestId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { liveShow } from '../support/page-states.ts';
 
 const nowMs = 1_000_000;
 const ana = guestId.parse('ana');
 
 const show = (change: Partial<ShowState> = {}): ShowState => ({
-  ...showState.parse({
-    seq: 1,
-    id: 'show',
-    title: 'Night drop',
-    phase: { kind: 'live', sinceMs: 0 },
-    program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
-    ...emptyShop,
-    viewers: 0,
-    studio: 'present',
-    scene: emptyScene,
-    guests: [],
-  }),
+  ...liveShow,
+  title: 'Night drop',
+  viewers: 0,
+  studio: 'present',
   ...change,
 });
 

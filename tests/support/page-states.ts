@@ -1,7 +1,7 @@
 // What a page knows once it has joined, for tests of what follows from it. A page that really joins is made by the server under
 // test.
-import type { Connection, SessionState } from '../../renderer/session/session.ts';
-import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { initialSession, type Connection, type SessionState } from '../../renderer/session/session.ts';
+import { emptyScene, showState, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { emptyShop } from './products.ts';
 
 export const joined: Extract<Connection, { kind: 'joined' }> = {
@@ -14,9 +14,9 @@ export const joined: Extract<Connection, { kind: 'joined' }> = {
 };
 
 /** A show with the studio's picture on air. */
-export const liveShow: ShowState = {
+export const liveShow: ShowState = showState.parse({
   seq: 1,
-  id: showId.parse('s'),
+  id: 's',
   title: 'Drop',
   phase: { kind: 'live', sinceMs: 0 },
   program: { source: 'studio', reason: 'studioHealthy', sinceMs: 0, lock: 'none' },
@@ -25,17 +25,11 @@ export const liveShow: ShowState = {
   studio: 'absent',
   scene: emptyScene,
   guests: [],
-};
+});
 
 /** Of a page that has joined and has no picture yet. */
 export const joinedSession = (change: Partial<SessionState> = {}): SessionState => ({
+  ...initialSession,
   connection: joined,
-  show: null,
-  health: null,
-  mixMinusAvailable: false,
-  notice: null,
-  program: { video: null, audio: null },
-  picture: { kind: 'none' },
-  sending: { kind: 'none' },
   ...change,
 });

@@ -73,3 +73,12 @@ export const stockOf = (product: Product, stock: Stock): StateChange => ({
   ],
   drops: [],
 });
+
+/** What most shows of the tests sell, as `setProduct` takes it. */
+export const nightTee = {
+  name: 'Night tee',
+  priceMinor: 2500,
+  currency: 'GBP',
+  stockTotal: 50,
+  pictureUrl: null,
+} as const;
