@@ -11,7 +11,7 @@ const quiet = [
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
   'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,program-sending,recording,session,session-playback,sound-desk,standby-copy,studio-frame,studio-log,studio-words}.test.ts',
   'tests/renderer/{frame-pace,production-desk,program-watch,rounds,scenes,source-loss}.test.ts',
-  'tests/sfu-server/{config,encoder-keys,productions,store}.test.ts',
+  'tests/sfu-server/{chat,config,encoder-keys,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
   'tests/studio-media/{channel-strip,colour,i420,scene,sound-meter,steered-buffer,timed-buffer}.test.ts',
   'tests/electron/{ipc,keyring,recordings}.test.ts',
@@ -19,7 +19,7 @@ const quiet = [
 
 /** Real servers, processes, databases and pages, but no media that runs in real time: two files at once, one per core. */
 const servers = [
-  'tests/sfu-server/{clips,joining,server,shutdown,whip}.test.ts',
+  'tests/sfu-server/{chat-door,clips,joining,server,shutdown,whip}.test.ts',
   'tests/shop/{drop-mails,order-server,shop-door}.test.ts',
   'tests/scripts/*.test.ts',
   'tests/electron/{desktop,server-process}.test.ts',

@@ -8,12 +8,14 @@ export type RateOptions = {
   burst: number;
   /** … and then so much a second. */
   perSecond: number;
+  /** For whoever comes too often; the one of `tooFast` when left out. */
+  sentence?: string;
 };
 
 /** Beyond this many keys, those with a full bucket are forgotten: they would begin with a full one anyway. */
 const maxKeys = 20_000;
 
-export const createRate = ({ now, burst, perSecond }: RateOptions) => {
+export const createRate = ({ now, burst, perSecond, sentence }: RateOptions) => {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   const tokensOf = (key: string): number => {
     const bucket = buckets.get(key);
@@ -29,7 +31,7 @@ export const createRate = ({ now, burst, perSecond }: RateOptions) => {
     }
   };
   const check = (key: string): void => {
-    if (tokensOf(key) < 1) throw new AppError('tooFast');
+    if (tokensOf(key) < 1) throw new AppError('tooFast', sentence);
   };
   const count = (key: string, by: number): void => {
     buckets.set(key, { tokens: Math.min(burst, tokensOf(key) - by), atMs: now() });

@@ -58,6 +58,8 @@ export const errorTable = {
     retry: true,
     text: 'That was very fast. Wait a few seconds, then try again.',
   },
+  badName: { audience: 'viewer', retry: false, text: 'Choose another name.' },
+  muted: { audience: 'viewer', retry: false, text: 'The host has muted you for the rest of this show.' },
   full: { audience: 'viewer', retry: true, text: 'This show is full. Try again in a moment.' },
   timeout: { audience: 'crew', retry: true, text: 'No answer in time. Check the connection and try again.' },
   mediaUnavailable: {

@@ -12,6 +12,7 @@ import {
   transportOffer,
   videoCodec,
 } from './media.ts';
+import { chatEvents, chatRequests } from './chat.ts';
 import { orderEvents, orderRequests } from './order-messages.ts';
 import { encoderRequests } from './encoders.ts';
 import { productionRequests, sourceId } from './production.ts';
@@ -166,6 +167,7 @@ export const showContract = {
     ...standbyRequests,
     ...shopRequests,
     ...orderRequests,
+    ...chatRequests,
 
     // Co-hosts. A token is shown once; the server keeps only its hash.
     inviteGuest: {
@@ -179,6 +181,7 @@ export const showContract = {
   events: {
     ...shopEvents,
     ...orderEvents,
+    ...chatEvents,
     /** First word of the server: what its routers can do, so that `join` needs no round trip of its own for it. */
     capabilities: z.object({ rtpCapabilities }),
     state: z.object({ seq: z.int(), change: stateChange }),

@@ -1,6 +1,7 @@
 // What can lie over the picture: words, brand kit and the card with the code, with their limits.
 // Not its job: which of it is on the picture right now (state.ts `scene`), how it is drawn (renderer/studio/media/overlay.ts).
 import * as z from 'zod/mini';
+import { chatMessageId } from './chat.ts';
 
 /** SHA-256 of a file that the studio's machine keeps. */
 export const digest = z.string().check(z.regex(/^[a-f0-9]{64}$/, 'a SHA-256 in hexadecimal'));
@@ -51,11 +52,13 @@ export const ticker = z.object({
 export type Ticker = z.infer<typeof ticker>;
 
 export const maxPinnedText = 200;
-/** Somebody's words on the picture: typed by the director, later taken from chat. */
+/** Somebody's words on the picture: typed by the director, or taken from the chat. */
 export const pinnedMessage = z.object({
   /** Whose words; may be empty. */
   name: words(40),
   text: z.string().check(z.minLength(1, 'write a message to pin'), z.maxLength(maxPinnedText)),
+  /** Of the chat: when that message is removed, it leaves the picture too. */
+  messageId: z.optional(chatMessageId),
 });
 export type PinnedMessage = z.infer<typeof pinnedMessage>;
 

@@ -24,6 +24,7 @@ import { hashToken, newToken, sameToken } from '../access/tokens.ts';
 import type { Store } from '../store/database.ts';
 import type { LiveNode, Placement, Served } from './placement.ts';
 import type { Member, Show } from './show.ts';
+import { createChatDoor } from './chat-door.ts';
 import { createOrderDoor, type OrderLimits } from './order-door.ts';
 import { createShopDoor, type ShopLimits } from './shop-door.ts';
 import type { Clips } from './clips.ts';
@@ -444,6 +445,11 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     limits: options.orderLimits,
     tell: (receipt) => channel.emit('receipt', receipt),
   });
+  const chatDoor = createChatDoor({
+    joined,
+    address: options.address,
+    send: (event) => channel.emitEncoded(event),
+  });
   const handlers: Handlers<ShowContract> = {
     join,
     openReceive: ({ rtpCapabilities }) => openReceive(joined().member.role, rtpCapabilities),
@@ -520,6 +526,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     removeClip: async ({ clipId }) => done(await options.clips.remove(clipId)),
     ...shopDoor.handlers,
     ...orderDoor.handlers,
+    ...chatDoor.handlers,
     inviteGuest: ({ name }) => joined().show.inviteGuest(name),
     renewGuestLink: ({ guestId }) => ({ token: joined().show.renewGuestLink(guestId) }),
     revokeGuest: ({ guestId }) => done(joined().show.revokeGuest(guestId)),
@@ -548,6 +555,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
   channel.onClose((reason) => {
     shopDoor.close();
     orderDoor.close();
+    chatDoor.close();
     if (identity.kind === 'anonymous') return releaseMedia();
     const { show, member } = identity;
     show.leave(member);

@@ -15,6 +15,7 @@ import {
   type StateChange,
 } from '../protocol/state.ts';
 import { hashToken, newPublicId, newToken } from '../access/tokens.ts';
+import { createChat } from '../chat/chat.ts';
 import type { CrewId, CrewMember } from '../protocol/shop.ts';
 import type { Encoder } from '../protocol/encoders.ts';
 import type { Standby } from '../protocol/standby.ts';
@@ -95,6 +96,17 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
       }
     },
     trade,
+    log,
+  });
+  const chat = createChat({
+    store,
+    show: row.id,
+    clock,
+    endedMs: row.phase.kind === 'ended' ? row.phase.endedMs : null,
+    cast: () => state.guests.map(({ name }) => name),
+    onRemoved: (messageId) => {
+      if (state.scene.pinned?.messageId === messageId) setScene({ ...state.scene, pinned: null });
+    },
     log,
   });
   let state: ShowState = {
@@ -249,7 +261,14 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     return guest;
   };
 
-  const setScene = (scene: Scene) => {
+  /** A page may still have words pinned that were removed from the chat meanwhile. */
+  const withoutRemovedWords = (scene: Scene): Scene => {
+    const { pinned } = scene;
+    const isGone = pinned?.messageId !== undefined && chat.isRemoved(pinned.messageId);
+    return isGone ? { ...scene, pinned: null } : scene;
+  };
+  const setScene = (wanted: Scene) => {
+    const scene = withoutRemovedWords(wanted);
     for (const guestId of scene.guestIds) knownGuest(guestId);
     store.saveScene(row.id, scene);
     change({ kind: 'scene', scene });
@@ -278,6 +297,9 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     state: () => state,
     /** What it sells; every change there becomes one of this show's. */
     shop,
+    chat,
+    /** Throws `notFound` for one who is not in the show any more. */
+    guestName: (id: GuestId): string => knownGuest(id).name,
     isLive: () => state.phase.kind === 'live',
 
     // --- members -----------------------------------------------------------------------------------------------------
@@ -458,6 +480,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
         change({ kind: 'phase', phase });
         over = true;
         shop.showEnded();
+        chat.showEnded(phase.endedMs);
         record('ended', {});
         await media().setOnAir(false);
       }),
@@ -538,6 +561,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
       cancelViewerCount?.();
       for (const member of members.values()) member.close(reason);
       members.clear();
+      chat.close();
       await shop.close();
     },
     snapshot: () => ({
@@ -549,6 +573,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
       studioProducers,
       members: members.size,
       shop: shop.snapshot(),
+      chat: chat.snapshot(),
       guests: state.guests.map(({ id, name, presence }) => ({ id, name, presence: presence.kind })),
     }),
   };

@@ -22,9 +22,10 @@ import { sql as theDrop } from './migrations/0002-the-drop.ts';
 import { sql as standbyClips } from './migrations/0003-standby-clips.ts';
 import { sql as productions } from './migrations/0004-productions.ts';
 import { sql as dropMails } from './migrations/0005-drop-mails.ts';
+import { sql as chat } from './migrations/0006-chat.ts';
 
 /** In order; the position is the schema's version. */
-const migrations: readonly string[] = [firstLight, theDrop, standbyClips, productions, dropMails];
+const migrations: readonly string[] = [firstLight, theDrop, standbyClips, productions, dropMails, chat];
 
 /** A column that holds JSON of a shape. */
 export const json = <T extends z.ZodMiniType>(schema: T) =>
