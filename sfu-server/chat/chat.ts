@@ -250,13 +250,10 @@ export const createChat = (options: ChatOptions) => {
 
   // --- writing -----------------------------------------------------------------------------------------------------------
 
-  const written = (writer: Writer, clientId: string): Kept | undefined => {
-    // Only what was written lately is ever sent again.
-    for (const message of [...messages.values()].reverse()) {
-      if (message.author.writerId === writer.id && message.clientId === clientId) return message;
-    }
-    return undefined;
-  };
+  const written = (writer: Writer, clientId: string): Kept | undefined =>
+    [...messages.values()].find(
+      (message) => message.author.writerId === writer.id && message.clientId === clientId,
+    );
   const repeats = (writer: Writer, text: string): boolean => {
     const last = [...messages.values()]
       .filter(({ author }) => author.writerId === writer.id)

@@ -87,11 +87,10 @@ const roleWords = ['host', 'hosts', 'cohost', 'director', 'moderator', 'admin', 
 const [confusables, leetSpeak] = [resolveConfusablesTransformer(), resolveLeetSpeakTransformer()];
 /** What a name looks like at a glance, for comparing only: look-alikes, figures for letters and doubles are one. */
 const looksLike = (name: string): string =>
-  [...bare(name)]
-    .map((letter) => {
-      const code = confusables.transform(letter.codePointAt(0) ?? 0) ?? 0;
-      return String.fromCodePoint(leetSpeak.transform(code) ?? code);
-    })
+  Array.from(bare(name), (letter) => {
+    const code = confusables.transform(letter.codePointAt(0) ?? 0) ?? 0;
+    return String.fromCodePoint(leetSpeak.transform(code) ?? code);
+  })
     .join('')
     .toLowerCase()
     .replace(/l/g, 'i')
