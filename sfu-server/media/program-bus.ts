@@ -74,12 +74,12 @@ const maxSkewMs = 150;
 /** A sound card or mixer that stalled leaves its timestamps behind for good, and reports must say so; more than this is nonsense. */
 const maxReportedSkewMs = 5_000;
 /**
- * How much older the studio's sound is reported than its sender reports say. Browsers report the moment a packet is made, when its
- * first sample has waited for the packet to fill (20 ms), for its block (10 ms), and for the mixer (35 ms quiet, 60 busy) longer
- * than the picture for the compositor and its encoder: 15 to 50 ms in all, measured at a fan's ear and eye (`npm run soak`). A
- * fan's browser leaves up to 30 ms uncorrected, nearly always with the picture late; some of that is allowed for here.
+ * How much longer the studio's sound has been on its way than its picture when both arrive together: sound waits in the mixer (35 ms quiet,
+ * 60 busy), for its block (10) and for its packet to fill (20), and decodes 7 ms late; a fan's browser takes for granted that
+ * sound and picture reach ear and eye equally fast, which they do not by some 20 ms. Measured at a fan's ear and eye (`npm run soak`)
+ * as 85 to 115; a fan's browser leaves up to 30 ms uncorrected.
  */
-export const soundUntoldMs = 20;
+export const soundUntoldMs = 95;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
 /** A new audience (a node that took over, an edge that was joined) may make the clip skip to a key frame this long, … */
@@ -352,15 +352,20 @@ export class ProgramBus {
     return Math.max(earliestMs - maxSkewMs, Math.min(earliestMs + maxSkewMs, programMs));
   }
 
-  /** As its sender's reports have it; `undefined` before the first. */
+  /** When it was captured, in program time; `undefined` for a picture before its sender's first report. */
   #capturedAtProgramMs(feed: Feed, timestamp: number): number | undefined {
-    const reportedMs = feed.clock.captureMs(timestamp);
-    const captureMs =
-      reportedMs === undefined || feed.kind === 'video' ? reportedMs : reportedMs - soundUntoldMs;
     this.#studioTransitMs ??= this.#studio?.shortestVideoTransitMs;
-    return captureMs === undefined || this.#studioTransitMs === undefined
-      ? undefined
-      : captureMs + this.#studioTransitMs;
+    const transitMs = this.#studioTransitMs;
+    if (feed.kind === 'video') {
+      const captureMs = feed.clock.captureMs(timestamp);
+      return captureMs === undefined || transitMs === undefined ? undefined : captureMs + transitMs;
+    }
+    const arrivedMs = feed.clock.quickestArrivalMs(timestamp);
+    if (arrivedMs === undefined) return undefined;
+    // The quickest sound came as the quickest picture did; that one's place in program time is known.
+    const quickestMs = this.#studio?.quickestVideoTransitMs;
+    const pictureMs = transitMs === undefined || quickestMs === undefined ? 0 : transitMs - quickestMs;
+    return arrivedMs + pictureMs - soundUntoldMs;
   }
 
   #reportAll(): void {

@@ -51,6 +51,11 @@ export function isFlowing(feed: Feed, nowMs: number): boolean {
   return nowMs - feed.lastPacketMs <= layerSilentMs;
 }
 
+const least = (values: readonly (number | undefined)[]): number | undefined => {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+};
+
 export type StudioProducers = Readonly<Partial<Record<Kind, types.Producer>>>;
 
 export type StudioIngestOptions = {
@@ -110,10 +115,12 @@ export class StudioIngest {
 
   /** The shortest way from capture to this thread that any video layer has had lately, ms; see IngestClock. */
   get shortestVideoTransitMs(): number | undefined {
-    const transits = this.feeds.video
-      .map(({ clock }) => clock.minTransitMs())
-      .filter((ms) => ms !== undefined);
-    return transits.length > 0 ? Math.min(...transits) : undefined;
+    return least(this.feeds.video.map(({ clock }) => clock.minTransitMs()));
+  }
+
+  /** The same over the window in which sound and picture are compared. */
+  get quickestVideoTransitMs(): number | undefined {
+    return least(this.feeds.video.map(({ clock }) => clock.quickestTransitMs()));
   }
 
   /** Asks for a key frame on every layer. */

@@ -36,10 +36,30 @@ describe('an ingest clock', () => {
     expect(clock.earliestArrivalMs(stamp(29))).toBeCloseTo(29 * (100 / 3) + 5, 6);
   });
 
+  it('knows the quickest of five seconds by arrivals alone, whatever a report says', () => {
+    const clock = new IngestClock(90_000);
+    expect(clock.quickestArrivalMs(stamp(0))).toBeUndefined();
+    feed(clock, 60, (frame) => (frame === 31 ? 8 : 20 + (frame % 7)));
+    expect(clock.quickestArrivalMs(stamp(59))).toBeCloseTo(59 * (100 / 3) + 8, 6);
+    expect(clock.quickestTransitMs()).toBeUndefined();
+    clock.reported(1e12, stamp(0));
+    expect(clock.quickestTransitMs()).toBeCloseTo(8 - 1e12, 2);
+    // Another constant in the reports moves the transit, never the arrival.
+    clock.reported(1e12 + 140, stamp(0));
+    expect(clock.quickestTransitMs()).toBeCloseTo(8 - 1e12 - 140, 2);
+    expect(clock.quickestArrivalMs(stamp(0))).toBeCloseTo(8, 6);
+    // Frame 31 came a second into it: still known after five seconds, forgotten after seven.
+    feed(clock, 100, () => 20, 60);
+    expect(clock.quickestArrivalMs(stamp(0))).toBeCloseTo(8, 6);
+    feed(clock, 50, () => 20, 160);
+    expect(clock.quickestArrivalMs(stamp(0))).toBeCloseTo(20, 6);
+  });
+
   it('begins anew with a sender whose timestamps jumped back', () => {
     const clock = new IngestClock(90_000);
     feed(clock, 30, () => 10);
     clock.arrived(stamp(-4000), 5000);
     expect(clock.earliestArrivalMs(stamp(-4000))).toBe(5000);
+    expect(clock.quickestArrivalMs(stamp(-4000))).toBe(5000);
   });
 });

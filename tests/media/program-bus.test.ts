@@ -396,7 +396,7 @@ describe('the program', () => {
     }
   });
 
-  it('tells viewers the true time of picture and sound, whatever clock the studio has', async () => {
+  it('tells viewers the true time of picture and sound, whatever clock the studio has and its reports say of its sound', async () => {
     const rig = await openRig('VP8', 1);
     const studio = await StudioStandIn.open(router, await shortClip('VP8'), 1);
     const socket = createSocket('udp4');
@@ -445,7 +445,7 @@ describe('the program', () => {
           ({ timestamp, unixMs }) =>
             unixMs - (report.unixMs + circularDistance(report.timestamp, timestamp, 32) / perMs),
         );
-        // What no browser's report tells of its sound is added by the bus.
+        // What sound has waited longer in a studio than its picture is added by the bus.
         return Math.min(...delays) - (index === 0 ? 0 : soundUntoldMs);
       });
       console.log(

@@ -39,6 +39,8 @@ export async function shortClip(codec: 'VP8' | 'H264'): Promise<StandbyClip> {
 const studioMark = Buffer.from('studio');
 /** The studio's clocks have nothing to do with the node's. */
 const senderClockAheadMs = 123_456_789;
+/** Chromium's reports give the times of each track a constant of their own. */
+const soundReportedLateMs = 140;
 const timestampOffset = 0x8000_1234;
 
 export class StudioStandIn {
@@ -149,8 +151,8 @@ export class StudioStandIn {
   #report(layers: number): void {
     if (!this.#players.audio.isPlaying) return;
     const nowMs = performance.now();
-    const unixMs = performance.timeOrigin + nowMs + senderClockAheadMs;
-    const report = (ssrc: number, codec: ProgramCodec) =>
+    const clockMs = performance.timeOrigin + nowMs + senderClockAheadMs;
+    const report = (ssrc: number, codec: ProgramCodec, unixMs = clockMs) =>
       this.#transport.sendRtcp(
         writeSenderReport({
           ssrc,
@@ -160,7 +162,7 @@ export class StudioStandIn {
           octetCount: 1,
         }),
       );
-    report(1000, 'opus');
+    report(1000, 'opus', clockMs + soundReportedLateMs);
     for (let layer = 0; layer < layers; layer += 1) report(2000 + layer, 'vp8');
   }
 }

@@ -54,8 +54,11 @@ export type DeskReport =
 
 /** Beyond this what is old is left out: nobody wants to hear half a second late what was said. */
 const mostCatchUpMs = 500;
-/** A listener that is so many blocks behind gets no more until it has taken some. */
-const mostQueuedBlocks = 20;
+/**
+ * A listener that is so many blocks behind gets no more until it has taken some. All that is caught up with at once must fit: sound
+ * that is left out here is time that the sender loses for good, and fans' lips are apart for half a minute.
+ */
+const mostQueuedBlocks = mostCatchUpMs / blockMs + 10;
 const levelsEveryBlocks = 5;
 const reportEveryBlocks = 100;
 
