@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchBrowser } from '../tests/support/browser.ts';
 import { startServer, type TestServer } from '../tests/support/server.ts';
+import { takeChat } from './shots-chat.ts';
 import { takeShop } from './shots-shop.ts';
 
 const { values: flags } = parseArgs({ options: { readme: { type: 'boolean', default: false } } });
@@ -16,6 +17,7 @@ mkdirSync(folder, { recursive: true });
 
 const sizes = {
   phone: { width: 390, height: 844 },
+  sideways: { width: 844, height: 390 },
   laptop: { width: 1280, height: 800 },
   small: { width: 1280, height: 720 },
   wide: { width: 1600, height: 900 },
@@ -202,6 +204,7 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.getByRole('button', { name: /^Go live/ }).click();
   await studio.getByRole('button', { name: /^End/ }).waitFor();
 
+  await studio.getByRole('tab', { name: 'People' }).click();
   await studio.getByLabel('Guest’s name').fill('Ada');
   await studio.getByRole('button', { name: 'Invite' }).click();
   const link = await studio.getByRole('textbox', { name: 'link for Ada' }).inputValue();
@@ -239,6 +242,9 @@ const takeAll = async (server: TestServer, browser: Browser) => {
   await studio.keyboard.press('j');
   await shoot(studio, 'studio-log', 'wide');
   await studio.getByRole('tab', { name: 'Mixer' }).click();
+
+  await takeChat({ browser, studio, viewer, guest, viewerUrl: server.viewerUrl, shoot });
+  await studio.locator('body').click({ position: { x: 5, y: 5 } });
 
   await studio.keyboard.press('Shift+S');
   await viewer.getByText('Back in a moment').first().waitFor();

@@ -9,7 +9,7 @@ const quiet = [
   'tests/architecture.test.ts',
   'tests/protocol/*.test.ts',
   'tests/media/{chooser,ingest-clock,rtp}.test.ts',
-  'tests/renderer/{clap,connection-words,feeds,ladder,loudness,offer,program-sending,recording,session,session-playback,sound-desk,standby-copy,studio-frame,studio-log,studio-words}.test.ts',
+  'tests/renderer/{chat,clap,connection-words,feeds,ladder,loudness,offer,program-sending,recording,session,session-playback,sound-desk,standby-copy,studio-frame,studio-log,studio-words}.test.ts',
   'tests/renderer/{frame-pace,production-desk,program-watch,rounds,scenes,source-loss}.test.ts',
   'tests/sfu-server/{chat,config,encoder-keys,productions,store}.test.ts',
   'tests/shop/{csv,drops,holds,images,money,orders,payments}.test.ts',
@@ -40,7 +40,7 @@ const pictures = [
 
 /** A small studio and a fan, pages without media, or a part of the server, who wait for what they see and measure nothing: two files at once. */
 const smallShows = [
-  'tests/e2e/{connection,drop,node-death,recovery,server-death,standby-clip,trouble,viewer}.test.ts',
+  'tests/e2e/{chat,connection,drop,node-death,recovery,server-death,standby-clip,trouble,viewer}.test.ts',
   'tests/renderer/session-media.test.ts',
   'tests/media/node.test.ts',
   'tests/electron/packaging.test.ts',

@@ -6,6 +6,7 @@ import type { Session, SessionState } from '../session/session.ts';
 import { Button, Select } from '../ui/controls.tsx';
 import { Meter } from '../ui/meter.tsx';
 import { Picture } from '../ui/picture.tsx';
+import { BoothChat } from './booth-chat.tsx';
 import type { DeviceIdentity, SlotState } from '../ui/devices.ts';
 import { bannerFor } from './banner.ts';
 import type { Booth, BoothState } from './booth.ts';
@@ -104,6 +105,7 @@ const Joined = ({ session }: { session: Session }) => {
         </div>
       </div>
       <Devices />
+      <BoothChat session={session} />
       <Button kind="quiet" onPress={() => booth.leave()}>
         Leave the show
       </Button>

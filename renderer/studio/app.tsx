@@ -69,10 +69,10 @@ const DeskPage = () => {
         </div>
       </main>
       <Separator edge="side" label="Width of the side" along="x" grows="backward" />
-      <aside className="side" aria-label="Drop and people">
+      <aside className="side" aria-label="Drop, chat and people">
         <Slot id="sideTop" label="Shop" panels={panels} />
         <Separator edge="sideSplit" label="Height of the shop" along="y" grows="forward" />
-        <Slot id="sideBottom" label="People" panels={panels} />
+        <Slot id="sideBottom" label="Chat and people" panels={panels} />
       </aside>
       <HealthLine />
       <OpenSheet />

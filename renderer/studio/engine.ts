@@ -15,6 +15,7 @@ import {
 } from '../../sfu-server/protocol/state.ts';
 import { createSession, type Session, type SessionState } from '../session/session.ts';
 import { keepAwake } from './desktop.ts';
+import { createChatDesk, type ChatDesk } from './chat-desk.ts';
 import { createConnectionDesk, type ConnectionDesk } from './connection.ts';
 import { createStandbyDesk, type StandbyDesk } from './standby.ts';
 import { createGuestDesk, type GuestDesk } from './guests.ts';
@@ -88,6 +89,7 @@ export interface Studio {
   readonly pictures: PictureSources;
   readonly screens: ScreenDesk;
   readonly overlays: OverlayDesk;
+  readonly chat: ChatDesk;
   readonly overlayFiles: OverlayFiles;
   /** What happened so far, in words. */
   readonly log: Log;
@@ -292,6 +294,8 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     },
     tell,
   });
+
+  const chat = createChatDesk({ session, change: (change) => program.change(change), call: act });
 
   // --- Following the session ---------------------------------------------------------------------------------------
 
@@ -522,6 +526,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
     pictures,
     screens,
     overlays,
+    chat,
     overlayFiles,
     programTrack: compositor.track,
     previewTrack: compositor.previewTrack,
@@ -590,6 +595,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       shop.close();
       standby.close();
       overlays.close();
+      chat.close();
       overlayFiles.close();
       production.close();
       screens.close();
@@ -614,6 +620,7 @@ export const createStudio = async (options: { key: string }): Promise<Studio> =>
       pictures: pictures.snapshot(),
       screens: screens.snapshot(),
       overlays: overlays.snapshot(),
+      chat: chat.snapshot(),
       overlayFiles: overlayFiles.snapshot(),
       guests: guests.snapshot(),
       shop: shop.snapshot(),

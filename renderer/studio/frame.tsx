@@ -22,6 +22,8 @@ export type PanelEntry = {
   /** On its tab; the panel's own heading says the same. */
   title: string;
   Panel: ComponentType;
+  /** Beside the title, as the panel may be behind another: how much waits in it. */
+  TabCount?: ComponentType;
 };
 
 /** Something that lies over the side until it is closed. */
@@ -63,6 +65,7 @@ export const Slot = ({ id, label, panels }: { id: SlotId; label: string; panels:
               onClick={() => layout.open(each.id)}
             >
               {each.title}
+              {each.TabCount && <each.TabCount />}
             </button>
           ))}
         </div>

@@ -243,6 +243,26 @@ const bindings = [
     press: ({ studio }) => studio.recording.mark(),
   },
   {
+    id: 'writeChat',
+    keys: 'A',
+    group: 'Desk',
+    words: 'Write in the chat; Escape goes back to the desk',
+    press: ({ studio, layout }) => {
+      layout.open('chat');
+      studio.chat.goTo('line');
+    },
+  },
+  {
+    id: 'waitingChat',
+    keys: 'N',
+    group: 'Desk',
+    words: 'To the next chat message that waits for you',
+    press: ({ studio, layout }) => {
+      layout.open('chat');
+      studio.chat.goTo('waiting');
+    },
+  },
+  {
     id: 'health',
     keys: 'H',
     group: 'Desk',

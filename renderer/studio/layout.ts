@@ -35,7 +35,7 @@ export const usualSizes = ({ innerWidth, innerHeight }: WindowSize): Sizes => {
     side: usualSidePx,
     dock: clampSize('dock', innerHeight - barsAndControlsPx - pictureHeightPx),
     dockSplit: 45,
-    sideSplit: 60,
+    sideSplit: 54,
   };
 };
 

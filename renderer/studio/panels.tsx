@@ -1,5 +1,6 @@
 // Which panels the page has and where each lives, and which sheets: one line each, panels in the order of their tabs. Each
-// brings its own file and css. Chat will be a line in `sideBottom`.
+// brings its own file and css.
+import { ChatPanel, ChatTabCount } from './chat-panel.tsx';
 import { ConnectionPanel } from './connection-panel.tsx';
 import { DropPanel } from './drop.tsx';
 import type { PanelEntry, SheetEntry } from './frame.tsx';
@@ -26,6 +27,7 @@ export const panels: readonly PanelEntry[] = [
   { id: 'log', slot: 'dockRight', title: 'Log', Panel: LogPanel },
   { id: 'connection', slot: 'dockRight', title: 'Connection', Panel: ConnectionPanel },
   { id: 'shop', slot: 'sideTop', title: 'Shop', Panel: DropPanel },
+  { id: 'chat', slot: 'sideBottom', title: 'Chat', Panel: ChatPanel, TabCount: ChatTabCount },
   { id: 'people', slot: 'sideBottom', title: 'People', Panel: PeoplePanel },
 ];
 

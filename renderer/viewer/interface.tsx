@@ -16,6 +16,15 @@ import type { StandbyCopy } from './standby-copy.ts';
 import { statusOf, wordsFor, type Status, type StatusWords } from './status.ts';
 
 const ProductCard = lazy(async () => ({ default: (await import('../ui/product-card.tsx')).ProductCard }));
+/** After the picture and the card: it comes when the page is idle, soon in any case. */
+const ViewerChat = lazy(async () => {
+  await new Promise<void>((resolve) => {
+    // Safari has no such callback.
+    if ('requestIdleCallback' in window) requestIdleCallback(() => resolve(), { timeout: 1_500 });
+    else setTimeout(resolve, 500);
+  });
+  return { default: (await import('./chat.tsx')).ViewerChat };
+});
 const BuySheet = lazy(async () => ({ default: (await import('./buy-sheet.tsx')).BuySheet }));
 
 /** Shorter breaks are over before anybody has read about them. */
@@ -165,6 +174,9 @@ const Beside = ({ session, status, lost }: { session: Session; status: Status; l
           />
         </Suspense>
       )}
+      <Suspense fallback={null}>
+        <ViewerChat session={session} />
+      </Suspense>
     </>
   );
 };

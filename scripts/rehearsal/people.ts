@@ -121,6 +121,7 @@ export const inviteGuest = async (
   name = 'Ada',
   way: { origin?: string; prepare?: (context: BrowserContext) => Promise<void>; bars?: Bars } = {},
 ): Promise<CoHost> => {
+  await studio.getByRole('tab', { name: 'People' }).click();
   await studio.getByLabel('Guest’s name').fill(name);
   await studio.getByRole('button', { name: 'Invite' }).click();
   const link = await studio.getByRole('textbox', { name: `link for ${name}` }).inputValue();

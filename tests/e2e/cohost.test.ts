@@ -23,6 +23,7 @@ const program = '[aria-label="Program: the picture fans get"]';
 const programAtGuest = '[aria-label="The program fans see"]';
 
 const invite = async (studio: Page, name: string): Promise<string> => {
+  await studio.getByRole('tab', { name: 'People' }).click();
   await studio.getByLabel('Guest’s name').fill(name);
   await studio.getByRole('button', { name: 'Invite' }).click();
   return studio.getByLabel(`link for ${name}`, { exact: true }).inputValue();

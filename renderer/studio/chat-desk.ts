@@ -1,0 +1,78 @@
+// What the director does with the chat: shows, removes, mutes, pins, closes it, writes as host. Where the keyboard should go in its
+// panel, as a key asks for it. Not its job: what is held and who is told (the server), drawing (chat-panel.tsx).
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type {
+  ChatMessage,
+  ChatMessageId,
+  ChatSettings,
+  ChatWriterId,
+} from '../../sfu-server/protocol/chat.ts';
+import { maxPinnedText } from '../../sfu-server/protocol/overlays.ts';
+import type { Scene } from '../../sfu-server/protocol/state.ts';
+import { createChat, type Chat } from '../session/chat.ts';
+import type { Session } from '../session/session.ts';
+import type { Outcome } from './engine.ts';
+
+export type ChatDeskState = {
+  /** Where a key wants the keyboard; null once the panel has put it there. */
+  wanted: 'line' | 'waiting' | null;
+  /** Rules and muted fans are shown in place of the messages. */
+  house: boolean;
+};
+
+export interface ChatDesk {
+  readonly chat: Chat;
+  readonly store: StoreApi<ChatDeskState>;
+  /** What was held, or removed by mistake. */
+  show(id: ChatMessageId): Promise<Outcome>;
+  /** Off every page at once, and off the picture. */
+  remove(id: ChatMessageId): Promise<Outcome>;
+  mute(writerId: ChatWriterId): Promise<Outcome>;
+  unmute(writerId: ChatWriterId): Promise<Outcome>;
+  saveSettings(settings: ChatSettings): Promise<Outcome>;
+  /** Puts it on the picture in the place of another; what is too long for a picture is cut. */
+  pin(message: ChatMessage): void;
+  unpin(): void;
+  goTo(place: 'line' | 'waiting'): void;
+  showHouse(shown: boolean): void;
+  /** The keyboard is where it was wanted. */
+  arrived(): void;
+  close(): void;
+  snapshot(): object;
+}
+
+const forPicture = (text: string): string =>
+  text.length <= maxPinnedText ? text : `${text.slice(0, maxPinnedText - 1).trimEnd()}…`;
+
+export const createChatDesk = (options: {
+  session: Session;
+  /** Changes what is on program, here at once and on the server. */
+  change: (change: Partial<Scene>) => void;
+  /** Runs a request; what did not work is said. */
+  call: (work: () => Promise<unknown>) => Promise<Outcome>;
+}): ChatDesk => {
+  const { session, change, call } = options;
+  const store = createStore<ChatDeskState>(() => ({ wanted: null, house: false }));
+  const chat = createChat(session, null);
+  const close = chat.open();
+  return {
+    chat,
+    store,
+    show: (messageId) => call(() => session.call('showMessage', { messageId })),
+    remove: (messageId) => call(() => session.call('removeMessage', { messageId })),
+    mute: (writerId) => call(() => session.call('muteWriter', { writerId })),
+    unmute: (writerId) => call(() => session.call('unmuteWriter', { writerId })),
+    saveSettings: (settings) => call(() => session.call('saveChatSettings', { settings })),
+    pin: ({ id, author, text }) =>
+      change({ pinned: { name: author.name, text: forPicture(text), messageId: id } }),
+    unpin: () => change({ pinned: null }),
+    goTo: (wanted) => store.setState({ wanted, house: false }),
+    showHouse: (house) => store.setState({ house }),
+    arrived: () => store.setState({ wanted: null }),
+    close,
+    snapshot: () => {
+      const { chat: known, sending } = chat.store.getState();
+      return { messages: known?.messages.length ?? 0, sending: sending.kind };
+    },
+  };
+};

@@ -1,0 +1,135 @@
+// The chat of a show as people meet it: two fans, the director at the desk and a co-host, in real Chromium. No media flows here.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expectAccessible } from '../support/accessible.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { joinGuest } from '../support/client.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { expectNoOverflow, laptop, openPerson, phone } from './studio-steps.ts';
+
+let server: TestServer;
+let browser: Browser;
+beforeAll(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+const feed = (page: Page) => page.getByRole('log', { name: 'Chat messages' });
+const says = (page: Page, text: string) => feed(page).getByText(text, { exact: true });
+const gone = (page: Page, text: string) => says(page, text).waitFor({ state: 'detached' });
+const write = async (page: Page, text: string) => {
+  const line = page.getByLabel('Write a message');
+  await line.fill(text);
+  await line.press('Enter');
+};
+const pictureBox = (page: Page) => page.locator('#frame').boundingBox();
+
+it('a fan writes, the director answers, lets through, pins and removes, and nobody’s picture moves', async () => {
+  const [desk, adas, bobs] = await Promise.all([
+    openPerson(browser, server.studioUrl, laptop),
+    openPerson(browser, server.viewerUrl, phone),
+    openPerson(browser, server.viewerUrl, { width: 844, height: 390 }),
+  ]);
+  const [studio, ada, bob] = [desk.page, adas.page, bobs.page];
+  await ada.getByLabel('Write a message').waitFor();
+  const before = { ada: await pictureBox(ada), bob: await pictureBox(bob) };
+
+  // Nothing is asked before somebody wants to write; then the name, once, under the rules.
+  expect(await ada.getByLabel('Your name here').count()).toBe(0);
+  await write(ada, 'is it heavy cotton?');
+  await ada.getByText(/^Be kind\./).waitFor();
+  const name = ada.getByLabel('Your name here');
+  await name.fill('Host');
+  await name.press('Enter');
+  await ada.getByText('That name is for those who make the show. Choose another.').waitFor();
+  await expectAccessible(ada);
+  await name.fill('Ada');
+  await name.press('Enter');
+  await says(bob, 'is it heavy cotton?').waitFor();
+  await says(studio, 'is it heavy cotton?').waitFor();
+
+  // What may not be seen yet, is not; its writer is told.
+  await write(ada, 'my shop: ada.shop/new');
+  await feed(ada).getByText('Waits for the host').waitFor();
+  await studio.getByText('1 waits for you').waitFor();
+  expect(await says(bob, 'my shop: ada.shop/new').count()).toBe(0);
+  await studio.keyboard.press('n');
+  await expect
+    .poll(() => studio.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+    .toBe('Show what Ada wrote');
+  await expectAccessible(studio);
+  await studio.keyboard.press('Enter');
+  await says(bob, 'my shop: ada.shop/new').waitFor();
+  await gone(ada, 'Waits for the host');
+
+  await expect
+    .poll(() => studio.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+    .toBe('Write as host');
+  await studio.keyboard.type('It is: 240 g');
+  await studio.keyboard.press('Enter');
+  await says(bob, 'It is: 240 g').waitFor();
+  await feed(bob).locator('[data-role="host"]').getByText('Host', { exact: true }).waitFor();
+  await studio.keyboard.press('Escape');
+
+  // On the picture with its writer's name, and off it with the message.
+  await studio.getByRole('tab', { name: 'People' }).click();
+  await studio.getByLabel('Guest’s name').fill('Mira');
+  await studio.getByRole('button', { name: 'Invite' }).click();
+  const link = await studio.getByRole('textbox', { name: 'link for Mira' }).inputValue();
+  const mira = await joinGuest(server.origin, new URL(link).hash.slice(3));
+  await studio.getByRole('tab', { name: 'Chat' }).click();
+  await says(studio, 'is it heavy cotton?').hover();
+  await studio.getByRole('button', { name: 'Pin Ada’s message to the picture' }).click();
+  const pinned = await mira.change((change) => change.kind === 'scene' && change.scene.pinned !== null);
+  expect(pinned).toMatchObject({ scene: { pinned: { name: 'Ada', text: 'is it heavy cotton?' } } });
+  await feed(studio).getByText('On the picture').waitFor();
+  mira.changes.length = 0;
+  await studio.getByRole('button', { name: 'Remove Ada’s message' }).click();
+  await Promise.all([
+    gone(bob, 'is it heavy cotton?'),
+    gone(ada, 'is it heavy cotton?'),
+    mira.change((change) => change.kind === 'scene' && change.scene.pinned === null),
+  ]);
+  mira.close();
+
+  // A page that is loaded anew knows its fan, and what was said.
+  await ada.reload();
+  await says(ada, 'my shop: ada.shop/new').waitFor();
+  await write(ada, 'thanks!');
+  await says(bob, 'thanks!').waitFor();
+
+  // Who reads further up is left there, and told how much is new.
+  const line = studio.getByLabel('Write as host');
+  const tell = async (text: string) => {
+    await line.fill(text);
+    await line.press('Enter');
+    await says(bob, text).waitFor();
+  };
+  await tell('More than a low window shows at once. '.repeat(7).trim());
+  const fromEnd = () => feed(bob).evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+  await expect.poll(fromEnd).toBeLessThan(2);
+  await feed(bob).evaluate((list) => list.scrollTo(0, 0));
+  await tell('one more');
+  await tell('and another');
+  expect(await fromEnd()).toBeGreaterThan(32);
+  await bob.getByRole('button', { name: '2 new' }).click();
+  await expect.poll(fromEnd).toBeLessThan(2);
+  expect(await bob.getByRole('button', { name: /new$/ }).count()).toBe(0);
+
+  await says(studio, 'thanks!').hover();
+  await studio.getByRole('button', { name: 'Mute Ada' }).click();
+  await write(ada, 'and one more');
+  await ada.getByText('The host has muted you for the rest of this show.').waitFor();
+  expect(await ada.getByLabel('Write a message').inputValue()).toBe('and one more');
+  await studio.getByRole('button', { name: /^House/ }).click();
+  await studio.getByRole('button', { name: 'Close to fans' }).click();
+  await bob.getByText('The host has closed the chat for now.').waitFor();
+
+  expect({ ada: await pictureBox(ada), bob: await pictureBox(bob) }).toEqual(before);
+  await expectAccessible(bob);
+  await Promise.all([ada, bob, studio].map(expectNoOverflow));
+  expect([...desk.errors, ...adas.errors, ...bobs.errors]).toEqual([]);
+});
