@@ -67,7 +67,7 @@ const targets = {
   },
   format: {
     steps: [],
-    run: (args) => tool('prettier', 'prettier', '--write', ...(args.length > 0 ? args : ['.'])),
+    run: (args) => tool('oxfmt', 'oxfmt', ...(args.length > 0 ? args : ['.'])),
   },
 };
 

@@ -70,7 +70,8 @@ export type LoopEffort = 'quick' | 'full';
 /** What a picture sent to the server and back met. `limit`: whether the line carried no more, or the test sent no more.
  *  `lossPct`: 0-100 over both directions. */
 export type LoopReport = { way: Way; address: string; port: number } & (
-  { kind: 'shut' } | { kind: 'open'; kbps: number; limit: 'line' | 'test'; lossPct: number; rttMs: number }
+  | { kind: 'shut' }
+  | { kind: 'open'; kbps: number; limit: 'line' | 'test'; lossPct: number; rttMs: number }
 );
 
 export type MediaHost = {

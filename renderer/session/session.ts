@@ -96,7 +96,9 @@ export type Picture =
 
 /** Whether what this page sends arrives, judged by what the server says of it. */
 export type SendingState =
-  { kind: 'none' } | { kind: 'flowing' } | { kind: 'stalled'; sinceMs: number; trying: Rung | null };
+  | { kind: 'none' }
+  | { kind: 'flowing' }
+  | { kind: 'stalled'; sinceMs: number; trying: Rung | null };
 
 export type SessionState = {
   connection: Connection;

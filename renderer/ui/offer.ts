@@ -26,7 +26,10 @@ export type Sale =
 
 /** `soon`: its time has not begun. `gone`: it is over for good. */
 export type Collector =
-  { kind: 'no' } | { kind: 'soon' } | { kind: 'here'; endsMs: number } | { kind: 'gone' };
+  | { kind: 'no' }
+  | { kind: 'soon' }
+  | { kind: 'here'; endsMs: number }
+  | { kind: 'gone' };
 
 export type VariantOffer = {
   variant: Variant;

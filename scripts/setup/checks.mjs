@@ -87,7 +87,7 @@ function fastChecks(root) {
   return [
     ...types,
     { name: 'lint', args: [binOf(root, 'oxlint'), '--type-aware', '--quiet'] },
-    { name: 'format', args: [binOf(root, 'prettier'), '--check', '--cache', '--log-level', 'warn', '.'] },
+    { name: 'format', args: [binOf(root, 'oxfmt'), '--check', '.'] },
     {
       name: 'architecture',
       args: [

@@ -109,7 +109,8 @@ export class ProgramBus {
   readonly #chooser: Chooser;
   readonly #layers: Readonly<Record<Kind, readonly Layer[]>>;
   #clip:
-    { readonly player: StandbyPlayer; readonly feeds: Readonly<Record<Kind, readonly Feed[]>> } | undefined;
+    | { readonly player: StandbyPlayer; readonly feeds: Readonly<Record<Kind, readonly Feed[]>> }
+    | undefined;
   readonly #timers: readonly NodeJS.Timeout[];
   #studio: StudioIngest | undefined;
   /** Counts attachments: one that took long to open must not replace a later one. */

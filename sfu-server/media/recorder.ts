@@ -35,7 +35,9 @@ import { silentOpusFrame } from './standby.ts';
 import type { Kind } from './studio-ingest.ts';
 
 export type RecordingState =
-  { kind: 'idle' } | { kind: 'recording'; name: string } | { kind: 'stopped'; reason: string };
+  | { kind: 'idle' }
+  | { kind: 'recording'; name: string }
+  | { kind: 'stopped'; reason: string };
 
 export type RecorderOptions = {
   readonly router: types.Router;

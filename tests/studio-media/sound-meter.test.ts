@@ -44,10 +44,10 @@ test('momentary and short-term loudness read the EBU tones within 0.1 LU', () =>
     expect(Math.abs((last?.shortTermLufs ?? 0) - lufs)).toBeLessThan(0.1);
   }
   // Tech 3341, case 9: the short-term loudness stands still at -23 after 3 s.
-  const case9 = readings(tones([[-20, 1.34], [-30, 1.66]], 4)).filter(({ atS }) => atS > 3.1); // prettier-ignore
+  const case9 = readings(tones([[-20, 1.34], [-30, 1.66]], 4)).filter(({ atS }) => atS > 3.1); // oxfmt-ignore
   for (const { shortTermLufs } of case9) expect(Math.abs(shortTermLufs + 23)).toBeLessThan(0.1);
   // Case 12: the momentary loudness stands still at -23 after 1 s.
-  const case12 = readings(tones([[-20, 0.18], [-30, 0.22]], 12)).filter(({ atS }) => atS > 1.1); // prettier-ignore
+  const case12 = readings(tones([[-20, 0.18], [-30, 0.22]], 12)).filter(({ atS }) => atS > 1.1); // oxfmt-ignore
   for (const { momentaryLufs } of case12) expect(Math.abs(momentaryLufs + 23)).toBeLessThan(0.1);
 });
 
@@ -59,7 +59,7 @@ test('true peak sees what lies between samples, and silence is silence', () => {
     [6, 60],
     [8, 67.5],
   ] as const) {
-    // prettier-ignore
+    // oxfmt-ignore
     const samples = Float32Array.from(
       { length: rate },
       (_, i) => 0.5 * Math.sin((2 * Math.PI * i) / part + (degrees * Math.PI) / 180),

@@ -14,7 +14,8 @@ export interface VideoFile {
 }
 
 export type OpenedVideoFile =
-  { readonly ok: true; readonly video: VideoFile } | { readonly ok: false; readonly sentence: string };
+  | { readonly ok: true; readonly video: VideoFile }
+  | { readonly ok: false; readonly sentence: string };
 
 /** Opens the file and plays it. Without `loop` its last picture stays. What cannot be played is a sentence. */
 export function openVideoFile(

@@ -57,7 +57,8 @@ export type RefundRequest = {
 
 /** `pending`: the provider has taken the order; `pollRefund` tells what becomes of it, which may be that it fails. */
 export type RefundOutcome =
-  { kind: 'done' | 'pending'; refundRef: string } | { kind: 'refused'; reason: string };
+  | { kind: 'done' | 'pending'; refundRef: string }
+  | { kind: 'refused'; reason: string };
 
 /** A callback that was proven to come from the provider. */
 export type PaymentNotice = { eventRef: string; orderId: string; paymentRef: string };
