@@ -70,13 +70,13 @@ export default defineConfig({
         debug: here('debug/index.html'),
       },
       // What all pages of people need comes in one piece: over HTTP/1.1 a browser fetches six files at a time, and a phone far away
-      // waits for every trip. React is in four of the five, and stays out of the product page.
+      // waits for every trip. React, and what binds a store to it, stays out of the product page.
       output: {
         codeSplitting: {
           groups: [
             {
               name: 'page',
-              test: /sfu-server\/protocol|node_modules\/(?:zod|zustand)|renderer\/(?:session|ui)|vite\/preload-helper/,
+              test: /sfu-server\/protocol|node_modules\/(?:zod|zustand\/esm\/vanilla)|renderer\/(?:session|ui)|vite\/preload-helper/,
               minShareCount: 5,
             },
           ],

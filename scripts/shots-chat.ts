@@ -68,6 +68,6 @@ export const takeChat = async ({
   await shoot(viewer, 'viewer-chat', 'laptop');
   await guest.getByLabel('Write as co-host').scrollIntoViewIfNeeded();
   await shoot(guest, 'cohost-chat', 'phone');
-  await studio.getByRole('button', { name: 'Take it off the picture' }).click();
+  await studio.getByRole('button', { name: 'Pin', exact: true }).click();
   await others.close();
 };
