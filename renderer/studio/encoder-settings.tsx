@@ -1,5 +1,5 @@
 // How an encoder gets in: the address and the key to copy into it, and whether it sends. The key is shown once, when it is made.
-// Not its job: its picture and sound (picture-sources.ts), or what the server does with a key.
+// Not its job: its picture and sound (source-content.ts), or what the server does with a key.
 import { useState } from 'react';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 import type { Source } from '../../sfu-server/protocol/production.ts';

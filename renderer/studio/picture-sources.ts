@@ -1,12 +1,10 @@
-// The pictures behind the production's sources: cameras, screens, images, videos, encoders, colours, test cards, and guests as
-// far as their health is concerned. Opens them, gives them to the compositor and the sound of videos and encoders to the
-// mixer, watches them, and says of each how it stands.
-// Not its job: the document (production-desk.ts), colour tables (source-luts.ts), what is drawn where (picture.ts), microphones,
-// words for the page.
+// The pictures behind the production's sources, guests as far as their health is concerned: has them opened, gives them to the
+// compositor and what sound they have to the mixer, watches them, tells cameras apart, and says of each how it stands.
+// Not its job: what is behind one that is no camera (source-content.ts), the document (production-desk.ts), colour tables
+// (source-luts.ts), what is drawn where (picture.ts), microphones, words for the page.
 import * as z from 'zod/mini';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import type { Subscription, Tracks } from '../session/session.ts';
 import type { Source, SourceId } from '../../sfu-server/protocol/production.ts';
 import {
   createDeviceSlot,
@@ -20,13 +18,17 @@ import {
 import { matchCameras, type UnclearCameras, type WantedCamera } from './camera-match.ts';
 import { failedWord } from './device-words.ts';
 import type { Compositor, SourceStats } from './media/compositor.ts';
-import type { Output } from './media/scene.ts';
 import type { PictureHealth } from './media/source-health.ts';
-import { drawColour, drawTestCard } from './media/still.ts';
-import { openVideoFile, type VideoFile } from './media/video-file.ts';
 import { mayFail, newSource } from './scenes.ts';
 import type { SoundDesk } from './sound.ts';
-import type { SourceFiles } from './source-files.ts';
+import {
+  askForScreen,
+  openContent,
+  playScreen,
+  type Content,
+  type ContentOptions,
+  type ContentSink,
+} from './source-content.ts';
 import { createSourceLuts } from './source-luts.ts';
 import { createLossWatch, type LossWatch, type Standing } from './source-loss.ts';
 
@@ -88,7 +90,7 @@ export interface PictureSources {
   snapshot(): object;
 }
 
-/** What is behind one source: how it is let go, and what only some kinds can do. */
+/** One source, and what is behind it: a camera's slot, a content, or (a guest) neither. */
 type Feed = {
   source: Source;
   watch: LossWatch;
@@ -97,13 +99,10 @@ type Feed = {
   standing: Standing;
   stats: SourceStats | null;
   slot: DeviceSlot | null;
-  video: VideoFile | null;
-  /** What its encoder sends. */
-  subscription: Subscription | null;
+  content: Content | null;
   sound: MediaStreamTrack | null;
-  screen: MediaStreamTrack | null;
-  /** Ends what is being opened when it is no longer wanted. */
-  opening: AbortController;
+  /** Aborted when its content, or what is being opened, is no longer wanted. */
+  wanted: AbortController;
 };
 
 const inUseKey = 'studio.cameras';
@@ -123,17 +122,14 @@ const readInUse = (storage: Storage): Set<string> => {
 /** Of these the picture itself tells whether they are well; the others stand still or pause by their nature. */
 const isJudged = ({ origin }: Source): boolean => mayFail(origin);
 
-export const createPictureSources = (options: {
+export type PictureSourcesOptions = ContentOptions & {
   compositor: Compositor;
   sound: Pick<SoundDesk, 'attach' | 'detach' | 'setOnAir' | 'setPictureDelayMs'>;
-  /** Receives what an encoder sends to a source. */
-  subscribe: (id: SourceId) => Promise<Subscription>;
-  files: Pick<SourceFiles, 'get'>;
-  output: Output;
-  onTrouble: (text: string) => void;
   storage?: Storage;
-}): PictureSources => {
-  const { compositor, sound, subscribe, files, output, onTrouble, storage = localStorage } = options;
+};
+
+export const createPictureSources = (options: PictureSourcesOptions): PictureSources => {
+  const { compositor, sound, files, output, onTrouble, storage = localStorage } = options;
   const store = createStore<PictureSourcesState>(() => ({ feeds: {}, cameras: [], unclear: [] }));
   const feeds = new Map<SourceId, Feed>();
   const inUse = readInUse(storage);
@@ -291,7 +287,7 @@ export const createPictureSources = (options: {
     await feed.slot.open(free?.deviceId === '' ? undefined : free?.deviceId);
   };
 
-  // --- Screens, files, stills ----------------------------------------------------------------------------------------
+  // --- What is no camera ---------------------------------------------------------------------------------------------
 
   const giveSound = (feed: Feed, track: MediaStreamTrack | null) => {
     const { id, name, origin } = feed.source;
@@ -302,137 +298,81 @@ export const createPictureSources = (options: {
   };
 
   const letGo = (feed: Feed) => {
-    feed.opening.abort();
-    feed.opening = new AbortController();
-    feed.screen?.stop();
-    feed.screen = null;
+    feed.wanted.abort();
+    feed.wanted = new AbortController();
     giveSound(feed, null);
-    feed.video?.close();
-    feed.video = null;
-    feed.subscription?.close();
-    feed.subscription = null;
+    feed.content?.close();
+    feed.content = null;
   };
 
   const fail = (feed: Feed, word: string, sentence: string) =>
     enter(feed, { kind: 'failed', word, sentence });
 
+  const sinkOf = (feed: Feed, signal: AbortSignal): ContentSink => {
+    const whileWanted =
+      <Told extends unknown[]>(tell: (...told: Told) => void) =>
+      (...told: Told) => {
+        if (!signal.aborted) tell(...told);
+      };
+    const { id } = feed.source;
+    return {
+      picture: whileWanted((picture) => {
+        if (picture instanceof ImageBitmap) {
+          compositor.addStill(id, picture);
+          feed.health = { kind: 'moving' };
+        } else compositor.addSource(id, picture);
+        enter(feed, { kind: 'live', device: null });
+      }),
+      sound: whileWanted((track) => giveSound(feed, track)),
+      waits: whileWanted(() => enter(feed, { kind: 'off' })),
+      gone: whileWanted(() => enter(feed, { kind: 'unplugged', device: null, sinceMs: Date.now() })),
+    };
+  };
+
   const shareScreen = async (id: SourceId) => {
     const feed = feeds.get(id);
     if (!feed || feed.source.origin.kind !== 'screen') return;
-    const devices: MediaDevices | undefined = navigator.mediaDevices;
-    if (!devices) {
-      return fail(feed, 'needs https', 'Open the studio by https or on this computer to share a screen.');
-    }
+    const shared = await askForScreen(output.fps);
+    if (shared.kind === 'failed') fail(feed, shared.word, shared.sentence);
+    if (shared.kind !== 'shared') return;
+    if (feeds.get(id) !== feed) return shared.track.stop();
+    letGo(feed);
+    feed.content = playScreen(shared.track, sinkOf(feed, feed.wanted.signal));
+  };
+
+  const openUnasked = async (feed: Feed) => {
+    const { name, origin } = feed.source;
+    const { signal } = feed.wanted;
+    enter(feed, { kind: 'opening' });
     try {
-      const stream = await devices.getDisplayMedia({ video: { frameRate: output.fps }, audio: false });
-      const [track] = stream.getVideoTracks();
-      if (!track || feeds.get(id) !== feed) return stream.getTracks().forEach((each) => each.stop());
-      letGo(feed);
-      feed.screen = track;
-      track.addEventListener('ended', () => {
-        if (feed.screen !== track) return;
-        feed.screen = null;
-        enter(feed, { kind: 'unplugged', device: null, sinceMs: Date.now() });
-      });
-      compositor.addSource(id, track);
-      enter(feed, { kind: 'live', device: null });
+      const content = await openContent(feed.source, options, sinkOf(feed, signal), signal);
+      if (signal.aborted) content?.close();
+      else feed.content = content;
     } catch (error) {
-      // The director closed the question: nothing has changed.
-      if (error instanceof DOMException && error.name === 'NotAllowedError') return;
-      fail(feed, 'cannot share', `The screen cannot be shared (${String(error)}). Try another window.`);
-    }
-  };
-
-  const readFile = async (fileId: string | null): Promise<File> => {
-    if (fileId === null) throw new AppError('notFound', 'Choose a file for it.');
-    const file = await files.get(fileId);
-    if (file === null) {
-      throw new AppError('notFound', 'Its file is not on this computer. Choose it again.');
-    }
-    return file;
-  };
-
-  const openImage = async (feed: Feed, fileId: string | null, signal: AbortSignal) => {
-    const file = await readFile(fileId);
-    const bitmap = await createImageBitmap(file).catch(() => null);
-    if (signal.aborted) return bitmap?.close();
-    if (bitmap === null) {
-      throw new AppError('invalidParams', 'This is no image that can be read. Choose a PNG, JPEG or WebP.');
-    }
-    compositor.addStill(feed.source.id, bitmap);
-    feed.health = { kind: 'moving' };
-    enter(feed, { kind: 'live', device: null });
-  };
-
-  const openVideo = async (feed: Feed, fileId: string | null, loop: boolean, signal: AbortSignal) => {
-    const opened = await openVideoFile(await readFile(fileId), { loop, onFault: onTrouble });
-    if (!opened.ok) throw new AppError('invalidParams', opened.sentence);
-    if (signal.aborted) return opened.video.close();
-    feed.video = opened.video;
-    compositor.addSource(feed.source.id, opened.video.track);
-    giveSound(feed, opened.video.sound);
-    enter(feed, { kind: 'live', device: null });
-  };
-
-  const drawStill = (feed: Feed, bitmap: ImageBitmap) => {
-    compositor.addStill(feed.source.id, bitmap);
-    feed.health = { kind: 'moving' };
-    enter(feed, { kind: 'live', device: null });
-  };
-
-  /** An encoder comes and goes by itself; one that has gone is waited for, its last picture is held as long as its rule says. */
-  const receive = async (feed: Feed, signal: AbortSignal) => {
-    const subscription = await subscribe(feed.source.id);
-    if (signal.aborted) return subscription.close();
-    feed.subscription = subscription;
-    let shown: MediaStreamTrack | null = null;
-    const take = ({ video, audio }: Tracks) => {
       if (signal.aborted) return;
-      if (audio !== feed.sound) giveSound(feed, audio);
-      if (video === shown) return;
-      shown = video;
-      if (video) {
-        compositor.addSource(feed.source.id, video);
-        enter(feed, { kind: 'live', device: null });
-      } else enter(feed, { kind: 'unplugged', device: null, sinceMs: Date.now() });
-    };
-    enter(feed, { kind: 'off' });
-    subscription.onTracks(take);
-    take(subscription.tracks);
+      if (!(error instanceof AppError)) onTrouble(`${name} cannot be opened (${String(error)}).`);
+      const sentence = error instanceof AppError ? error.message : 'It cannot be opened.';
+      fail(feed, origin.kind === 'encoder' ? 'no feed' : 'no file', `${name}: ${sentence}`);
+    }
   };
 
   /** Opens what needs nobody's leave. */
   const begin = (feed: Feed) => {
     letGo(feed);
-    const { origin, name } = feed.source;
-    const { signal } = feed.opening;
-    const orSay = (work: Promise<void>) => {
-      enter(feed, { kind: 'opening' });
-      work.catch((error: unknown) => {
-        if (signal.aborted) return;
-        if (!(error instanceof AppError)) onTrouble(`${name} cannot be opened (${String(error)}).`);
-        const sentence = error instanceof AppError ? error.message : 'It cannot be opened.';
-        fail(feed, origin.kind === 'encoder' ? 'no feed' : 'no file', `${name}: ${sentence}`);
-      });
-    };
-    switch (origin.kind) {
+    switch (feed.source.origin.kind) {
       case 'camera':
         feed.slot = createCameraSlot(feed);
         if (mayOpen && inUse.has(feed.source.id)) void feed.slot.open();
         return;
-      case 'image':
-        return orSay(openImage(feed, origin.fileId, signal));
-      case 'video':
-        return orSay(openVideo(feed, origin.fileId, origin.loop, signal));
-      case 'encoder':
-        return orSay(receive(feed, signal));
-      case 'colour':
-        return drawStill(feed, drawColour(origin.hex));
-      case 'testCard':
-        return drawStill(feed, drawTestCard(output, name));
       case 'screen':
       case 'guest':
         return;
+      case 'image':
+      case 'video':
+      case 'encoder':
+      case 'colour':
+      case 'testCard':
+        void openUnasked(feed);
     }
   };
 
@@ -464,11 +404,9 @@ export const createPictureSources = (options: {
       standing: { kind: 'absent' },
       stats: null,
       slot: null,
-      video: null,
-      subscription: null,
+      content: null,
       sound: null,
-      screen: null,
-      opening: new AbortController(),
+      wanted: new AbortController(),
     };
     feeds.set(source.id, feed);
     return feed;
@@ -544,7 +482,7 @@ export const createPictureSources = (options: {
       for (const [id, { deviceId }] of answer) await turnCameraOn(id, deviceId);
       refreshCameras();
     },
-    restart: (id) => feeds.get(id)?.video?.restart(),
+    restart: (id) => feeds.get(id)?.content?.restart(),
     followProgram: (ids) => {
       const before = onProgram;
       onProgram = ids;

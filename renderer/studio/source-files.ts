@@ -1,6 +1,6 @@
 // Images, videos and colour tables that sources use, kept in the browser's private folder on this machine under the digest of
 // what is in them, so that a reload finds them again and the same file is kept once.
-// Not its job: reading what is in a file (picture-sources.ts), or which source uses which (the production).
+// Not its job: reading what is in a file (source-content.ts), or which source uses which (the production).
 import { AppError } from '../../sfu-server/protocol/errors.ts';
 
 export interface SourceFiles {

@@ -1,5 +1,5 @@
 // Pictures that the studio draws itself and that never move: a plain colour and a test card.
-// Not its job: images from files (picture-sources.ts), or what lies over the program (overlay.ts).
+// Not its job: images from files (source-content.ts), or what lies over the program (overlay.ts).
 import type { Size } from './scene.ts';
 
 const penOf = ({
