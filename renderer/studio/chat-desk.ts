@@ -18,6 +18,8 @@ export type ChatDeskState = {
   wanted: 'line' | 'waiting' | null;
   /** Rules and muted fans are shown in place of the messages. */
   house: boolean;
+  /** What others wrote while the panel was behind another. */
+  unread: number;
 };
 
 export interface ChatDesk {
@@ -34,6 +36,8 @@ export interface ChatDesk {
   pin(message: ChatMessage): void;
   unpin(): void;
   goTo(place: 'line' | 'waiting'): void;
+  /** Somebody can see the messages. Returns its own end. */
+  watch(): () => void;
   showHouse(shown: boolean): void;
   /** The keyboard is where it was wanted. */
   arrived(): void;
@@ -52,9 +56,24 @@ export const createChatDesk = (options: {
   call: (work: () => Promise<unknown>) => Promise<Outcome>;
 }): ChatDesk => {
   const { session, change, call } = options;
-  const store = createStore<ChatDeskState>(() => ({ wanted: null, house: false }));
+  const store = createStore<ChatDeskState>(() => ({ wanted: null, house: false, unread: 0 }));
   const chat = createChat(session, null);
   const close = chat.open();
+  let panels = 0;
+  /** Null: what was written before this page opened is not new. */
+  let seenSeq: number | null = null;
+  const look = () => {
+    const messages = chat.store.getState().chat?.messages;
+    if (!messages) return;
+    if (panels > 0) seenSeq = null;
+    seenSeq ??= messages.at(-1)?.seq ?? 0;
+    const seen = seenSeq;
+    const isUnread = (message: ChatMessage) =>
+      message.seq > seen && message.state.kind === 'shown' && message.author.role !== 'host';
+    const unread = messages.filter(isUnread).length;
+    if (unread !== store.getState().unread) store.setState({ unread });
+  };
+  const stopLooking = chat.store.subscribe(look);
   return {
     chat,
     store,
@@ -67,9 +86,19 @@ export const createChatDesk = (options: {
       change({ pinned: { name: author.name, text: forPicture(text), messageId: id } }),
     unpin: () => change({ pinned: null }),
     goTo: (wanted) => store.setState({ wanted, house: false }),
+    watch: () => {
+      panels += 1;
+      look();
+      return () => {
+        panels -= 1;
+      };
+    },
     showHouse: (house) => store.setState({ house }),
     arrived: () => store.setState({ wanted: null }),
-    close,
+    close: () => {
+      stopLooking();
+      close();
+    },
     snapshot: () => {
       const { chat: known, sending } = chat.store.getState();
       return { messages: known?.messages.length ?? 0, sending: sending.kind };

@@ -25,7 +25,11 @@ const waitWords = (count: number): string => (count === 1 ? '1 waits for you' : 
 /** On the panel's tab: it may be behind another. */
 export const ChatTabCount = () => {
   const waiting = useChat(({ chat }) => chat?.messages.filter(isWaiting).length ?? 0);
-  return waiting === 0 ? null : (
+  const unread = useStore(useStudio().chat.store, (state) => state.unread);
+  if (waiting === 0) {
+    return unread === 0 ? null : <span className="chat-tab-new">{unread} new</span>;
+  }
+  return (
     <span className="chat-tab-count" title={waitWords(waiting)}>
       <span className="visually-hidden">, </span>
       {waiting} waiting
@@ -34,7 +38,9 @@ export const ChatTabCount = () => {
 };
 
 export const ChatPanel = () => {
+  const studio = useStudio();
   const chat = useChat((page) => page.chat);
+  useEffect(() => studio.chat.watch(), [studio]);
   return (
     <section className="panel chat-panel" aria-labelledby="chat-head">
       <h2 id="chat-head">Chat</h2>
@@ -170,7 +176,11 @@ const Feed = (props: { messages: readonly ChatMessage[]; muted: ChatState['muted
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const next = step === undefined ? undefined : messages[at + step];
     const current = messages[at];
-    if (next) {
+    const row = event.target instanceof HTMLElement && 'id' in event.target.dataset ? event.target : null;
+    if (row && (event.key === 'Enter' || event.key === ' ')) {
+      // Into what can be done about the message, and never a take of the desk.
+      row.querySelector('button')?.focus();
+    } else if (next) {
       setChosen(next.id);
       event.currentTarget.querySelector<HTMLElement>(`[data-id="${CSS.escape(next.id)}"]`)?.focus();
     } else if (event.key === 'Delete' && current?.state.kind === 'shown') void studio.chat.remove(current.id);
@@ -187,7 +197,10 @@ const Feed = (props: { messages: readonly ChatMessage[]; muted: ChatState['muted
         // A director reads it; a crowd's messages read out would drown everything else.
         aria-live="off"
         onKeyDown={onKeyDown}
-        onPointerLeave={() => setChosen(null)}
+        onPointerLeave={({ pointerType }) => {
+          // A finger leaves when it is lifted; what it chose stays.
+          if (pointerType === 'mouse') setChosen(null);
+        }}
       >
         {messages.length === 0 && <p className="chat-empty">Nobody has written yet.</p>}
         {messages.map((message) => (

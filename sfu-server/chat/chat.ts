@@ -108,11 +108,11 @@ export const createChat = (options: ChatOptions) => {
       perSecond: 0.5,
       sentence: 'Slow down a little, then send it again.',
     }),
-    // Fans in one room share an address. Well below the whole chat's: nobody can have it for themselves.
+    // Fans in one room share an address. Half of the whole chat's: nobody can have it for themselves.
     address: createRate({
       now,
-      burst: 15,
-      perSecond: 2.5,
+      burst: 20,
+      perSecond: 4,
       sentence: 'Many write from your network. Try again in a moment.',
     }),
     room: createRate({

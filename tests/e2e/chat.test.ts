@@ -34,6 +34,7 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
     openPerson(browser, server.viewerUrl, { width: 844, height: 390 }),
   ]);
   const [studio, ada, bob] = [desk.page, adas.page, bobs.page];
+  const focused = () => studio.evaluate(() => document.activeElement?.getAttribute('aria-label'));
   await ada.getByLabel('Write a message').waitFor();
   const before = { ada: await pictureBox(ada), bob: await pictureBox(bob) };
 
@@ -57,17 +58,13 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   await studio.getByText('1 waits for you').waitFor();
   expect(await says(bob, 'my shop: ada.shop/new').count()).toBe(0);
   await studio.keyboard.press('n');
-  await expect
-    .poll(() => studio.evaluate(() => document.activeElement?.getAttribute('aria-label')))
-    .toBe('Show what Ada wrote');
+  await expect.poll(focused).toBe('Show what Ada wrote');
   await expectAccessible(studio);
   await studio.keyboard.press('Enter');
   await says(bob, 'my shop: ada.shop/new').waitFor();
   await gone(ada, 'Waits for the host');
 
-  await expect
-    .poll(() => studio.evaluate(() => document.activeElement?.getAttribute('aria-label')))
-    .toBe('Write as host');
+  await expect.poll(focused).toBe('Write as host');
   await studio.keyboard.type('It is: 240 g');
   await studio.keyboard.press('Enter');
   await says(bob, 'It is: 240 g').waitFor();
@@ -79,8 +76,18 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   await studio.getByLabel('Guest’s name').fill('Mira');
   await studio.getByRole('button', { name: 'Invite' }).click();
   const link = await studio.getByRole('textbox', { name: 'link for Mira' }).inputValue();
+  // What is written behind another panel is counted on the tab.
+  await write(bob, 'still here');
+  await bob.getByLabel('Your name here').fill('Bob');
+  await bob.getByLabel('Your name here').press('Enter');
+  await studio.getByRole('tab', { name: 'Chat 1 new' }).waitFor();
   const mira = await joinGuest(server.origin, new URL(link).hash.slice(3));
   await studio.getByRole('tab', { name: 'Chat' }).click();
+  await studio.getByRole('tab', { name: 'Chat', exact: true }).waitFor();
+  // Enter on a message leads to what can be done about it: it is no key of the desk there.
+  await says(studio, 'is it heavy cotton?').click();
+  await studio.keyboard.press('Enter');
+  expect(await focused()).toBe('Pin Ada’s message to the picture');
   await says(studio, 'is it heavy cotton?').hover();
   await studio.getByRole('button', { name: 'Pin Ada’s message to the picture' }).click();
   const pinned = await mira.change((change) => change.kind === 'scene' && change.scene.pinned !== null);

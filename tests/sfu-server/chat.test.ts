@@ -267,12 +267,12 @@ describe('a chat', () => {
     expect(many(ada, 2).map((no) => no?.code ?? 'taken')).toEqual(['taken', 'tooFast']);
     expect(refusal(() => say(ada, 'again'))?.message).toContain('Slow down');
     const room = Array.from({ length: 60 }, (_, n) => fan(`Fan ${n}`, 'one network'));
-    expect(room.filter((one) => refusal(() => say(one, 'hi')) === null)).toHaveLength(15);
+    expect(room.filter((one) => refusal(() => say(one, 'hi')) === null)).toHaveLength(20);
     clock.advance(60_000);
     const crowd = Array.from({ length: 200 }, (_, n) => fan(`Someone ${n}`));
     expect(crowd.filter((one) => refusal(() => say(one, 'hi')) === null)).toHaveLength(40);
     expect(many(host, 100).every((no) => no === null)).toBe(true);
-    expect(chat.snapshot()).toMatchObject({ messages: 5 + 1 + 15 + 40 + 100, held: 0 });
+    expect(chat.snapshot()).toMatchObject({ messages: 5 + 1 + 20 + 40 + 100, held: 0 });
   });
 
   it('[CHAT4] takes the same words twice, not three times in a row', () => {
