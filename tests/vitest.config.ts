@@ -35,7 +35,7 @@ const light = [
 
 /** Pictures in real time on one page, which take most of a core: two files at once. */
 const pictures = [
-  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,hidden-window,source-files,source-health}.test.ts',
+  'tests/studio-media/{backends,clip-import,compositor,compositor-desk,hidden-window,picture-sources,source-files,source-health}.test.ts',
 ];
 
 /** A small studio and a fan, pages without media, or a part of the server, who wait for what they see and measure nothing: two files at once. */
