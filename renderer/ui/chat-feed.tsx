@@ -71,7 +71,8 @@ export const createFeedEnd = (): FeedEnd => {
       const size = new ResizeObserver(follow);
       const content = new MutationObserver(onChange);
       size.observe(list);
-      content.observe(list, { childList: true });
+      // A message may become higher without a new one: it waits no longer, or is on the picture.
+      content.observe(list, { childList: true, subtree: true });
       list.addEventListener('scroll', onScroll);
       toEnd();
       return () => {
