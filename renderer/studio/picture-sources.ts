@@ -335,7 +335,8 @@ export const createPictureSources = (options: PictureSourcesOptions): PictureSou
     const shared = await askForScreen(output.fps);
     if (shared.kind === 'failed') fail(feed, shared.word, shared.sentence);
     if (shared.kind !== 'shared') return;
-    if (feeds.get(id) !== feed) return shared.track.stop();
+    const isStill = feeds.get(id) === feed && feed.source.origin.kind === 'screen';
+    if (!isStill) return shared.track.stop();
     letGo(feed);
     feed.content = playScreen(shared.track, sinkOf(feed, feed.wanted.signal));
   };
@@ -343,7 +344,8 @@ export const createPictureSources = (options: PictureSourcesOptions): PictureSou
   const openUnasked = async (feed: Feed) => {
     const { name, origin } = feed.source;
     const { signal } = feed.wanted;
-    enter(feed, { kind: 'opening' });
+    // What is drawn here is there at once: a colour that is being chosen neither comes nor goes.
+    if (origin.kind !== 'colour' && origin.kind !== 'testCard') enter(feed, { kind: 'opening' });
     try {
       const content = await openContent(feed.source, options, sinkOf(feed, signal), signal);
       if (signal.aborted) content?.close();

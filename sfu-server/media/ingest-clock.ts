@@ -10,6 +10,8 @@ const windowMs = 2000;
 const maxSamples = 240;
 /** How far back the quickest arrival is looked for: longer than a sender takes to empty what has queued up before a narrow line. */
 const quickestWindowMs = 5000;
+/** Later by this much for two seconds is more than unevenness. */
+const lostMs = 60;
 type Report = { readonly captureMs: number; readonly timestamp: number };
 type Sample = { readonly arrivedMs: number; readonly timestamp: number };
 
@@ -85,11 +87,15 @@ export class IngestClock {
   /**
    * The same over five seconds: how streams of one sender lie to each other. Their reports cannot be asked for that: Chromium's give a
    * track's times a constant of their own, which is settled by how busy the machine was when the track began to be sent (measured:
-   * 7 to 200 ms). Ways are alike for all of them.
+   * 7 to 200 ms). Ways are alike for all of them. `way`: whether the sender's other streams are as quick as before; what has come
+   * later than before by a steady way was not delayed: its sender has lost some of it, and its timestamps with it.
    */
-  quickestArrivalMs(timestamp: number): number | undefined {
+  quickestArrivalMs(timestamp: number, way: 'steady' | 'unsteady' = 'unsteady'): number | undefined {
     const [quickest] = this.#quickest;
-    return quickest && this.#arrivalLike(quickest, timestamp);
+    if (!quickest) return undefined;
+    const everMs = this.#arrivalLike(quickest, timestamp);
+    const latelyMs = this.earliestArrivalMs(timestamp) ?? everMs;
+    return way === 'steady' && latelyMs - everMs > lostMs ? latelyMs : everMs;
   }
 
   /** The shortest way of five seconds, as `minTransitMs`. */

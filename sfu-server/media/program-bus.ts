@@ -80,6 +80,8 @@ const maxReportedSkewMs = 5_000;
  * as 85 to 115; a fan's browser leaves up to 30 ms uncorrected.
  */
 export const soundUntoldMs = 95;
+/** A way on which nothing comes later than this is as it was. */
+const steadyMs = 30;
 /** Reports jitter by a millisecond or two; clocks drift far slower. */
 const aheadSmoothing = 0.3;
 /** A new audience (a node that took over, an edge that was joined) may make the clip skip to a key frame this long, … */
@@ -361,10 +363,12 @@ export class ProgramBus {
       const captureMs = feed.clock.captureMs(timestamp);
       return captureMs === undefined || transitMs === undefined ? undefined : captureMs + transitMs;
     }
-    const arrivedMs = feed.clock.quickestArrivalMs(timestamp);
+    const quickestMs = this.#studio?.quickestVideoTransitMs(performance.now());
+    const latelyMs = this.#studio?.shortestVideoTransitMs;
+    const isSteady = quickestMs !== undefined && latelyMs !== undefined && latelyMs - quickestMs < steadyMs;
+    const arrivedMs = feed.clock.quickestArrivalMs(timestamp, isSteady ? 'steady' : 'unsteady');
     if (arrivedMs === undefined) return undefined;
     // The quickest sound came as the quickest picture did; that one's place in program time is known.
-    const quickestMs = this.#studio?.quickestVideoTransitMs;
     const pictureMs = transitMs === undefined || quickestMs === undefined ? 0 : transitMs - quickestMs;
     return arrivedMs + pictureMs - soundUntoldMs;
   }

@@ -56,6 +56,12 @@ const least = (values: readonly (number | undefined)[]): number | undefined => {
   return known.length > 0 ? Math.min(...known) : undefined;
 };
 
+/** Of streams that tell the same time; one that is paused says nothing of the way now, unless all are. */
+export const quickestTransitMs = (feeds: readonly Feed[], nowMs: number): number | undefined => {
+  const flowing = feeds.filter((feed) => isFlowing(feed, nowMs));
+  return least((flowing.length > 0 ? flowing : feeds).map(({ clock }) => clock.quickestTransitMs()));
+};
+
 export type StudioProducers = Readonly<Partial<Record<Kind, types.Producer>>>;
 
 export type StudioIngestOptions = {
@@ -119,8 +125,8 @@ export class StudioIngest {
   }
 
   /** The same over the window in which sound and picture are compared. */
-  get quickestVideoTransitMs(): number | undefined {
-    return least(this.feeds.video.map(({ clock }) => clock.quickestTransitMs()));
+  quickestVideoTransitMs(nowMs: number): number | undefined {
+    return quickestTransitMs(this.feeds.video, nowMs);
   }
 
   /** Asks for a key frame on every layer. */

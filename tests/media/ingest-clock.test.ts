@@ -1,6 +1,7 @@
 // The ingest clock: capture times from sender reports, the shortest way, and arrivals without any report.
 import { describe, expect, it } from 'vitest';
 import { IngestClock } from '../../sfu-server/media/ingest-clock.ts';
+import { createFeed, quickestTransitMs } from '../../sfu-server/media/studio-ingest.ts';
 
 /** 30 frames a second whose way takes `transitMs(frame)`; timestamps start just before they wrap. */
 const feed = (clock: IngestClock, frames: number, transitMs: (frame: number) => number, from = 0): void => {
@@ -53,6 +54,34 @@ describe('an ingest clock', () => {
     expect(clock.quickestArrivalMs(stamp(0))).toBeCloseTo(8, 6);
     feed(clock, 50, () => 20, 160);
     expect(clock.quickestArrivalMs(stamp(0))).toBeCloseTo(20, 6);
+  });
+
+  it('takes what comes later by a steady way for sound that its sender has lost', () => {
+    const clock = new IngestClock(90_000);
+    feed(clock, 60, () => 10);
+    feed(clock, 70, () => 310, 60);
+    expect(clock.quickestArrivalMs(stamp(0), 'unsteady')).toBeCloseTo(10, 6);
+    expect(clock.quickestArrivalMs(stamp(0), 'steady')).toBeCloseTo(310, 6);
+    // A little later is only uneven.
+    const uneven = new IngestClock(90_000);
+    feed(uneven, 60, () => 10);
+    feed(uneven, 70, () => 40, 60);
+    expect(uneven.quickestArrivalMs(stamp(0), 'steady')).toBeCloseTo(10, 6);
+  });
+
+  it('does not ask a paused layer how long the way is now', () => {
+    const [low, top] = [createFeed('studio', 'video', 0), createFeed('studio', 'video', 1)];
+    for (const { clock } of [low, top]) clock.reported(0, stamp(0));
+    feed(low.clock, 30, () => 40);
+    feed(top.clock, 30, () => 30);
+    low.lastPacketMs = 1_000;
+    top.lastPacketMs = 1_000;
+    expect(quickestTransitMs([low, top], 1_100)).toBeCloseTo(30, 6);
+    // The top layer pauses, and the way becomes longer for what still comes.
+    feed(low.clock, 200, () => 100, 30);
+    low.lastPacketMs = 7_700;
+    expect(quickestTransitMs([low, top], 7_750)).toBeCloseTo(100, 6);
+    expect(quickestTransitMs([low, top], 9_000)).toBeCloseTo(30, 6);
   });
 
   it('begins anew with a sender whose timestamps jumped back', () => {
