@@ -15,6 +15,7 @@ import {
   startServerAlone,
 } from './setup/start.mjs';
 import { cacheDir, explain, SetupError, step } from './setup/steps.mjs';
+import { ensureTestTools } from './setup/test-tools.mjs';
 import { ensureLab, ensureNode, ensurePackages, ensurePages, ensureServer } from './setup/tree.mjs';
 import { ensureWorker } from './setup/worker.mjs';
 
@@ -33,7 +34,7 @@ const rehearse = (args) => script('scripts/rehearse.ts', ...args);
 /** Steps after `node` and `packages`, and the run itself, which resolves with the exit code. */
 const targets = {
   start: { steps: ['worker', 'pages', 'server'], run: start },
-  test: { steps: ['worker', 'chromium', 'pages', 'server', 'lab'], run: test },
+  test: { steps: ['worker', 'chromium', 'testTools', 'pages', 'server', 'lab'], run: test },
   rehearse: { steps: ['worker', 'chromium', 'pages', 'server'], run: rehearse },
   chaos: { steps: ['worker', 'chromium', 'pages', 'server'], run: chaos },
   show: {
@@ -46,7 +47,7 @@ const targets = {
     run: (args) => script('scripts/soak.ts', ...args),
   },
   check: {
-    steps: ['worker', 'chromium', 'pages', 'server', 'lab'],
+    steps: ['worker', 'chromium', 'testTools', 'pages', 'server', 'lab'],
     run: async (args) => {
       const fast = await checkTypesAndStyle();
       return (await test(args)) || fast;
@@ -83,6 +84,10 @@ const steps = {
       describe: (path) => path,
     });
   },
+  testTools: () =>
+    step('test tools', (report) => ensureTestTools({ report }), {
+      describe: (programs) => programs.join(', '),
+    }),
   server: () =>
     step('server', (report) => ensureServer(root, report), {
       describe: (built) => (built ? 'built' : 'up to date'),

@@ -6,9 +6,9 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { installDebianPackages, isDebian } from './debian.mjs';
 import { findOnPath, isExecutable, runCommand } from './processes.mjs';
 import { SetupError, failureNote } from './steps.mjs';
-import { installDebianPackages } from './worker.mjs';
 
 const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
@@ -51,8 +51,7 @@ export async function ensureChromium({
   const found = () => findOnPath(chromiumNames, env.PATH) ?? usualPlaces(env).find(isExecutable);
   const here = found() ?? playwrightPath(root);
   if (here !== undefined) return here;
-  const isDebian = existsSync('/etc/debian_version') && findOnPath(['apt-get'], env.PATH) !== undefined;
-  if (isDebian) {
+  if (isDebian(env)) {
     await install(['chromium'], report);
     const installed = found();
     if (installed !== undefined) return installed;

@@ -7,7 +7,8 @@ import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { packageVersion, recipeHash } from '../worker/recipe.mjs';
-import { findOnPath, isExecutable, runCommand } from './processes.mjs';
+import { installDebianPackages } from './debian.mjs';
+import { isExecutable } from './processes.mjs';
 import { SetupError, failureNote } from './steps.mjs';
 
 const program = process.platform === 'win32' ? 'mediasoup-worker.exe' : 'mediasoup-worker';
@@ -165,28 +166,6 @@ export async function buildLocally({
     );
   }
   return path;
-}
-
-/** Installs what is missing when that is allowed, else says the command. */
-export async function installDebianPackages(missing, report, { isRoot = process.getuid?.() === 0 } = {}) {
-  if (missing.length === 0) return;
-  if (!isRoot || findOnPath(['apt-get']) === undefined)
-    throw new SetupError(
-      `Debian packages are missing: ${missing.join(', ')}.`,
-      `Run: sudo apt-get install -y --no-install-recommends ${missing.join(' ')}`,
-    );
-  report(`installing Debian packages: ${missing.join(', ')}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    await runCommand('apt-get', ['update', '-q'], { env });
-    await runCommand('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env });
-  } catch (error) {
-    throw new SetupError(
-      `apt-get could not install ${missing.join(', ')}. ${error.message}`,
-      'Mend the package sources of this system (apt-get update must work), then start again.',
-      { cause: error },
-    );
-  }
 }
 
 function install(from, to) {

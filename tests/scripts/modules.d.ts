@@ -89,11 +89,22 @@ declare module '*/scripts/setup/worker.mjs' {
     env: Record<string, string | undefined>;
     timeoutMs?: number;
   }): Promise<string>;
+}
+
+declare module '*/scripts/setup/debian.mjs' {
   export function installDebianPackages(
     missing: string[],
     report: (text: string) => void,
     options: { isRoot: boolean },
   ): Promise<void>;
+}
+
+declare module '*/scripts/setup/test-tools.mjs' {
+  export function ensureTestTools(options: {
+    env: Record<string, string | undefined>;
+    install: (packages: string[]) => Promise<void>;
+    debian: boolean;
+  }): Promise<string[]>;
 }
 
 declare module '*/scripts/setup/browser.mjs' {

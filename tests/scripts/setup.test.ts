@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureChromium, ensureElectron } from '../../scripts/setup/browser.mjs';
 import { countTests } from '../../scripts/setup/checks.mjs';
+import { installDebianPackages } from '../../scripts/setup/debian.mjs';
 import {
   hasDisplay,
   joinSwitches,
@@ -29,6 +30,7 @@ import {
 import { parseConfig } from '../../sfu-server/config.ts';
 import { flagsGiven } from '../../sfu-server/protocol/flags.ts';
 import { explain, failureNote, SetupError, step } from '../../scripts/setup/steps.mjs';
+import { ensureTestTools } from '../../scripts/setup/test-tools.mjs';
 import {
   ensureNode,
   ensurePackages,
@@ -36,7 +38,6 @@ import {
   ensureServer,
   packagesStamp,
 } from '../../scripts/setup/tree.mjs';
-import { installDebianPackages } from '../../scripts/setup/worker.mjs';
 
 /** A Node 20 of this system; this one where there is none. */
 const oldNode =
@@ -221,6 +222,41 @@ describe('packages', () => {
       message: expect.stringMatching(/^apt-get could not install g\+\+\.[\s\S]*Temporary failure resolving/),
       todo: expect.stringMatching(/apt-get update must work/),
     });
+    // With one that works: the lists are read once for all steps, and nothing may be removed.
+    const said = join(dir, 'apt.txt');
+    file(join(dir, 'bin/apt-get'), `#!/bin/sh\necho "$@" >> '${said}'\n`, 0o755);
+    await installDebianPackages(['g++'], () => {}, { isRoot: true });
+    await installDebianPackages(['ffmpeg'], () => {}, { isRoot: true });
+    const lines = readFileSync(said, 'utf8').trim().split('\n');
+    expect(lines.filter((line) => line.startsWith('update')).length).toBeLessThan(2);
+    expect(lines.at(-2)).toMatch(/^install .*g\+\+$/);
+    expect(lines.at(-1)).toMatch(/^install .* --no-install-recommends --no-remove ffmpeg$/);
+  });
+});
+
+describe('test tools', () => {
+  it('are found on PATH, else installed, only what is missing; a system without their packages is told', async () => {
+    const asked: string[][] = [];
+    const bin = join(dir, 'bin');
+    const has = (program: string) => file(join(bin, program), '#!/bin/sh\n', 0o755);
+    has('pulseaudio');
+    const ensure = (debian: boolean) =>
+      ensureTestTools({
+        env: { PATH: bin },
+        debian,
+        install: async (packages) => {
+          asked.push(packages);
+          ['pactl', 'ffprobe'].forEach(has);
+        },
+      });
+    await expect(ensure(false)).rejects.toMatchObject({
+      message: 'The tests need pactl, ffprobe, not found on PATH.',
+      todo: expect.stringMatching(/apt-get install .*pulseaudio pulseaudio-utils ffmpeg/),
+    });
+    const programs = ['pulseaudio', 'pactl', 'ffprobe'];
+    await expect(ensure(true)).resolves.toEqual(programs);
+    await expect(ensure(true)).resolves.toEqual(programs);
+    expect(asked).toEqual([['pulseaudio-utils', 'ffmpeg']]);
   });
 });
 
