@@ -29,7 +29,7 @@ const servers = [
 /** Sound and packets in real time, each about half a core: two files at once, three disturbed each other. */
 const light = [
   'tests/media/{program-bus,recorder}.test.ts',
-  'tests/studio-media/{devices,mixer,sound-desk}.test.ts',
+  'tests/studio-media/{devices,hot-plug,mixer,sound-desk}.test.ts',
   'tests/sfu-server/failures.test.ts',
 ];
 

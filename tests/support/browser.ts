@@ -28,11 +28,15 @@ export const chromiumBin = (): string => process.env['CHROMIUM_BIN'] ?? '/usr/bi
 /** Flags for a synthetic camera and microphone that are allowed without a question. */
 export const fakeMediaArgs = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'];
 
-/** The caller closes it. */
-export async function launchBrowser(extraArgs: readonly string[] = []): Promise<Browser> {
+/** The caller closes it. `env` is added to the environment of this process. */
+export async function launchBrowser(
+  extraArgs: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Browser> {
   return chromium.launch({
     executablePath: chromiumBin(),
     args: [...chromiumArgs, ...extraArgs],
+    env: { ...process.env, ...env },
   });
 }
 
