@@ -15,7 +15,7 @@ export type ChatSending =
   | { kind: 'refused'; code: ErrorCode; text: string };
 
 export type ChatPage = {
-  /** Null until it was first opened; then as last known. */
+  /** Null until it was first opened; then as last known of this show. */
   chat: ChatState | null;
   /** In the field. */
   draft: string;
@@ -107,9 +107,15 @@ export const createChat = (session: Session, device: ChatDevice | null): Chat =>
     }
   };
 
+  let openedOf: string | null = null;
   const onJoined = () => {
+    const show = session.store.getState().show?.id ?? null;
+    // Of another show nothing is known yet.
+    if (show !== openedOf && openedOf !== null) store.setState({ chat: null });
+    openedOf = show;
     askSafely();
-    if (attempt) void deliver();
+    // What was refused and then changed in the field is the writer's again.
+    if (attempt && store.getState().sending.kind !== 'idle') void deliver();
   };
   const open = () => {
     isOpen = true;
@@ -138,7 +144,10 @@ export const createChat = (session: Session, device: ChatDevice | null): Chat =>
     store,
     setDraft: (draft) => {
       const { sending } = store.getState();
-      store.setState({ draft, ...(sending.kind === 'refused' && { sending: { kind: 'idle' } }) });
+      const isTakenBack = sending.kind === 'waiting' && tidied(draft) === '';
+      if (isTakenBack) attempt = null;
+      const isOver = isTakenBack || sending.kind === 'refused';
+      store.setState({ draft, ...(isOver && { sending: { kind: 'idle' } }) });
     },
     setName: (name) => store.setState({ name }),
     send,

@@ -29,9 +29,13 @@ export interface ChatDesk {
   show(id: ChatMessageId): Promise<Outcome>;
   /** Off every page at once, and off the picture. */
   remove(id: ChatMessageId): Promise<Outcome>;
-  mute(writerId: ChatWriterId): Promise<Outcome>;
+  /** All that wait, up to this `seq`: what came later nobody has looked at. */
+  removeWaiting(upTo: number): Promise<Outcome>;
+  /** What they have waiting is removed; `shown: 'remove'`: also what all could read. */
+  mute(writerId: ChatWriterId, shown: 'keep' | 'remove'): Promise<Outcome>;
   unmute(writerId: ChatWriterId): Promise<Outcome>;
-  saveSettings(settings: ChatSettings): Promise<Outcome>;
+  /** What is left out stays, or becomes what was asked for last. */
+  saveSettings(change: Partial<ChatSettings>): Promise<Outcome>;
   /** Puts it on the picture in the place of another; what is too long for a picture is cut. */
   pin(message: ChatMessage): void;
   unpin(): void;
@@ -59,18 +63,22 @@ export const createChatDesk = (options: {
   const store = createStore<ChatDeskState>(() => ({ wanted: null, house: false, unread: 0 }));
   const chat = createChat(session, null);
   const close = chat.open();
+  /** On its way to the server. */
+  let askedFor: ChatSettings | null = null;
   let panels = 0;
   /** Null: what was written before this page opened is not new. */
   let seenSeq: number | null = null;
   const look = () => {
     const messages = chat.store.getState().chat?.messages;
-    if (!messages) return;
-    if (panels > 0) seenSeq = null;
+    if (!messages || panels > 0) seenSeq = null;
+    if (!messages) return setUnread(0);
     seenSeq ??= messages.at(-1)?.seq ?? 0;
     const seen = seenSeq;
     const isUnread = (message: ChatMessage) =>
       message.seq > seen && message.state.kind === 'shown' && message.author.role !== 'host';
-    const unread = messages.filter(isUnread).length;
+    setUnread(messages.filter(isUnread).length);
+  };
+  const setUnread = (unread: number) => {
     if (unread !== store.getState().unread) store.setState({ unread });
   };
   const stopLooking = chat.store.subscribe(look);
@@ -79,9 +87,19 @@ export const createChatDesk = (options: {
     store,
     show: (messageId) => call(() => session.call('showMessage', { messageId })),
     remove: (messageId) => call(() => session.call('removeMessage', { messageId })),
-    mute: (writerId) => call(() => session.call('muteWriter', { writerId })),
+    removeWaiting: (upTo) => call(() => session.call('removeWaiting', { upTo })),
+    mute: (writerId, shown) => call(() => session.call('muteWriter', { writerId, shown })),
     unmute: (writerId) => call(() => session.call('unmuteWriter', { writerId })),
-    saveSettings: (settings) => call(() => session.call('saveChatSettings', { settings })),
+    saveSettings: async (change) => {
+      const before = askedFor ?? chat.store.getState().chat?.settings;
+      if (!before) return { ok: false, text: 'The chat is not open yet.' };
+      const settings = { ...before, ...change };
+      askedFor = settings;
+      const outcome = await call(() => session.call('saveChatSettings', { settings }));
+      // The server has told of it before it answered.
+      if (askedFor === settings) askedFor = null;
+      return outcome;
+    },
     pin: ({ id, author, text }) =>
       change({ pinned: { name: author.name, text: forPicture(text), messageId: id } }),
     unpin: () => change({ pinned: null }),

@@ -1,6 +1,6 @@
 // The chat as the director has it: what waits for them first, then everything in order with what can be done about it, a line to write
 // as host, and the rules of the house. Not its job: doing any of it (chat-desk.ts).
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react';
 import { useStore } from 'zustand';
 import {
   maxChatRules,
@@ -12,15 +12,37 @@ import {
 import type { ChatPage } from '../session/chat.ts';
 import { MessageWords, NewMessages, createFeedEnd } from '../ui/chat-feed.tsx';
 import { ChatLine } from '../ui/chat-line.tsx';
-import { Button, Field } from '../ui/controls.tsx';
+import { Button, Field, TwiceButton } from '../ui/controls.tsx';
 import { useDesk, useStudio } from './hooks.ts';
 import { keyHint } from './key-map.ts';
+import { createSteadyPress } from './steady-press.ts';
 import './chat-panel.css';
 
 const useChat = <T,>(select: (page: ChatPage) => T): T => useStore(useStudio().chat.chat.store, select);
 
 const isWaiting = ({ state }: ChatMessage): boolean => state.kind === 'held';
 const waitWords = (count: number): string => (count === 1 ? '1 waits for you' : `${count} wait for you`);
+
+/** For the element around buttons: `places` says what they are for, in their order. */
+const useSteadyPress = (places: readonly string[]) => {
+  const [press] = useState(() => createSteadyPress(() => performance.now()));
+  useLayoutEffect(() => press.stands(places));
+  return {
+    appeared: press.appeared,
+    guards: {
+      onClickCapture: (event: MouseEvent) => {
+        if (!press.counts(event)) event.stopPropagation();
+      },
+      // The keyboard stays where it is: a click that does not count would leave it on the button.
+      onMouseDown: (event: MouseEvent) => {
+        if (event.target instanceof Element && event.target.closest('button')) event.preventDefault();
+      },
+      onKeyDownCapture: (event: KeyboardEvent) => {
+        if (event.repeat && (event.key === 'Enter' || event.key === ' ')) event.preventDefault();
+      },
+    },
+  };
+};
 
 /** On the panel's tab: it may be behind another. */
 export const ChatTabCount = () => {
@@ -58,7 +80,7 @@ const OpenChat = ({ chat }: { chat: ChatState }) => {
   const waiting = chat.messages.filter(isWaiting);
   useEffect(() => {
     if (wanted === null) return;
-    const next = panel.current?.querySelector<HTMLElement>('.chat-waiting button');
+    const next = panel.current?.querySelector<HTMLElement>('.chat-waits button');
     if (wanted === 'waiting' && next) next.focus();
     else line.current?.focus();
     studio.chat.arrived();
@@ -80,7 +102,11 @@ const OpenChat = ({ chat }: { chat: ChatState }) => {
             <p className="chat-shut">Closed to fans. They read on; you and co-hosts write.</p>
           )}
           {waiting.length > 0 && <Waiting messages={waiting} />}
-          <Feed messages={chat.messages.filter((message) => !isWaiting(message))} muted={chat.muted} />
+          <Feed
+            messages={chat.messages.filter((message) => !isWaiting(message))}
+            muted={chat.muted}
+            above={waiting.length}
+          />
         </>
       )}
       <div className="chat-foot">
@@ -112,8 +138,14 @@ const reasonWords: Readonly<Record<HoldReason, string>> = {
   contact: 'a number or address',
 };
 
+/** So many are looked at one by one. */
+const fewWaiting = 3;
+
 const Waiting = ({ messages }: { messages: readonly ChatMessage[] }) => {
   const studio = useStudio();
+  const newest = messages.at(-1);
+  const { appeared, guards } = useSteadyPress(messages.map(({ id }) => id));
+  useLayoutEffect(appeared, [appeared]);
   const decide = (how: 'show' | 'remove', id: ChatMessageId) => {
     void studio.chat[how](id);
     // Somebody works through the queue by keyboard: the next one gets the focus before this one goes with it.
@@ -125,10 +157,20 @@ const Waiting = ({ messages }: { messages: readonly ChatMessage[] }) => {
     else studio.chat.goTo('line');
   };
   return (
-    <div className="chat-waiting" role="group" aria-label="Waiting for you">
-      <h3>
-        {waitWords(messages.length)} <kbd className="key-hint">{keyHint('waitingChat')}</kbd>
-      </h3>
+    <div className="chat-waiting" role="group" aria-label="Waiting for you" {...guards}>
+      <div className="chat-waiting-head">
+        <h3>
+          {waitWords(messages.length)} <kbd className="key-hint">{keyHint('waitingChat')}</kbd>
+        </h3>
+        {messages.length > fewWaiting && newest && (
+          <TwiceButton
+            label={`Remove all ${messages.length} that wait`}
+            onPress={() => void studio.chat.removeWaiting(newest.seq)}
+          >
+            Remove all
+          </TwiceButton>
+        )}
+      </div>
       <ul className="chat-waiting-list">
         {messages.map((message) => (
           <li key={message.id} className="chat-waits" data-role={message.author.role}>
@@ -162,33 +204,42 @@ const Waiting = ({ messages }: { messages: readonly ChatMessage[] }) => {
 
 // --- The feed ---------------------------------------------------------------------------------------------------------
 
-const Feed = (props: { messages: readonly ChatMessage[]; muted: ChatState['muted'] }) => {
-  const { messages, muted } = props;
+const Feed = (props: {
+  messages: readonly ChatMessage[];
+  muted: ChatState['muted'];
+  /** Messages that wait, and take room above the feed. */
+  above: number;
+}) => {
+  const { messages, muted, above } = props;
+  const { guards } = useSteadyPress([String(above)]);
   const studio = useStudio();
-  const [end] = useState(createFeedEnd);
+  const [end] = useState(() => createFeedEnd({ rests: true }));
   const { attach } = end;
   const pinnedId = useDesk(({ scene }) => scene.pinned?.messageId ?? null);
-  /** Under the pointer, tapped or focused: what can be done about it is beside it. */
-  const [chosen, setChosen] = useState<ChatMessageId | null>(null);
-  const tabStop = messages.some(({ id }) => id === chosen) ? chosen : (messages.at(-1)?.id ?? null);
+  /** What can be done about a message is beside it while it is under the pointer, tapped or focused. */
+  const [pointed, setPointed] = useState<ChatMessageId | null>(null);
+  const [focused, setFocused] = useState<ChatMessageId | null>(null);
+  const [lastFocused, setLastFocused] = useState<ChatMessageId | null>(null);
+  const tabStop = messages.some(({ id }) => id === lastFocused) ? lastFocused : (messages.at(-1)?.id ?? null);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
-    const at = messages.findIndex(({ id }) => id === tabStop);
-    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const next = step === undefined ? undefined : messages[at + step];
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-id]') : null;
+    const at = messages.findIndex(({ id }) => id === row?.dataset.id);
     const current = messages[at];
-    const row = event.target instanceof HTMLElement && 'id' in event.target.dataset ? event.target : null;
-    if (row && (event.key === 'Enter' || event.key === ' ')) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!row || !current) return;
+    if (event.target === row && (event.key === 'Enter' || event.key === ' ')) {
       // Into what can be done about the message, and never a take of the desk.
       row.querySelector('button')?.focus();
-    } else if (next) {
-      setChosen(next.id);
-      event.currentTarget.querySelector<HTMLElement>(`[data-id="${CSS.escape(next.id)}"]`)?.focus();
-    } else if (event.key === 'Delete' && current?.state.kind === 'shown') void studio.chat.remove(current.id);
-    else if (step === undefined) return;
+    } else if (step !== undefined) {
+      const next = messages[at + step];
+      if (next) event.currentTarget.querySelector<HTMLElement>(`[data-id="${CSS.escape(next.id)}"]`)?.focus();
+    } else if (event.key === 'Delete') {
+      if (current.state.kind === 'shown') void studio.chat.remove(current.id);
+    } else return;
     event.preventDefault();
   };
   return (
-    <div className="chat-frame">
+    <div className="chat-frame" {...guards}>
       <div
         ref={attach}
         className="chat-feed"
@@ -199,7 +250,7 @@ const Feed = (props: { messages: readonly ChatMessage[]; muted: ChatState['muted
         onKeyDown={onKeyDown}
         onPointerLeave={({ pointerType }) => {
           // A finger leaves when it is lifted; what it chose stays.
-          if (pointerType === 'mouse') setChosen(null);
+          if (pointerType === 'mouse') setPointed(null);
         }}
       >
         {messages.length === 0 && <p className="chat-empty">Nobody has written yet.</p>}
@@ -211,13 +262,21 @@ const Feed = (props: { messages: readonly ChatMessage[]; muted: ChatState['muted
             data-role={message.author.role}
             data-state={message.state.kind}
             tabIndex={message.id === tabStop ? 0 : -1}
-            onFocus={() => setChosen(message.id)}
-            onPointerEnter={() => setChosen(message.id)}
+            onFocus={() => {
+              setFocused(message.id);
+              setLastFocused(message.id);
+            }}
+            onBlur={({ currentTarget, relatedTarget }) => {
+              if (!currentTarget.contains(relatedTarget)) setFocused(null);
+            }}
+            onPointerEnter={() => setPointed(message.id)}
+            // A click leaves the keyboard where it is: with the line somebody writes into, or with the desk.
+            onMouseDown={(event) => event.preventDefault()}
           >
             <MessageWords message={message} />
             {message.id === pinnedId && <p className="chat-note">On the picture</p>}
             {message.state.kind === 'removed' && <p className="chat-note">Removed: nobody sees it</p>}
-            {message.id === chosen && (
+            {(message.id === pointed || message.id === focused) && (
               <Actions
                 message={message}
                 isPinned={message.id === pinnedId}
@@ -238,8 +297,13 @@ const Actions = (props: { message: ChatMessage; isPinned: boolean; isMuted: bool
   const { id, author } = message;
   const { writerId } = author;
   const isRemoved = message.state.kind === 'removed';
+  const { guards } = useSteadyPress([
+    message.state.kind,
+    isPinned ? 'pinned' : 'free',
+    isMuted ? 'muted' : 'heard',
+  ]);
   return (
-    <div className="chat-actions">
+    <div className="chat-actions" {...guards}>
       {isPinned ? (
         <Button pressed label="Take it off the picture" onPress={() => chat.unpin()}>
           Unpin
@@ -270,10 +334,18 @@ const Actions = (props: { message: ChatMessage; isPinned: boolean; isMuted: bool
           pressed={isMuted}
           label={`Mute ${author.name}`}
           title="For the rest of the show"
-          onPress={() => void (isMuted ? chat.unmute(writerId) : chat.mute(writerId))}
+          onPress={() => void (isMuted ? chat.unmute(writerId) : chat.mute(writerId, 'keep'))}
         >
           {isMuted ? 'Unmute' : 'Mute'}
         </Button>
+      )}
+      {author.role === 'fan' && writerId !== null && (
+        <TwiceButton
+          label={`Remove all that ${author.name} wrote, and mute them`}
+          onPress={() => void chat.mute(writerId, 'remove')}
+        >
+          {isMuted ? 'Remove all' : 'Mute, remove all'}
+        </TwiceButton>
       )}
     </div>
   );
@@ -284,19 +356,29 @@ const Actions = (props: { message: ChatMessage; isPinned: boolean; isMuted: bool
 const House = ({ chat: { settings, muted } }: { chat: ChatState }) => {
   const studio = useStudio();
   const [typed, setTyped] = useState<string | null>(null);
+  const isGivenUp = useRef(false);
   const isClosed = settings.writing === 'closed';
   const saveRules = () => {
-    const rules = typed?.trim() ?? '';
-    if (rules !== '' && rules !== settings.rules) void studio.chat.saveSettings({ ...settings, rules });
+    const rules = isGivenUp.current ? '' : (typed?.trim() ?? '');
+    if (rules !== '' && rules !== settings.rules) void studio.chat.saveSettings({ rules });
+    isGivenUp.current = false;
     setTyped(null);
   };
   return (
-    <div className="chat-house" role="group" aria-label="Rules and muted fans">
+    <div
+      className="chat-house"
+      role="group"
+      aria-label="Rules and muted fans"
+      onKeyDown={(event) => {
+        // The panel takes the focus away for it, which would save.
+        if (event.key === 'Escape') isGivenUp.current = typed !== null;
+      }}
+    >
       <Button
         kind={isClosed ? 'look' : 'plain'}
         pressed={isClosed}
         title="Fans read on; only you and co-hosts write"
-        onPress={() => void studio.chat.saveSettings({ ...settings, writing: isClosed ? 'open' : 'closed' })}
+        onPress={() => void studio.chat.saveSettings({ writing: isClosed ? 'open' : 'closed' })}
       >
         {isClosed ? 'Open to fans again' : 'Close to fans'}
       </Button>

@@ -3,7 +3,15 @@ import { useEffect } from 'react';
 import { useStore } from 'zustand';
 import { Sheet } from './frame.tsx';
 import { useLayout, useStudio } from './hooks.ts';
-import { bindingFor, countsNow, keyGroups, keyMap, keyName, type KeyBinding } from './key-map.ts';
+import {
+  bindingFor,
+  countsNow,
+  keyGroups,
+  keyMap,
+  keyName,
+  messageKeys,
+  type KeyBinding,
+} from './key-map.ts';
 
 /** What text is typed into; a slider or a tick box leaves letters to the desk. */
 const typing =
@@ -107,6 +115,19 @@ export const KeyList = ({ onClose }: { onClose: () => void }) => (
         </section>
       );
     })}
+    <section className="key-group">
+      <h3>Among the chat’s messages</h3>
+      <dl>
+        {messageKeys.map(({ keys, words }) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys.replaceAll('+', ' + ')}</kbd>
+            </dt>
+            <dd>{words}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
     <GlobalKeys />
   </Sheet>
 );

@@ -316,6 +316,14 @@ const sceneBindings = Array.from({ length: 9 }, (_, index): KeyBinding[] => [
 
 export const keyMap: readonly KeyBinding[] = [...bindings, ...sceneBindings];
 
+/** Of a chat message that has the focus, for the list; the panel hears them itself. */
+export const messageKeys = [
+  { keys: 'Shift+Tab', words: 'From the line you write in to the messages' },
+  { keys: '↑ ↓', words: 'To the message before it or after it' },
+  { keys: 'Enter', words: 'To what can be done about it: pin it to the picture, remove it, mute its writer' },
+  { keys: 'Delete', words: 'Remove it from every page and the picture' },
+] as const;
+
 const modifierSigns: Readonly<Record<string, string>> = { Shift: '⇧', Ctrl: '⌃', Alt: '⌥' };
 const keySigns: Readonly<Record<string, string>> = { Space: '␣', Enter: '⏎' };
 

@@ -33,10 +33,17 @@ export type FeedEnd = {
   toEnd: () => void;
 };
 
+export type FeedEndOptions = {
+  /** Stays where it is also at the end, while the pointer or the keyboard is among the messages: what is aimed at does not move. */
+  rests: boolean;
+};
+
+const belowPx = (list: HTMLElement): number => list.scrollHeight - list.scrollTop - list.clientHeight;
+
 const messagesAmong = (nodes: NodeList): number =>
   [...nodes].filter((node) => node instanceof HTMLElement && node.classList.contains('chat-message')).length;
 
-export const createFeedEnd = (): FeedEnd => {
+export const createFeedEnd = ({ rests }: FeedEndOptions): FeedEnd => {
   const store = createStore(() => ({ unseen: 0 }));
   let feed: HTMLElement | null = null;
   let atEnd = true;
@@ -45,8 +52,11 @@ export const createFeedEnd = (): FeedEnd => {
     store.setState({ unseen: 0 });
     if (feed) feed.scrollTop = feed.scrollHeight;
   };
+  let isPointedAt = false;
+  const isResting = (): boolean =>
+    rests && (isPointedAt || (feed?.parentElement?.contains(document.activeElement) ?? false));
   const follow = () => {
-    if (atEnd) toEnd();
+    if (atEnd && !isResting()) toEnd();
   };
   return {
     store,
@@ -55,11 +65,11 @@ export const createFeedEnd = (): FeedEnd => {
       if (!list) return undefined;
       feed = list;
       const onScroll = () => {
-        atEnd = list.scrollHeight - list.scrollTop - list.clientHeight <= nearEndPx;
+        atEnd = belowPx(list) <= nearEndPx;
         if (atEnd) store.setState({ unseen: 0 });
       };
       const onChange = (records: readonly MutationRecord[]) => {
-        if (atEnd) return toEnd();
+        if (atEnd && (!isResting() || belowPx(list) <= 1)) return toEnd();
         const more = records.reduce(
           (sum, { addedNodes, removedNodes }) =>
             sum + messagesAmong(addedNodes) - messagesAmong(removedNodes),
@@ -67,18 +77,37 @@ export const createFeedEnd = (): FeedEnd => {
         );
         store.setState({ unseen: Math.max(0, more) });
       };
+      // With the button that leads to the end: on the way to it nothing moves either.
+      const around = list.parentElement ?? list;
+      const ends = new AbortController();
+      const listen = (target: HTMLElement, type: string, onEvent: (event: Event) => void) =>
+        target.addEventListener(type, onEvent, { signal: ends.signal });
+      listen(list, 'scroll', onScroll);
+      if (rests) {
+        listen(around, 'pointerenter', () => {
+          isPointedAt = true;
+        });
+        listen(around, 'pointerleave', () => {
+          isPointedAt = false;
+          follow();
+        });
+        listen(around, 'focusout', (event) => {
+          const next = event instanceof FocusEvent ? event.relatedTarget : null;
+          if (!(next instanceof Node && around.contains(next))) follow();
+        });
+      }
       // The list itself may become lower or higher, too: a keyboard, a separator.
       const size = new ResizeObserver(follow);
       const content = new MutationObserver(onChange);
       size.observe(list);
       // A message may become higher without a new one: it waits no longer, or is on the picture.
       content.observe(list, { childList: true, subtree: true });
-      list.addEventListener('scroll', onScroll);
       toEnd();
       return () => {
         size.disconnect();
         content.disconnect();
-        list.removeEventListener('scroll', onScroll);
+        ends.abort();
+        isPointedAt = false;
         feed = null;
       };
     },
@@ -94,9 +123,24 @@ export const NewMessages = ({ end }: { end: FeedEnd }) => {
   );
 };
 
+/** What host and co-hosts have said since the page has the chat, for who hears the page; a crowd would drown everything else. */
+const Announced = ({ messages }: { messages: readonly ChatMessage[] }) => {
+  const [sinceSeq] = useState(messages.at(-1)?.seq ?? 0);
+  const said = messages.filter(
+    ({ seq, author, state }) => seq > sinceSeq && author.role !== 'fan' && state.kind === 'shown',
+  );
+  return (
+    <div className="visually-hidden" aria-live="polite" aria-relevant="additions">
+      {said.slice(-3).map((message) => (
+        <MessageWords key={message.id} message={message} />
+      ))}
+    </div>
+  );
+};
+
 /** For fans and co-hosts: to be read. `empty`: in place of messages while there are none. */
 export const ChatFeed = ({ messages, empty }: { messages: readonly ChatMessage[]; empty: ReactNode }) => {
-  const [end] = useState(createFeedEnd);
+  const [end] = useState(() => createFeedEnd({ rests: false }));
   const { attach } = end;
   return (
     <div className="chat-frame">
@@ -105,7 +149,7 @@ export const ChatFeed = ({ messages, empty }: { messages: readonly ChatMessage[]
         className="chat-feed"
         role="log"
         aria-label="Chat messages"
-        aria-live="polite"
+        aria-live="off"
         // What scrolls must be reached by keyboard.
         tabIndex={0}
       >
@@ -118,6 +162,7 @@ export const ChatFeed = ({ messages, empty }: { messages: readonly ChatMessage[]
         ))}
       </div>
       <NewMessages end={end} />
+      <Announced messages={messages} />
     </div>
   );
 };

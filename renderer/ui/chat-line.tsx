@@ -95,6 +95,10 @@ export const ChatLine = (props: {
           autoComplete="off"
           enterKeyHint="send"
           onFocus={() => setBegun(true)}
+          onKeyDown={(event) => {
+            // A key that is still held from elsewhere sends nothing.
+            if (event.key === 'Enter' && event.repeat) event.preventDefault();
+          }}
           onChange={(event) => chat.setDraft(event.target.value)}
         />
         <button

@@ -34,22 +34,30 @@ const device: ChatDevice = {
   },
 };
 
-/** Browsers that lay the keyboard over the page say so by what is left to see: the page is made as high as that. */
+/**
+ * Browsers that lay the keyboard over the page say so by what is left to see: the page is made as high as that, for who writes here.
+ * Other fields, such as the checkout's, are the browser's to show.
+ */
 const useRoomAboveKeyboard = () => {
   useEffect(() => {
     const seen = window.visualViewport;
     if (!seen) return;
     const { style } = document.documentElement;
     const fit = () => {
+      const line = document.activeElement?.closest('.chat-write') ?? null;
       // Zoomed in by fingers it says nothing of a keyboard.
-      const covered = seen.scale > 1.01 ? 0 : Math.round(innerHeight - seen.height);
-      style.setProperty('--keyboard', `${Math.max(0, covered)}px`);
-      document.activeElement?.closest('.chat-write')?.scrollIntoView({ block: 'nearest' });
+      const isTyping = line !== null && seen.scale <= 1.01;
+      const covered = isTyping ? Math.max(0, Math.round(innerHeight - seen.height)) : 0;
+      style.setProperty('--keyboard', `${covered}px`);
+      line?.scrollIntoView({ block: 'nearest' });
       if (covered > 0) scrollTo(0, 0);
     };
     seen.addEventListener('resize', fit);
+    // From one field to another the keyboard stays.
+    document.addEventListener('focusin', fit);
     return () => {
       seen.removeEventListener('resize', fit);
+      document.removeEventListener('focusin', fit);
       style.removeProperty('--keyboard');
     };
   }, []);

@@ -1,5 +1,6 @@
 // How often somebody may knock: token buckets by key, such as a buyer or a network address. Forgets those who have been quiet.
 // What is limited, and how far, is said where it is used.
+import { isIPv6 } from 'node:net';
 import { AppError } from '../protocol/errors.ts';
 
 export type RateOptions = {
@@ -49,4 +50,17 @@ export const createRate = ({ now, burst, perSecond, sentence }: RateOptions) => 
     giveBack: (key: string): void => count(key, -1),
     snapshot: () => ({ keys: buckets.size }),
   };
+};
+
+/** What one household or phone has for itself: of IPv6 the first 64 bits (RFC 6177), of IPv4 the address. */
+export const networkOf = (address: string): string => {
+  const [plain = ''] = address.split('%');
+  const asIpv4 = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(plain)?.[1];
+  if (asIpv4 !== undefined) return asIpv4;
+  if (!isIPv6(plain)) return address;
+  const [start = [], end] = plain.split('::').map((part) => part.split(':').filter((group) => group !== ''));
+  const all = [...start];
+  if (end) all.push(...Array<string>(Math.max(0, 8 - start.length - end.length)).fill('0'), ...end);
+  const prefix = all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${prefix.join(':')}::/64`;
 };

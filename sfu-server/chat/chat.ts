@@ -3,7 +3,7 @@
 // Not its job: what is held back (moderation.ts), who asks (show/chat-door.ts), what a pinned message becomes (show/show.ts).
 import * as z from 'zod/mini';
 import { hashToken, newPublicId } from '../access/tokens.ts';
-import { createRate } from '../access/rates.ts';
+import { createRate, networkOf } from '../access/rates.ts';
 import { encodeEvent, type Clock, type EncodedEvent } from '../protocol/channel.ts';
 import {
   chatHistory,
@@ -20,17 +20,20 @@ import {
   type ChatSettings,
   type ChatState,
   type ChatWriterId,
+  type HoldReason,
   type MutedWriter,
 } from '../protocol/chat.ts';
 import { AppError } from '../protocol/errors.ts';
 import { showContract, type ShowContract } from '../protocol/messages.ts';
 import type { ShowId } from '../protocol/state.ts';
 import type { Store } from '../store/database.ts';
-import { problemWithName, reasonToHold } from './moderation.ts';
+import { looksOfCast, problemWithName, reasonToHold } from './moderation.ts';
 
 const newsEveryMs = 250;
 const maxKept = 2_000;
 const maxHeld = 200;
+/** What waits is read by one person: nobody gets to fill it. */
+const maxHeldOf = { writer: 3, network: 20 };
 const maxMuted = 500;
 /** The same words so often in a row are enough. */
 const maxRepeats = 2;
@@ -58,10 +61,10 @@ export type ChatOptions = {
   clock: Clock;
   /** Null while the show is not over. */
   endedMs: number | null;
-  /** Names of those who have a part in the show. */
+  /** Names of those who have a part in the show, and of the show. */
   cast: () => readonly string[];
-  /** Nobody may see it any more. */
-  onRemoved: (id: ChatMessageId) => void;
+  /** Something may not be seen any more: `isRemoved` says what. */
+  onRemoved: () => void;
   log: { error(detail: object, text: string): void };
 };
 
@@ -170,7 +173,40 @@ export const createChat = (options: ChatOptions) => {
   let isOver = options.endedMs !== null;
   let closed = false;
 
-  const held = () => [...messages.values()].filter(({ state }) => state.kind === 'held');
+  let isForgotten = options.endedMs !== null && options.endedMs + keptAfterShowMs <= now();
+
+  /** What waits, and from which network as far as this process knows: addresses are not kept. */
+  const held = new Map<ChatMessageId, { writerId: ChatWriterId; network: string | null }>();
+  /** Of each writer what a write is compared with. */
+  const saidBy = new Map<
+    ChatWriterId,
+    { byClientId: Map<string, ChatMessageId>; lastTexts: readonly string[] }
+  >();
+  const noteSaid = ({ id, author: { writerId }, clientId, text }: Kept) => {
+    const said = saidBy.get(writerId) ?? { byClientId: new Map(), lastTexts: [] };
+    said.byClientId.set(clientId, id);
+    saidBy.set(writerId, {
+      ...said,
+      lastTexts: [...said.lastTexts, text.toLowerCase()].slice(-maxRepeats),
+    });
+  };
+  const dropSaid = ({ author: { writerId }, clientId }: Kept) => {
+    const said = saidBy.get(writerId);
+    said?.byClientId.delete(clientId);
+    if (said?.byClientId.size === 0) saidBy.delete(writerId);
+  };
+  for (const message of messages.values()) {
+    noteSaid(message);
+    const { writerId } = message.author;
+    if (message.state.kind === 'held') held.set(message.id, { writerId, network: null });
+  }
+  let lookingTaken = { names: '', looks: looksOfCast([]) };
+  const looksTaken = (): ReadonlySet<string> => {
+    const names = cast();
+    const key = names.join('\n');
+    if (key !== lookingTaken.names) lookingTaken = { names: key, looks: looksOfCast(names) };
+    return lookingTaken.looks;
+  };
   const known = (id: ChatMessageId): Kept => {
     const message = messages.get(id);
     if (!message) throw new AppError('notFound', 'This message is not there any more.');
@@ -200,12 +236,11 @@ export const createChat = (options: ChatOptions) => {
       messages: seen
         .filter(({ state }) => sees === 'all' || state.kind === 'shown')
         .map((message) => asSeenBy(sees, message)),
-      removed:
-        sees === 'all'
-          ? []
-          : [...changed].flatMap(([id, wasSeen]) =>
-              wasSeen && messages.get(id)?.state.kind !== 'shown' ? [id] : [],
-            ),
+      removed: [...changed].flatMap(([id, wasSeen]) => {
+        const kind = messages.get(id)?.state.kind;
+        const isGone = sees === 'all' ? kind === undefined : wasSeen && kind !== 'shown';
+        return isGone ? [id] : [];
+      }),
       ...(settingsNow && { settings: settingsNow }),
       ...(mutedNow && sees === 'all' && { muted: mutedNow }),
     };
@@ -246,36 +281,58 @@ export const createChat = (options: ChatOptions) => {
   const change = (message: Kept, wasShown: boolean) => {
     changed.set(message.id, wasShown || (changed.get(message.id) ?? false));
     messages.set(message.id, message);
+    if (message.state.kind !== 'held') held.delete(message.id);
   };
 
   // --- writing -----------------------------------------------------------------------------------------------------------
 
-  const written = (writer: Writer, clientId: string): Kept | undefined =>
-    [...messages.values()].find(
-      (message) => message.author.writerId === writer.id && message.clientId === clientId,
-    );
-  const repeats = (writer: Writer, text: string): boolean => {
-    const last = [...messages.values()]
-      .filter(({ author }) => author.writerId === writer.id)
-      .slice(-maxRepeats);
-    return last.length === maxRepeats && last.every((one) => one.text.toLowerCase() === text.toLowerCase());
+  const written = (writer: Writer, clientId: string): Kept | undefined => {
+    const id = saidBy.get(writer.id)?.byClientId.get(clientId);
+    return id === undefined ? undefined : messages.get(id);
   };
-  /** Throws, in words for the fan, where they may not write this now. */
-  const admit = (writer: Extract<Writer, { role: 'fan' }>, text: string) => {
+  const repeats = (writer: Writer, text: string): boolean => {
+    const last = saidBy.get(writer.id)?.lastTexts ?? [];
+    return last.length === maxRepeats && last.every((one) => one === text.toLowerCase());
+  };
+  const mayWait = (writer: Extract<Writer, { role: 'fan' }>, network: string) => {
+    const waiting = [...held.values()];
+    if (waiting.filter(({ writerId }) => writerId === writer.id).length >= maxHeldOf.writer) {
+      throw new AppError('tooFast', `${maxHeldOf.writer} of yours wait for the host. Give them a moment.`);
+    }
+    if (
+      held.size >= maxHeld ||
+      waiting.filter((one) => one.network === network).length >= maxHeldOf.network
+    ) {
+      throw new AppError('tooFast', 'Very many messages wait for the host. Try again in a while.');
+    }
+  };
+  /**
+   * Why it waits for the director; null where all may see it. Throws, in words for the fan, where they may not write this now. What is
+   * refused is counted all the same: guessing names is not free.
+   */
+  const admit = (writer: Extract<Writer, { role: 'fan' }>, text: string): HoldReason | null => {
     if (settings.writing === 'closed') {
       throw new AppError('wrongPhase', 'The host has closed the chat for now.');
     }
     if (muted.has(writer.id)) throw new AppError('muted');
-    const problem = problemWithName(writer.name, cast());
+    const network = networkOf(writer.address);
+    rates.writer.check(writer.id);
+    rates.address.check(network);
+    rates.room.check('room');
+    rates.writer.spend(writer.id);
+    rates.address.spend(network);
+    const problem = problemWithName(writer.name, looksTaken());
     if (problem !== null) throw new AppError('badName', problem);
     if (repeats(writer, text)) throw new AppError('tooFast', 'You have said that. Everybody can read it.');
-    const spent = [
-      [rates.writer, writer.id],
-      [rates.address, writer.address],
-      [rates.room, 'room'],
-    ] as const;
-    for (const [rate, key] of spent) rate.check(key);
-    for (const [rate, key] of spent) rate.spend(key);
+    const reason = reasonToHold(text);
+    if (reason !== null) mayWait(writer, network);
+    // Who is refused takes nobody's turn.
+    rates.room.spend('room');
+    return reason;
+  };
+  const oldestDecided = (): Kept | undefined => {
+    for (const message of messages.values()) if (message.state.kind !== 'held') return message;
+    return undefined;
   };
   const keep = (message: Kept) =>
     transaction(() => {
@@ -284,22 +341,21 @@ export const createChat = (options: ChatOptions) => {
       const { writerId, role, name } = author;
       insert(id, show, message.seq, writerId, clientId, role, name, text, atMs, state.kind, reason);
       if (messages.size < maxKept) return undefined;
-      const oldest = [...messages.values()].find((one) => one.state.kind !== 'held');
+      const oldest = oldestDecided();
       if (oldest) drop(oldest.id);
-      return oldest?.id;
+      return oldest;
     });
 
-  const setState = (message: Kept, state: Kept['state']) => {
-    const wasShown = message.state.kind === 'shown';
-    // What was held is new to everybody; what was removed by mistake goes back to where it stood.
-    const place = message.state.kind === 'held' && state.kind === 'shown' ? seq + 1 : message.seq;
-    decide(state.kind, place, message.id);
-    seq = Math.max(seq, place);
-    if (place !== message.seq) messages.delete(message.id);
-    change({ ...message, seq: place, state }, wasShown);
-  };
-  const remove = (message: Kept) => {
-    if (message.state.kind !== 'removed') setState(message, { kind: 'removed' });
+  /** In one transaction, with `andAlso`: all of it or nothing. */
+  const removeAll = (found: readonly Kept[], andAlso: () => void = () => {}) => {
+    const going = found.filter(({ state }) => state.kind !== 'removed');
+    transaction(() => {
+      for (const message of going) decide('removed', message.seq, message.id);
+      andAlso();
+    });
+    for (const message of going) {
+      change({ ...message, state: { kind: 'removed' } }, message.state.kind === 'shown');
+    }
   };
 
   // --- the end -----------------------------------------------------------------------------------------------------------
@@ -315,15 +371,16 @@ export const createChat = (options: ChatOptions) => {
         log.error({ err: error }, 'the chat of a show that is over could not be deleted');
         return;
       }
-      const removed = [...messages.values()].flatMap(({ id, state }) => (state.kind === 'shown' ? [id] : []));
-      for (const id of removed) changed.set(id, true);
-      messages.clear();
-      muted.clear();
+      isForgotten = true;
+      // To all, also of what they may not know: no page keeps any of it.
+      for (const id of messages.keys()) changed.set(id, true);
+      for (const kept of [messages, held, saidBy, muted]) kept.clear();
       untold = { muted: [] };
       tell();
+      onRemoved();
     });
   };
-  if (options.endedMs !== null && messages.size > 0) forgetLater(options.endedMs);
+  if (options.endedMs !== null && !isForgotten) forgetLater(options.endedMs);
 
   return {
     /** What this page may know. From now on it hears of changes; ends with `unwatch`. */
@@ -354,11 +411,7 @@ export const createChat = (options: ChatOptions) => {
       const again = written(writer, clientId);
       if (again) return asSeenBy('shown', again);
       if (isOver) throw new AppError('wrongPhase', 'The show is over, and so is its chat.');
-      if (writer.role === 'fan') admit(writer, text);
-      const reason = writer.role === 'fan' ? reasonToHold(text) : null;
-      if (reason !== null && held().length >= maxHeld) {
-        throw new AppError('tooFast', 'Very many messages wait for the host. Try again in a while.');
-      }
+      const reason = writer.role === 'fan' ? admit(writer, text) : null;
       const message: Kept = {
         id: chatMessageId.parse(newPublicId()),
         seq: seq + 1,
@@ -370,7 +423,14 @@ export const createChat = (options: ChatOptions) => {
       };
       const dropped = keep(message);
       seq = message.seq;
-      if (dropped !== undefined) messages.delete(dropped);
+      if (dropped) {
+        messages.delete(dropped.id);
+        dropSaid(dropped);
+      }
+      noteSaid(message);
+      if (reason !== null && writer.role === 'fan') {
+        held.set(message.id, { writerId: writer.id, network: networkOf(writer.address) });
+      }
       change(message, false);
       tellSoon();
       return asSeenBy('shown', message);
@@ -379,21 +439,37 @@ export const createChat = (options: ChatOptions) => {
     show: (id: ChatMessageId) => {
       const message = known(id);
       if (message.state.kind === 'shown') return;
-      setState(message, { kind: 'shown' });
+      // What was held is new to everybody; what was removed by mistake goes back to where it stood.
+      const place = message.state.kind === 'held' ? seq + 1 : message.seq;
+      decide('shown', place, id);
+      seq = Math.max(seq, place);
+      if (place !== message.seq) messages.delete(id);
+      change({ ...message, seq: place, state: { kind: 'shown' } }, false);
       tellSoon();
     },
     /** Told without waiting for other news. */
     remove: (id: ChatMessageId) => {
-      remove(known(id));
+      removeAll([known(id)]);
       tell();
       // Also of one that was removed before: what did not work then is done now.
-      onRemoved(id);
+      onRemoved();
     },
-    isRemoved: (id: ChatMessageId): boolean => messages.get(id)?.state.kind === 'removed',
-    mute: (writerId: ChatWriterId) => {
-      if (muted.has(writerId)) return;
-      const own = [...messages.values()].filter(({ author }) => author.writerId === writerId);
+    /** By the director, or with the whole chat. */
+    isRemoved: (id: ChatMessageId): boolean => isForgotten || messages.get(id)?.state.kind === 'removed',
+    /** All that wait and stand no later than `upTo` in the feed. */
+    removeWaiting: (upTo: number) => {
+      const waiting = [...held.keys()].flatMap((id) => messages.get(id) ?? []);
+      removeAll(waiting.filter((message) => message.seq <= upTo));
+      tell();
+    },
+    /** What waits goes with it; `remove`: what all could read, too. */
+    mute: (writerId: ChatWriterId, shown: 'keep' | 'remove') => {
+      const own = [...(saidBy.get(writerId)?.byClientId.values() ?? [])].flatMap(
+        (id) => messages.get(id) ?? [],
+      );
+      const isMuted = muted.has(writerId);
       const last = own.at(-1);
+      if (!last && isMuted) return;
       if (!last) throw new AppError('notFound', 'Nobody has written under this name.');
       if (last.author.role !== 'fan') {
         throw new AppError(
@@ -401,13 +477,18 @@ export const createChat = (options: ChatOptions) => {
           'Only fans can be muted. A co-host’s link is renewed or removed under People.',
         );
       }
-      if (muted.size >= maxMuted)
+      if (!isMuted && muted.size >= maxMuted)
         throw new AppError('limit', `${maxMuted} are muted. Close the chat instead.`);
-      for (const message of own) if (message.state.kind === 'held') remove(message);
-      mute(show, writerId, last.author.name);
-      muted.set(writerId, { writerId, name: last.author.name });
-      untold = { ...untold, muted: [...muted.values()] };
+      removeAll(
+        own.filter(({ state }) => shown === 'remove' || state.kind === 'held'),
+        () => mute(show, writerId, last.author.name),
+      );
+      if (!isMuted) {
+        muted.set(writerId, { writerId, name: last.author.name });
+        untold = { ...untold, muted: [...muted.values()] };
+      }
       tell();
+      if (shown === 'remove') onRemoved();
     },
     unmute: (writerId: ChatWriterId) => {
       if (!muted.has(writerId)) return;
@@ -435,7 +516,7 @@ export const createChat = (options: ChatOptions) => {
     snapshot: () => ({
       writing: settings.writing,
       messages: messages.size,
-      held: held().length,
+      held: held.size,
       removed: [...messages.values()].filter(({ state }) => state.kind === 'removed').length,
       muted: muted.size,
       watchers: watchers.size,

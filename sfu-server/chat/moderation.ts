@@ -21,11 +21,11 @@ const swearing = new RegExpMatcher({
   ...englishRecommendedTransformers,
 });
 
-/** Without what is not seen (UAX 15, general category Cf) and without accents. */
+/** Without what is not seen, joiners and variants of emoji among it, and without accents. */
 const bare = (text: string): string =>
   text
     .normalize('NFKD')
-    .replace(/[\p{Cf}\p{M}]/gu, '')
+    .replace(/[\p{Default_Ignorable_Code_Point}\p{Cf}\p{M}]/gu, '')
     .normalize('NFKC');
 
 /** `s p e l l e d` or `s.p.e.l.l.e.d` out: joined. Three letters at least; "a b" is no word. */
@@ -82,7 +82,12 @@ export const reasonToHold = (text: string): HoldReason | null => {
 };
 
 /** Words that say somebody belongs to the show. The role itself is drawn by the page and cannot be typed. */
-const roleWords = ['host', 'hosts', 'cohost', 'director', 'moderator', 'admin', 'official', 'studio'];
+const roleWords = [
+  ['host', 'hosts', 'cohost', 'cohosts', 'director', 'studio', 'official'],
+  ['mod', 'mods', 'moderator', 'moderators', 'admin', 'admins', 'staff', 'team', 'seller', 'support'],
+].flat();
+/** What people put around a name to claim that it is theirs. */
+const claims = ['the', 'your', 'you', 'our', 'my', 'im', 'iam', 'its', 'real', 'official', 'live', 'show'];
 
 const [confusables, leetSpeak] = [resolveConfusablesTransformer(), resolveLeetSpeakTransformer()];
 /** What a name looks like at a glance, for comparing only: look-alikes, figures for letters and doubles are one. */
@@ -102,18 +107,38 @@ const looksOf = (name: string): string[] => [
   letters(looksLike(name)),
   looksLike(bare(name).replace(/[^\p{L}\p{N}]/gu, '')),
 ];
-const looksOfRoles = new Set(roleWords.flatMap(looksOf));
+/** The name as one word and each of its words, also `WrittenLikeThis`, and each without figures around it. */
+const wordsOf = (name: string): string[] => {
+  const apart = bare(name).replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2');
+  const words = [apart, looksLike(apart)].flatMap((text) => text.split(/[^\p{L}\p{N}]+/u));
+  return [name, ...words].flatMap((word) => [word, word.replace(/^\p{N}+|\p{N}+$/gu, '')]);
+};
 
-/** `name`: tidied. `cast`: names of those who have a part in the show. A sentence for whoever chose it; null: it is free. */
-export const problemWithName = (name: string, cast: readonly string[]): string | null => {
-  const looks = looksOf(name);
+const either = (words: readonly string[]): string => [...new Set(words.flatMap(looksOf))].join('|');
+const claimed = new RegExp(`^(?:${either(claims)})+|(?:${either(claims)})+$`, 'g');
+const readsAsRole = new RegExp(`^(?:${either(claims)})*(?:${either(roleWords)})(?:${either(claims)})*$`);
+
+/** Letters of these are drawn like Latin ones; no language writes a name in both. */
+const drawnLikeLatin = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Coptic}]/u;
+
+/** What the names of those who have a part in the show look like. Made anew when one of them changes. */
+export const looksOfCast = (names: readonly string[]): ReadonlySet<string> =>
+  new Set(names.flatMap(looksOf).filter((look) => look !== ''));
+
+/** `name`: tidied. A sentence for whoever chose it; null: it is free. */
+export const problemWithName = (name: string, cast: ReadonlySet<string>): string | null => {
   if (letters(bare(name)) === '') return 'A name needs a letter or a number.';
-  const words = looksLike(name).split(/[^\p{L}\p{N}]+/u);
-  if ([...looks, ...words].some((one) => looksOfRoles.has(one))) {
+  if (/\p{Script=Latin}/u.test(bare(name)) && drawnLikeLatin.test(bare(name))) {
+    return 'Write your name in the letters of one alphabet.';
+  }
+  if (
+    wordsOf(name)
+      .flatMap(looksOf)
+      .some((look) => readsAsRole.test(look))
+  ) {
     return 'That name is for those who make the show. Choose another.';
   }
-  const taken = new Set(cast.flatMap(looksOf));
-  if (looks.some((one) => taken.has(one))) {
+  if (looksOf(name).some((look) => cast.has(look) || cast.has(look.replace(claimed, '')))) {
     return 'Somebody in this show has that name. Add something to yours.';
   }
   return reasonToHold(name) === null ? null : 'Choose another name.';

@@ -15,13 +15,29 @@ export const maxChatName = 30;
 export const maxChatRules = 200;
 export const defaultChatRules = 'Be kind. Links and phone numbers wait for the host.';
 
+/** Scripts in which a joiner, or the sign that keeps letters from joining, changes a word (Unicode, chapters 9 and 12). */
+const joiningLetter =
+  '[\\p{scx=Arab}\\p{scx=Syrc}\\p{scx=Nkoo}\\p{scx=Mong}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Guru}\\p{scx=Gujr}\\p{scx=Orya}\\p{scx=Taml}\\p{scx=Telu}\\p{scx=Knda}\\p{scx=Mlym}\\p{scx=Sinh}]';
+const emoji = '[\\p{Extended_Pictographic}\\p{Emoji_Modifier}]';
+/** What is not seen, but for what an emoji or a word falls apart without. */
+const invisible = new RegExp(
+  [
+    `(?<=${emoji}\\uFE0F?)\\u200D(?=\\p{Extended_Pictographic})`,
+    `(?<=${joiningLetter}(?<=[\\p{L}\\p{M}]))[\\u200C\\u200D](?=${joiningLetter}(?<=[\\p{L}\\p{M}]))`,
+    `(?<=${emoji})[\\uFE0E\\uFE0F]`,
+    '(?<=[0-9#*])\\uFE0F(?=\\u20E3)',
+    '([\\p{Default_Ignorable_Code_Point}\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}])',
+  ].join('|'),
+  'gu',
+);
+
 /** One line as people mean it: one form for letters that look alike (UAX 15), nothing invisible, no line breaks. */
 export const tidied = (text: string): string =>
   text
     .normalize('NFKC')
-    .replace(/[\s\p{Zl}\p{Zp}]+/gu, ' ')
-    // The joiner stays where it joins: without it a family of four falls apart.
-    .replace(/(?<!\p{Extended_Pictographic}\uFE0F?)\u200D|(?!\u200D)[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, '')
+    // Among them a braille cell without dots.
+    .replace(/[\s\p{Zl}\p{Zp}\u2800]+/gu, ' ')
+    .replace(invisible, (sign, unseen: string | undefined) => (unseen === undefined ? sign : ''))
     // A tower of accents covers the lines above and below.
     .replace(/(\p{M}{3})\p{M}+/gu, '$1')
     .replace(/ {2,}/g, ' ')
@@ -141,8 +157,14 @@ export const chatRequests = {
   showMessage: { from: director, params: ofMessage, result: nothing },
   /** Leaves all pages at once, and the picture if it is pinned. */
   removeMessage: { from: director, params: ofMessage, result: nothing },
-  /** For the rest of the show. What they have waiting is removed. */
-  muteWriter: { from: director, params: z.object({ writerId: chatWriterId }), result: nothing },
+  /** All that wait, at once. `upTo`: the newest of them the director has seen. */
+  removeWaiting: { from: director, params: z.object({ upTo: z.int() }), result: nothing },
+  /** For the rest of the show. What they have waiting is removed, with `shown: 'remove'` all they wrote. */
+  muteWriter: {
+    from: director,
+    params: z.object({ writerId: chatWriterId, shown: z.enum(['keep', 'remove']) }),
+    result: nothing,
+  },
   unmuteWriter: { from: director, params: z.object({ writerId: chatWriterId }), result: nothing },
   saveChatSettings: {
     from: director,

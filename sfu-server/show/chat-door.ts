@@ -1,6 +1,7 @@
 // Answers what a page asks of its show's chat. Knows who is on the line and under which name they write; the rules are in chat/.
+import { createRate } from '../access/rates.ts';
 import { fanWriterId, type Writer } from '../chat/chat.ts';
-import type { EncodedEvent, Handlers } from '../protocol/channel.ts';
+import type { Clock, EncodedEvent, Handlers } from '../protocol/channel.ts';
 import { chatWriterId, type chatRequests, type ChatWriterId } from '../protocol/chat.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { ShowContract } from '../protocol/messages.ts';
@@ -14,13 +15,21 @@ export type ChatDoorOptions = {
   /** Network address of the page. */
   address: string;
   send: (event: EncodedEvent<ShowContract>) => void;
+  clock: Clock;
 };
 
 const hostId = chatWriterId.parse('host');
 
-export const createChatDoor = ({ joined, address, send }: ChatDoorOptions) => {
+export const createChatDoor = ({ joined, address, send, clock }: ChatDoorOptions) => {
   const chat = () => joined().show.chat;
   let unwatch = () => {};
+  // A page needs it once a join, and once more when its fan has first written.
+  const opened = createRate({
+    now: () => clock.now(),
+    burst: 5,
+    perSecond: 0.1,
+    sentence: 'This page has asked for the chat very often. Try again in ten seconds.',
+  });
 
   /** Null: a fan who has not written yet. */
   const writerId = (writerToken: string | null): ChatWriterId | null => {
@@ -42,6 +51,7 @@ export const createChatDoor = ({ joined, address, send }: ChatDoorOptions) => {
 
   const handlers: ChatHandlers = {
     openChat: ({ writerToken }) => {
+      opened.spend('page');
       unwatch();
       const sees = joined().member.role === 'studio' ? 'all' : 'shown';
       const watching = chat().watch({ sees, writerId: writerId(writerToken), send });
@@ -53,7 +63,8 @@ export const createChatDoor = ({ joined, address, send }: ChatDoorOptions) => {
     }),
     showMessage: ({ messageId }) => done(chat().show(messageId)),
     removeMessage: ({ messageId }) => done(chat().remove(messageId)),
-    muteWriter: (params) => done(chat().mute(params.writerId)),
+    removeWaiting: ({ upTo }) => done(chat().removeWaiting(upTo)),
+    muteWriter: (params) => done(chat().mute(params.writerId, params.shown)),
     unmuteWriter: (params) => done(chat().unmute(params.writerId)),
     saveChatSettings: ({ settings }) => done(chat().saveSettings(settings)),
   };

@@ -449,6 +449,7 @@ export const createParticipant = (options: ParticipantOptions): Participant => {
     joined,
     address: options.address,
     send: (event) => channel.emitEncoded(event),
+    clock,
   });
   const handlers: Handlers<ShowContract> = {
     join,

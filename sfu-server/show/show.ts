@@ -103,12 +103,24 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     show: row.id,
     clock,
     endedMs: row.phase.kind === 'ended' ? row.phase.endedMs : null,
-    cast: () => state.guests.map(({ name }) => name),
-    onRemoved: (messageId) => {
-      if (state.scene.pinned?.messageId === messageId) setScene({ ...state.scene, pinned: null });
+    // Of the seller the first line: the others are an address.
+    cast: () => [
+      ...state.guests.map(({ name }) => name),
+      state.title,
+      state.shop.seller.trim().split('\n')[0] ?? '',
+    ],
+    onRemoved: () => {
+      const scene = withoutRemovedWords(state.scene);
+      if (scene !== state.scene) setScene(scene);
     },
     log,
   });
+  /** A page may still have words pinned that were removed from the chat meanwhile; so may the store. */
+  const withoutRemovedWords = (scene: Scene): Scene => {
+    const { pinned } = scene;
+    const isGone = pinned?.messageId !== undefined && chat.isRemoved(pinned.messageId);
+    return isGone ? { ...scene, pinned: null } : scene;
+  };
   let state: ShowState = {
     seq: 0,
     id: row.id,
@@ -119,7 +131,7 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     ...shop.state(),
     viewers: 0,
     studio: 'absent',
-    scene: row.scene,
+    scene: withoutRemovedWords(row.scene),
     guests: store.guests(row.id).map((guest): Guest => ({ ...guest, presence: { kind: 'away' } })),
     crew: store.crew(row.id).map((one): CrewMember => ({ ...one, presence: 'away' })),
     encoders: encoders(),
@@ -261,12 +273,6 @@ export const createShow = ({ row, store, clock, log, placement, standby, encoder
     return guest;
   };
 
-  /** A page may still have words pinned that were removed from the chat meanwhile. */
-  const withoutRemovedWords = (scene: Scene): Scene => {
-    const { pinned } = scene;
-    const isGone = pinned?.messageId !== undefined && chat.isRemoved(pinned.messageId);
-    return isGone ? { ...scene, pinned: null } : scene;
-  };
   const setScene = (wanted: Scene) => {
     const scene = withoutRemovedWords(wanted);
     for (const guestId of scene.guestIds) knownGuest(guestId);

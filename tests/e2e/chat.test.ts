@@ -84,22 +84,45 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   const mira = await joinGuest(server.origin, new URL(link).hash.slice(3));
   await studio.getByRole('tab', { name: 'Chat' }).click();
   await studio.getByRole('tab', { name: 'Chat', exact: true }).waitFor();
-  // Enter on a message leads to what can be done about it: it is no key of the desk there.
+  // A click leaves the keyboard where it is: with the line, where figures and spaces are words, …
+  const line = studio.getByLabel('Write as host');
+  const scenes = () =>
+    studio
+      .getByRole('group', { name: 'Scenes' })
+      .locator('.scene-button')
+      .evaluateAll((all) => all.map((one) => [one.getAttribute('aria-pressed'), one.textContent]));
+  await studio.getByRole('button', { name: 'Add scene' }).click();
+  await expect.poll(async () => (await scenes()).length).toBe(2);
+  const standing = await scenes();
+  await line.focus();
   await says(studio, 'is it heavy cotton?').click();
-  await studio.keyboard.press('Enter');
-  expect(await focused()).toBe('Pin Ada’s message to the picture');
-  await says(studio, 'is it heavy cotton?').hover();
+  await studio.keyboard.type('240 g ');
+  expect([await line.inputValue(), await scenes()]).toEqual(['240 g ', standing]);
+  // … or with the desk.
+  await line.fill('');
+  await line.press('Escape');
+  await says(studio, 'is it heavy cotton?').click();
+  await studio.keyboard.press('1');
+  await expect.poll(scenes).not.toEqual(standing);
   await studio.getByRole('button', { name: 'Pin Ada’s message to the picture' }).click();
   const pinned = await mira.change((change) => change.kind === 'scene' && change.scene.pinned !== null);
   expect(pinned).toMatchObject({ scene: { pinned: { name: 'Ada', text: 'is it heavy cotton?' } } });
   await feed(studio).getByText('On the picture').waitFor();
   mira.changes.length = 0;
-  await studio.getByRole('button', { name: 'Remove Ada’s message' }).click();
+  // By keyboard: Enter on a message leads to what can be done about it, Delete removes it and not what the pointer is on.
+  await line.focus();
+  await studio.keyboard.press('Shift+Tab');
+  for (let n = 0; n < 3; n += 1) await studio.keyboard.press('ArrowUp');
+  await studio.keyboard.press('Enter');
+  expect(await focused()).toBe('Take it off the picture');
+  await says(studio, 'still here').hover();
+  await studio.keyboard.press('Delete');
   await Promise.all([
     gone(bob, 'is it heavy cotton?'),
     gone(ada, 'is it heavy cotton?'),
     mira.change((change) => change.kind === 'scene' && change.scene.pinned === null),
   ]);
+  expect(await says(bob, 'still here').count()).toBe(1);
   mira.close();
 
   // A page that is loaded anew knows its fan, and what was said.
@@ -109,7 +132,6 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   await says(bob, 'thanks!').waitFor();
 
   // Who reads further up is left there, and told how much is new.
-  const line = studio.getByLabel('Write as host');
   const tell = async (text: string) => {
     await line.fill(text);
     await line.press('Enter');
@@ -125,6 +147,42 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   await bob.getByRole('button', { name: '2 new' }).click();
   await expect.poll(fromEnd).toBeLessThan(2);
   expect(await bob.getByRole('button', { name: /new$/ }).count()).toBe(0);
+  // Who hears the page is told what the host says, and not a crowd.
+  const aloud = bob.locator('.visually-hidden[aria-live="polite"] .chat-text');
+  await expect.poll(() => aloud.last().textContent()).toBe('and another');
+  expect(await feed(bob).getAttribute('aria-live')).toBe('off');
+
+  // Under the director's pointer nothing moves.
+  const fromDeskEnd = () =>
+    feed(studio).evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+  await tell('More than the panel shows at once, with what there is. '.repeat(5).trim());
+  await expect.poll(fromDeskEnd).toBeLessThan(2);
+  await feed(studio).hover({ position: { x: 8, y: 8 } });
+  await write(bob, 'is it too late?');
+  await studio.getByRole('button', { name: '1 new' }).waitFor();
+  await studio.mouse.move(2, 2);
+  await expect.poll(fromDeskEnd).toBeLessThan(2);
+  expect(await studio.getByRole('button', { name: '1 new' }).count()).toBe(0);
+
+  // A phone's keyboard over the page: room is made for who writes here, and not for the checkout's fields.
+  const room = () => ada.evaluate(() => document.documentElement.style.getPropertyValue('--keyboard'));
+  await ada.getByLabel('Write a message').focus();
+  await ada.evaluate(() => {
+    Object.defineProperty(visualViewport ?? {}, 'height', {
+      configurable: true,
+      get: () => innerHeight - 300,
+    });
+    visualViewport?.dispatchEvent(new Event('resize'));
+  });
+  expect(await room()).toBe('300px');
+  await ada.evaluate(() => {
+    const field = document.createElement('input');
+    document.body.append(field);
+    field.focus();
+    field.remove();
+  });
+  expect(await room()).toBe('0px');
+  await ada.evaluate(() => void Reflect.deleteProperty(visualViewport ?? {}, 'height'));
 
   await says(studio, 'thanks!').hover();
   await studio.getByRole('button', { name: 'Mute Ada' }).click();
@@ -132,8 +190,17 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   await ada.getByText('The host has muted you for the rest of this show.').waitFor();
   expect(await ada.getByLabel('Write a message').inputValue()).toBe('and one more');
   await studio.getByRole('button', { name: /^House/ }).click();
+  const rules = studio.getByLabel('Shown to fans before they first write');
+  await rules.fill('Given up');
+  await rules.press('Escape');
+  await tell('a moment, please');
+  expect(await rules.inputValue()).toMatch(/^Be kind\./);
+  // The button takes the keyboard from the field: both are saved.
+  await rules.fill('Only kind words.');
   await studio.getByRole('button', { name: 'Close to fans' }).click();
   await bob.getByText('The host has closed the chat for now.').waitFor();
+  await studio.getByRole('button', { name: 'Open to fans again' }).waitFor();
+  expect(await rules.inputValue()).toBe('Only kind words.');
 
   expect({ ada: await pictureBox(ada), bob: await pictureBox(bob) }).toEqual(before);
   await expectAccessible(bob);

@@ -3,10 +3,13 @@
 import { expect, it } from 'vitest';
 import { createChat, type ChatDevice } from '../../renderer/session/chat.ts';
 import { createSession } from '../../renderer/session/session.ts';
+import { createChatDesk } from '../../renderer/studio/chat-desk.ts';
+import { createSteadyPress } from '../../renderer/studio/steady-press.ts';
 import {
   chatMessageId,
   defaultChatRules,
   type ChatMessage,
+  type ChatSettings,
   type ChatState,
 } from '../../sfu-server/protocol/chat.ts';
 import { serveChannel, type Handlers, type ServerEnd } from '../../sfu-server/protocol/channel.ts';
@@ -60,18 +63,20 @@ const refuseAll: Handlers<ShowContract> = new Proxy(Object.create(null), { get: 
 type Written = ShowParams<'writeMessage'>;
 
 /** A far end that keeps what is written by its `clientId`, as the server does. */
-const farEnd = () => {
+const farEnd = (role: 'viewer' | 'studio' = 'viewer') => {
   const clock = fakeClock();
   const ends: ServerEnd<ShowContract>[] = [];
   const carriers: { lose: () => void }[] = [];
   const opened: (string | null)[] = [];
   const written = new Map<string, Written>();
   const messages = new Map<string, ChatMessage>();
+  let state = show;
+  let settings: ChatSettings = { writing: 'open', rules: defaultChatRules };
   let reachable = true;
   let answers: (asked: Written) => ChatMessage | Promise<ChatMessage> = ({ text }) =>
     line(text, written.size);
   const chatState = (): ChatState => ({
-    settings: { writing: 'open', rules: defaultChatRules },
+    settings,
     messages: [...messages.values()],
     muted: [],
   });
@@ -89,21 +94,21 @@ const farEnd = () => {
         server.close(1006, '');
         return client;
       }
-      let role: 'anonymous' | 'viewer' = 'anonymous';
+      let known: 'anonymous' | 'viewer' | 'studio' = 'anonymous';
       ends.push(
         serveChannel<ShowContract>({
           contract: showContract,
           wire: server,
           clock,
-          role: () => role,
+          role: () => known,
           onBug: (error) => {
             throw error;
           },
           handlers: {
             ...refuseAll,
             join: () => {
-              role = 'viewer';
-              return joined;
+              known = role;
+              return { ...joined, state };
             },
             openChat: ({ writerToken }) => {
               opened.push(writerToken);
@@ -114,6 +119,11 @@ const farEnd = () => {
               written.set(asked.clientId, asked);
               messages.set(asked.clientId, message);
               return { message };
+            },
+            saveChatSettings: (asked) => {
+              settings = asked.settings;
+              ends.at(-1)?.emit('chat', { messages: [], removed: [], settings });
+              return {};
             },
           },
         }),
@@ -130,6 +140,12 @@ const farEnd = () => {
       answers = next;
     },
     say: (message: ChatMessage) => ends.at(-1)?.emit('chat', { messages: [message], removed: [] }),
+    settings: () => settings,
+    /** Another show takes the place of this one. */
+    setShow: (title: string) => {
+      state = { ...show, id: showId.parse(title), title };
+      messages.clear();
+    },
     lose: () => carriers.at(-1)?.lose(),
     setReachable: (is: boolean) => {
       reachable = is;
@@ -240,4 +256,112 @@ it('says that there was no answer, and pressing again makes no second message', 
   expect([...far.written.keys()]).toEqual([arrived]);
   expect(chat.store.getState().draft).toBe('');
   far.session.close();
+});
+
+it('sends later, after no answer, only what still stands in the field', async () => {
+  const far = farEnd();
+  const chat = createChat(far.session, keeper());
+  chat.open();
+  await settled();
+  chat.setName('Ada');
+  const comeBack = async () => {
+    far.lose();
+    await settled();
+    far.clock.advance(1_000);
+    await settled();
+    await settled();
+  };
+  for (const [typed, then] of [
+    ['this?', 'this? no, that'],
+    ['or that?', ''],
+  ] as const) {
+    far.answer(() => new Promise(() => {}));
+    chat.setDraft(typed);
+    chat.send();
+    await settled();
+    far.clock.advance(10_000);
+    await settled();
+    expect(chat.store.getState().sending).toMatchObject({ kind: 'refused', code: 'timeout' });
+    chat.setDraft(then);
+    far.answer(({ text }) => line(text, 1));
+    await comeBack();
+    expect(chat.store.getState()).toMatchObject({ draft: then, sending: { kind: 'idle' } });
+  }
+  expect([...far.written.values()]).toEqual([]);
+
+  // What waits for the line is taken back by emptying the field.
+  far.setReachable(false);
+  chat.setDraft('never mind');
+  far.lose();
+  await settled();
+  chat.send();
+  await settled();
+  expect(chat.store.getState().sending.kind).toBe('waiting');
+  chat.setDraft('');
+  far.setReachable(true);
+  far.clock.advance(5_000);
+  await settled();
+  await settled();
+  expect([...far.written.values()]).toEqual([]);
+  expect(chat.store.getState().sending.kind).toBe('idle');
+  far.session.close();
+});
+
+it('counts for the director what is new in this show only, and saves both of two changes made at once', async () => {
+  const far = farEnd('studio');
+  const desk = createChatDesk({
+    session: far.session,
+    change: () => {},
+    call: async (work) => {
+      await work();
+      return { ok: true };
+    },
+  });
+  await settled();
+  far.say(line('hello', 1_000));
+  await settled();
+  expect(desk.store.getState().unread).toBe(1);
+  far.setShow('Next');
+  far.lose();
+  await settled();
+  far.clock.advance(1_000);
+  await settled();
+  await settled();
+  expect(desk.chat.store.getState().chat?.messages).toEqual([]);
+  expect(desk.store.getState().unread).toBe(0);
+  far.say(line('first of the next', 1));
+  await settled();
+  expect(desk.store.getState().unread).toBe(1);
+
+  // The field saves as it loses the keyboard to the button that closes the chat.
+  const saved = [desk.saveSettings({ rules: 'Only kind words.' }), desk.saveSettings({ writing: 'closed' })];
+  await Promise.all(saved);
+  expect(far.settings()).toEqual({ writing: 'closed', rules: 'Only kind words.' });
+  desk.close();
+  far.session.close();
+});
+
+it('counts a press only on what has stood there, and neither a second click nor a second key', () => {
+  let now = 0;
+  const press = createSteadyPress(() => now);
+  const [click, again, key] = [{ detail: 1 }, { detail: 2 }, { detail: 0 }];
+  press.stands(['a', 'b']);
+  expect(press.counts(click)).toBe(true);
+  expect(press.counts(again)).toBe(false);
+  now = 1_000;
+  expect(press.counts(key)).toBe(true);
+  now += 100;
+  // The keyboard is already on the next one.
+  expect(press.counts(key)).toBe(false);
+  // What comes at the end moves nothing.
+  press.stands(['a', 'b', 'c']);
+  expect(press.counts(click)).toBe(true);
+  press.stands(['b', 'c']);
+  expect(press.counts(click)).toBe(false);
+  now += 499;
+  expect(press.counts(click)).toBe(false);
+  now += 1;
+  expect(press.counts(click)).toBe(true);
+  press.appeared();
+  expect([press.counts(click), press.counts(again)]).toEqual([false, false]);
 });

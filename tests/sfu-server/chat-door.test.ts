@@ -101,7 +101,8 @@ it('[CHAT3] [CHAT6] [CHAT7] lets each role do what it may and hear what it shoul
     const settings = { writing: 'closed', rules: 'none' } as const;
     expect(await refusal(channel.call('showMessage', { messageId: held.id }))).toBe('forbidden');
     expect(await refusal(channel.call('removeMessage', { messageId: hello.id }))).toBe('forbidden');
-    expect(await refusal(channel.call('muteWriter', { writerId }))).toBe('forbidden');
+    expect(await refusal(channel.call('muteWriter', { writerId, shown: 'remove' }))).toBe('forbidden');
+    expect(await refusal(channel.call('removeWaiting', { upTo: held.seq }))).toBe('forbidden');
     expect(await refusal(channel.call('unmuteWriter', { writerId }))).toBe('forbidden');
     expect(await refusal(channel.call('saveChatSettings', { settings }))).toBe('forbidden');
   }
@@ -126,7 +127,7 @@ it('[CHAT3] [CHAT6] [CHAT7] lets each role do what it may and hear what it shoul
     (change) => change.kind === 'scene' && change.scene.qrVisible && change.scene.pinned === null,
   );
 
-  await studio.channel.call('muteWriter', { writerId });
+  await studio.channel.call('muteWriter', { writerId, shown: 'keep' });
   expect(await refusal(ada.write('me again'))).toBe('muted');
   await studio.channel.call('saveChatSettings', {
     settings: { writing: 'closed', rules: 'Only kind words.' },
@@ -134,6 +135,9 @@ it('[CHAT3] [CHAT6] [CHAT7] lets each role do what it may and hear what it shoul
   expect(await refusal(bob.write('hello?'))).toBe('wrongPhase');
   await bob.until(({ settings }) => settings.writing === 'closed' && settings.rules === 'Only kind words.');
   await studio.channel.call('saveChatSettings', { settings: { writing: 'open', rules: 'Be kind.' } });
+  // One page cannot make the server read it all out again and again.
+  const openings = Array.from({ length: 10 }, () => bob.channel.call('openChat', { writerToken: null }));
+  expect(await refusal(Promise.all(openings))).toBe('tooFast');
   for (const page of [ada, bob, mira, studio]) page.close();
 });
 
