@@ -33,6 +33,10 @@ export type KeyGroup = (typeof keyGroups)[number];
 const isLocked = (studio: Studio): boolean =>
   studio.session.store.getState().show?.program.lock === 'standby';
 
+/** The one after `current`, from the last to the first; the first where it is none of them. */
+const nextOf = <T>(all: readonly T[], current: T | null): T | undefined =>
+  all[(current === null ? 0 : all.indexOf(current) + 1) % all.length];
+
 // One line or block each, by group. A key that is taken fails tests/renderer/key-map.test.ts.
 const bindings = [
   {
@@ -163,6 +167,24 @@ const bindings = [
     press: ({ studio }) => studio.overlays.togglePin(),
   },
   {
+    id: 'nextGuest',
+    keys: 'I',
+    group: 'Picture',
+    words: 'Put a guest on program beside the camera; again: the next one who is here',
+    press: ({ studio }) => {
+      const guests = studio.session.store.getState().show?.guests ?? [];
+      const here = guests.flatMap(({ id, presence }) => (presence.kind === 'here' ? [id] : []));
+      studio.setView('sideBySide', nextOf(here, studio.store.getState().scene.guestIds[0] ?? null));
+    },
+  },
+  {
+    id: 'guestsOff',
+    keys: 'O',
+    group: 'Picture',
+    words: 'Take guests off program: the camera alone',
+    press: ({ studio }) => studio.setView('camera'),
+  },
+  {
     id: 'previousStrip',
     keys: '[',
     group: 'Sound',
@@ -226,6 +248,18 @@ const bindings = [
     words: 'End the drop; before its start, call it off',
     twice: true,
     press: ({ studio }) => void studio.shop.end(),
+  },
+  {
+    id: 'nextProduct',
+    keys: 'F',
+    group: 'Drop',
+    words: 'Show fans the next product',
+    press: ({ studio }) => {
+      const show = studio.session.store.getState().show;
+      const ids = show?.products.map(({ id }) => id) ?? [];
+      const productId = nextOf(ids, show?.featuredProductId ?? null);
+      if (productId !== undefined) void studio.shop.press('featureProduct', { productId });
+    },
   },
   {
     id: 'sold',

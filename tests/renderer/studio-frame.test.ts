@@ -73,6 +73,41 @@ describe('keys', () => {
     expect(bindingFor('Shift+E', false)).toBeNull();
     expect(bindingFor('Ctrl+Q', true)).toBeNull();
   });
+
+  it('go round the guests who are here, and the products', () => {
+    const done: unknown[] = [];
+    const guests = [
+      { id: 'ada', presence: { kind: 'here' } },
+      { id: 'bob', presence: { kind: 'away' } },
+      { id: 'cyd', presence: { kind: 'here' } },
+    ];
+    const press = (
+      key: string,
+      onProgram: string[],
+      featuredProductId: string | null,
+      products: string[],
+    ) => {
+      const show = { guests, featuredProductId, products: products.map((id) => ({ id })) };
+      const studio = Object.assign(Object.create(null), {
+        session: { store: { getState: () => ({ show }) } },
+        store: { getState: () => ({ scene: { guestIds: onProgram } }) },
+        shop: { press: (_: string, params: object) => done.push(params) },
+        setView: (...view: unknown[]) => done.push(view),
+      });
+      bindingFor(key, true)?.press({ studio, layout: createLayout(storage()) });
+    };
+    press('I', [], null, []);
+    press('I', ['ada'], null, []);
+    press('I', ['cyd'], null, []);
+    press('O', ['ada'], null, []);
+    expect(done).toEqual([['sideBySide', 'ada'], ['sideBySide', 'cyd'], ['sideBySide', 'ada'], ['camera']]);
+    done.length = 0;
+    press('F', [], null, ['tee', 'cap']);
+    press('F', [], 'tee', ['tee', 'cap']);
+    press('F', [], 'cap', ['tee', 'cap']);
+    press('F', [], null, []);
+    expect(done).toEqual([{ productId: 'tee' }, { productId: 'cap' }, { productId: 'tee' }]);
+  });
 });
 
 const storage = (text: string | null = null) => {
