@@ -23,6 +23,9 @@ const useChat = <T,>(select: (page: ChatPage) => T): T => useStore(useStudio().c
 const isWaiting = ({ state }: ChatMessage): boolean => state.kind === 'held';
 const waitWords = (count: number): string => (count === 1 ? '1 waits for you' : `${count} wait for you`);
 
+/** A click among messages leaves it where it is: with the line somebody writes into, or with the desk. */
+const keepKeyboard = (event: MouseEvent) => event.preventDefault();
+
 /** For the element around buttons: `places` says what they are for, in their order. */
 const useSteadyPress = (places: readonly string[]) => {
   const [press] = useState(() => createSteadyPress(() => performance.now()));
@@ -32,10 +35,6 @@ const useSteadyPress = (places: readonly string[]) => {
     guards: {
       onClickCapture: (event: MouseEvent) => {
         if (!press.counts(event)) event.stopPropagation();
-      },
-      // The keyboard stays where it is: a click that does not count would leave it on the button.
-      onMouseDown: (event: MouseEvent) => {
-        if (event.target instanceof Element && event.target.closest('button')) event.preventDefault();
       },
       onKeyDownCapture: (event: KeyboardEvent) => {
         if (event.repeat && (event.key === 'Enter' || event.key === ' ')) event.preventDefault();
@@ -158,7 +157,7 @@ const Waiting = ({ messages }: { messages: readonly ChatMessage[] }) => {
   };
   return (
     <div className="chat-waiting" role="group" aria-label="Waiting for you" {...guards}>
-      <div className="chat-waiting-head">
+      <div className="chat-waiting-head" onMouseDown={keepKeyboard}>
         <h3>
           {waitWords(messages.length)} <kbd className="key-hint">{keyHint('waitingChat')}</kbd>
         </h3>
@@ -173,7 +172,12 @@ const Waiting = ({ messages }: { messages: readonly ChatMessage[] }) => {
       </div>
       <ul className="chat-waiting-list">
         {messages.map((message) => (
-          <li key={message.id} className="chat-waits" data-role={message.author.role}>
+          <li
+            key={message.id}
+            className="chat-waits"
+            data-role={message.author.role}
+            onMouseDown={keepKeyboard}
+          >
             <div>
               <MessageWords message={message} />
               {message.state.kind === 'held' && (
@@ -270,8 +274,7 @@ const Feed = (props: {
               if (!currentTarget.contains(relatedTarget)) setFocused(null);
             }}
             onPointerEnter={() => setPointed(message.id)}
-            // A click leaves the keyboard where it is: with the line somebody writes into, or with the desk.
-            onMouseDown={(event) => event.preventDefault()}
+            onMouseDown={keepKeyboard}
           >
             <MessageWords message={message} />
             {message.id === pinnedId && <p className="chat-note">On the picture</p>}

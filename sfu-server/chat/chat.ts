@@ -366,18 +366,17 @@ export const createChat = (options: ChatOptions) => {
     cancelForgetting = clock.after(Math.max(0, endedMs + keptAfterShowMs - now()), () => {
       try {
         forget();
+        isForgotten = true;
+        // To all, also of what they may not know: no page keeps any of it.
+        for (const id of messages.keys()) changed.set(id, true);
+        for (const kept of [messages, held, saidBy, muted]) kept.clear();
+        untold = { muted: [] };
+        tell();
+        onRemoved();
       } catch (error) {
         // The next start, or the next show, does it.
         log.error({ err: error }, 'the chat of a show that is over could not be deleted');
-        return;
       }
-      isForgotten = true;
-      // To all, also of what they may not know: no page keeps any of it.
-      for (const id of messages.keys()) changed.set(id, true);
-      for (const kept of [messages, held, saidBy, muted]) kept.clear();
-      untold = { muted: [] };
-      tell();
-      onRemoved();
     });
   };
   if (options.endedMs !== null && !isForgotten) forgetLater(options.endedMs);
