@@ -215,7 +215,8 @@ const Feed = (props: {
   above: number;
 }) => {
   const { messages, muted, above } = props;
-  const { guards } = useSteadyPress([String(above)]);
+  // With more the room for what waits is full, and nothing below it moves.
+  const { guards } = useSteadyPress([String(Math.min(above, fewWaiting + 1))]);
   const studio = useStudio();
   const [end] = useState(() => createFeedEnd({ rests: true }));
   const { attach } = end;
@@ -342,12 +343,12 @@ const Actions = (props: { message: ChatMessage; isPinned: boolean; isMuted: bool
           {isMuted ? 'Unmute' : 'Mute'}
         </Button>
       )}
-      {author.role === 'fan' && writerId !== null && (
+      {isMuted && writerId !== null && (
         <TwiceButton
-          label={`Remove all that ${author.name} wrote, and mute them`}
+          label={`Remove all that ${author.name} wrote`}
           onPress={() => void chat.mute(writerId, 'remove')}
         >
-          {isMuted ? 'Remove all' : 'Mute, remove all'}
+          Remove all
         </TwiceButton>
       )}
     </div>
