@@ -155,6 +155,8 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
   // Under the director's pointer nothing moves.
   const fromDeskEnd = () =>
     feed(studio).evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+  await studio.mouse.move(2, 2);
+  await feed(studio).evaluate((list) => list.scrollTo(0, list.scrollHeight));
   await tell('More than the panel shows at once, with what there is. '.repeat(5).trim());
   await expect.poll(fromDeskEnd).toBeLessThan(2);
   await feed(studio).hover({ position: { x: 8, y: 8 } });
