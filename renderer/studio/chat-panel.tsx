@@ -226,6 +226,13 @@ const Feed = (props: {
   const [focused, setFocused] = useState<ChatMessageId | null>(null);
   const [lastFocused, setLastFocused] = useState<ChatMessageId | null>(null);
   const tabStop = messages.some(({ id }) => id === lastFocused) ? lastFocused : (messages.at(-1)?.id ?? null);
+  const frame = useRef<HTMLDivElement>(null);
+  const rowOf = (id: ChatMessageId) =>
+    frame.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`);
+  useLayoutEffect(() => {
+    // A button that is gone with what it did, such as Unpin, leaves the keyboard on its message.
+    if (focused !== null && document.activeElement === document.body) rowOf(focused)?.focus();
+  });
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-id]') : null;
     const at = messages.findIndex(({ id }) => id === row?.dataset.id);
@@ -237,14 +244,14 @@ const Feed = (props: {
       row.querySelector('button')?.focus();
     } else if (step !== undefined) {
       const next = messages[at + step];
-      if (next) event.currentTarget.querySelector<HTMLElement>(`[data-id="${CSS.escape(next.id)}"]`)?.focus();
+      if (next) rowOf(next.id)?.focus();
     } else if (event.key === 'Delete') {
       if (current.state.kind === 'shown') void studio.chat.remove(current.id);
     } else return;
     event.preventDefault();
   };
   return (
-    <div className="chat-frame" {...guards}>
+    <div ref={frame} className="chat-frame" {...guards}>
       <div
         ref={attach}
         className="chat-feed"

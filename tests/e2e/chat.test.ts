@@ -123,6 +123,10 @@ it('a fan writes, the director answers, lets through, pins and removes, and nobo
     mira.change((change) => change.kind === 'scene' && change.scene.pinned === null),
   ]);
   expect(await says(bob, 'still here').count()).toBe(1);
+  // Unpin is gone, and the keyboard still on the message.
+  await expect
+    .poll(() => studio.locator('.chat-message:focus').textContent())
+    .toContain('is it heavy cotton?');
   mira.close();
 
   // A page that is loaded anew knows its fan, and what was said.
