@@ -320,7 +320,9 @@ const Actions = (props: { message: ChatMessage; isPinned: boolean; isMuted: bool
           Unpin
         </Button>
       ) : (
-        !isRemoved && (
+        // Who is muted is not put on the picture, and their row needs the room.
+        !isRemoved &&
+        !isMuted && (
           <Button label={`Pin ${author.name}’s message to the picture`} onPress={() => chat.pin(message)}>
             Pin
           </Button>
