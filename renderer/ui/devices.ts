@@ -194,8 +194,12 @@ async function identityOf(kind: DeviceKind, track: MediaStreamTrack): Promise<De
   return real ?? { deviceId, groupId, label: track.label };
 }
 
+/** The device an alias stands for, if that can be told: the only one there is, where the system does not say. */
 async function behindAlias(kind: DeviceKind, groupId: string): Promise<DeviceIdentity | undefined> {
-  return (await listDevices(kind)).find((device) => device.groupId === groupId);
+  const devices = await listDevices(kind);
+  return (
+    devices.find((device) => device.groupId === groupId) ?? (devices.length === 1 ? devices[0] : undefined)
+  );
 }
 
 /** Waits for the promise unless the signal comes first; what arrives too late is handed to `discard`. */
