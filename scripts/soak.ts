@@ -1,6 +1,7 @@
 // The soak: a whole show for as long as asked, with one fan listening; sound against picture by flash and beep at the fan's
 // screen, memory of the studio, open frames. `npm run soak [-- --minutes 30] [--json FILE]`. Fails when lips and words part by
-// more than 45 ms in any minute or at more than one beep in twenty, or when memory or open frames climb. Measures only; the product does not know it is watched.
+// more than 45 ms in any minute or at more than one beep in twenty, or when memory or open frames climb.
+// Measures only; the product does not know it is watched.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
