@@ -351,7 +351,7 @@ export class ProgramBus {
     const earliestMs = feed.clock.earliestArrivalMs(timestamp) ?? nowMs;
     const programMs = this.#capturedAtProgramMs(feed, timestamp);
     if (programMs === undefined) return earliestMs;
-    // A sender whose reports are nonsense must not tear sound and picture apart.
+    // A sender whose clocks are nonsense must not tear sound and picture apart.
     return Math.max(earliestMs - maxSkewMs, Math.min(earliestMs + maxSkewMs, programMs));
   }
 

@@ -14,29 +14,13 @@ import {
 } from '../../sfu-server/protocol/chat.ts';
 import { serveChannel, type Handlers, type ServerEnd } from '../../sfu-server/protocol/channel.ts';
 import { AppError } from '../../sfu-server/protocol/errors.ts';
-import {
-  showContract,
-  type Joined,
-  type ShowContract,
-  type ShowParams,
-} from '../../sfu-server/protocol/messages.ts';
-import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
-import { emptyShop } from '../support/products.ts';
+import { showContract, type ShowContract, type ShowParams } from '../../sfu-server/protocol/messages.ts';
+import { showId, type ShowState } from '../../sfu-server/protocol/state.ts';
+import { freshShow, joinAnswer } from '../support/page-states.ts';
 import { fakeClock, settled, wirePair } from '../support/wires.ts';
 
-const id = showId.parse('show1');
-const show: ShowState = {
-  seq: 1,
-  id,
-  title: 'Night market',
-  phase: { kind: 'setup' },
-  program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
-  ...emptyShop,
-  viewers: 1,
-  studio: 'absent',
-  scene: emptyScene,
-  guests: [],
-};
+const { id } = freshShow;
+const show: ShowState = { ...freshShow, viewers: 1 };
 const line = (text: string, seq: number, state: ChatMessage['state'] = { kind: 'shown' }): ChatMessage => ({
   id: chatMessageId.parse(`m ${text}`),
   seq,
@@ -46,17 +30,6 @@ const line = (text: string, seq: number, state: ChatMessage['state'] = { kind: '
   state,
 });
 
-const joined: Joined = {
-  participantId: 'p1',
-  guestId: null,
-  crewId: null,
-  resumeToken: 'resume-token-0123456789',
-  state: show,
-  media: null,
-  codec: 'VP8',
-  publicOrigin: 'http://drop.example',
-  sameMachine: false,
-};
 const refuse = () => Promise.reject(new AppError('forbidden'));
 const refuseAll: Handlers<ShowContract> = new Proxy(Object.create(null), { get: () => refuse });
 
@@ -108,7 +81,7 @@ const farEnd = (role: 'viewer' | 'studio' = 'viewer') => {
             ...refuseAll,
             join: () => {
               known = role;
-              return { ...joined, state };
+              return joinAnswer(state);
             },
             openChat: ({ writerToken }) => {
               opened.push(writerToken);

@@ -18,25 +18,13 @@ import {
   sourceId,
   type Production,
 } from '../../sfu-server/protocol/production.ts';
-import { emptyScene, showId, type ShowState } from '../../sfu-server/protocol/state.ts';
 import { createProductions } from '../../sfu-server/show/productions.ts';
 import { openStore, type Store } from '../../sfu-server/store/database.ts';
 import { createBrowserStorage } from '../support/browser-storage.ts';
-import { emptyShop } from '../support/products.ts';
+import { freshShow } from '../support/page-states.ts';
 import { fakeClock, wirePair, type FakeClock } from '../support/wires.ts';
 
-const state: ShowState = {
-  seq: 1,
-  id: showId.parse('show1'),
-  title: 'Night market',
-  phase: { kind: 'setup' },
-  program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
-  ...emptyShop,
-  viewers: 0,
-  studio: 'absent',
-  scene: emptyScene,
-  guests: [],
-};
+const state = freshShow;
 // Nothing else is asked here.
 const refuseAll: Handlers<ShowContract> = new Proxy(Object.create(null), {
   get: () => () => Promise.reject(new AppError('forbidden')),

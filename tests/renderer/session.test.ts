@@ -12,44 +12,15 @@ import {
   type ShowContract,
   type ShowParams,
 } from '../../sfu-server/protocol/messages.ts';
-import {
-  applyChange,
-  emptyScene,
-  showId,
-  type ShowState,
-  type StateChange,
-} from '../../sfu-server/protocol/state.ts';
-import { counted, emptyShop, oneVariant, stockOf } from '../support/products.ts';
+import { applyChange, type ShowState, type StateChange } from '../../sfu-server/protocol/state.ts';
+import { freshShow, joinAnswer } from '../support/page-states.ts';
+import { counted, oneVariant, stockOf } from '../support/products.ts';
 import { fakeClock, settled, wirePair } from '../support/wires.ts';
 
-const id = showId.parse('show1');
+const { id } = freshShow;
 const tee = oneVariant('Tee', counted(50), 'GBP');
-const fresh: ShowState = {
-  seq: 4,
-  id,
-  title: 'Night market',
-  phase: { kind: 'setup' },
-  program: { source: 'none', reason: 'notOnAir', sinceMs: 0, lock: 'none' },
-  ...emptyShop,
-  products: [tee],
-  featuredProductId: tee.id,
-  viewers: 1,
-  studio: 'absent',
-  scene: emptyScene,
-  guests: [],
-};
-const resumeToken = 'resume-token-0123456789';
-const joinedWith = (state: ShowState): Joined => ({
-  participantId: 'p1',
-  guestId: null,
-  crewId: null,
-  resumeToken,
-  state,
-  media: null,
-  codec: 'VP8',
-  publicOrigin: 'http://drop.example',
-  sameMachine: false,
-});
+const fresh: ShowState = { ...freshShow, seq: 4, products: [tee], featuredProductId: tee.id, viewers: 1 };
+const { resumeToken } = joinAnswer(fresh);
 
 const refuse = () => Promise.reject(new AppError('forbidden'));
 // Whatever is asked: these tests only join.
@@ -58,7 +29,7 @@ const refuseAll: Handlers<ShowContract> = new Proxy(Object.create(null), { get: 
 type Answer = (params: ShowParams<'join'>) => Joined | Promise<Joined>;
 
 /** A far end that answers `join` as told and keeps every connection that was opened. */
-const farEnd = (firstAnswer: Answer = () => joinedWith(fresh)) => {
+const farEnd = (firstAnswer: Answer = () => joinAnswer(fresh)) => {
   const clock = fakeClock();
   const joins: ShowParams<'join'>[] = [];
   const ends: ServerEnd<ShowContract>[] = [];
@@ -156,7 +127,7 @@ describe('joining and folding', () => {
     const far = farEnd(async () => {
       far.tell(4, { kind: 'title', title: 'already in the snapshot' });
       far.tell(5, { kind: 'viewers', viewers: 7 });
-      return joinedWith(fresh);
+      return joinAnswer(fresh);
     });
     await settled();
     expect(far.show()).toEqual({ ...fresh, seq: 5, viewers: 7 });
@@ -204,7 +175,7 @@ describe('coming back', () => {
     expect(far.connection()).toEqual({ kind: 'reconnecting', sinceMs: far.clock.now(), attempt: 1 });
     expect(far.show()?.viewers).toBe(9);
 
-    far.answerWith(() => joinedWith({ ...fresh, seq: 2, title: 'after a restart of the server' }));
+    far.answerWith(() => joinAnswer({ ...fresh, seq: 2, title: 'after a restart of the server' }));
     far.clock.advance(250);
     await settled();
     expect(far.connection().kind).toBe('joined');
@@ -265,7 +236,7 @@ describe('coming back', () => {
     await settled();
     expect(far.connection()).toMatchObject({ kind: 'reconnecting', attempt: 1 });
     expect(far.session.store.getState().notice).toMatch(/full/);
-    far.answerWith(() => joinedWith(fresh));
+    far.answerWith(() => joinAnswer(fresh));
     far.clock.advance(250);
     await settled();
     expect(far.connection().kind).toBe('joined');
